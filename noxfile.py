@@ -1,0 +1,137 @@
+"""Reproducible environments for everything that is done with this project.
+
+`nox` alone runs what must pass before merging; `nox --list` names the rest.
+Another Python: `nox -s tests --force-python 3.13`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+
+LOCKED = {
+    "e2e": ["requirements/tests.in", "pyproject.toml"],
+    "lint": [],
+    "release": ["pyproject.toml"],
+    "tests": ["pyproject.toml"],
+    "types": ["pyproject.toml"],
+}
+"""What requirements/NAME.txt locks together with requirements/NAME.in."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, Dockerfiles and workflows."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("hadolint", *map(str, sorted(Path().glob("*/Dockerfile"))))
+    session.run("zizmor", "--offline", "--no-progress", ".github")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the unit tests: no engine, no registry, no network."""
+    install_project(session, "tests")
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Run the library, the workflow and Beacon against real parts, in the lab."""
+    install_project(session, "e2e")
+    with lab(session):
+        session.run("pytest", "tests/e2e", *session.posargs)
+
+
+@nox.session(default=False)
+def sha(session: nox.Session) -> None:
+    """Print a commit's tag: `nox -s sha -- HEAD~1`."""
+    invoke(session)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build the services once: `nox -s build -- --sha`."""
+    invoke(session)
+
+
+@nox.session(default=False)
+def promote(session: nox.Session) -> None:
+    """Make an environment run a release: `nox -s promote -- staging`."""
+    invoke(session)
+
+
+@nox.session(default=False)
+def verify(session: nox.Session) -> None:
+    """Prove that the environments run the same bytes: `nox -s verify`."""
+    invoke(session)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Show it all, from a commit to a verified production."""
+    install_project(session, "release")
+    session.run("python", "-m", "demo", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure it against the workflow that it replaces."""
+    install_project(session, "release")
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Lock requirements/*.txt again: `nox -s lock -- --upgrade`."""
+    session.install("uv")
+    for name, together_with in LOCKED.items():
+        session.run(
+            *"uv pip compile --quiet --universal --python-version 3.10 --generate-hashes".split(),
+            *"--fork-strategy fewest --no-header --no-emit-index-url --no-emit-find-links".split(),
+            *(f"requirements/{name}.in", *together_with, f"--output-file=requirements/{name}.txt"),
+            *session.posargs,
+            env={"UV_PYTHON_DOWNLOADS": "never"},
+        )
+
+
+def install(session: nox.Session, name: str) -> None:
+    """Install exactly what requirements/NAME.txt locks."""
+    session.install("--require-hashes", "-r", f"requirements/{name}.txt")
+
+
+def install_project(session: nox.Session, name: str) -> None:
+    """Install what is locked, and this project as it stands beside it."""
+    install(session, name)
+    session.install("--no-deps", "--no-build-isolation", "--editable", ".")
+
+
+def invoke(session: nox.Session) -> None:
+    """Run the session's namesake among the Invoke tasks, with the session's arguments."""
+    install_project(session, "release")
+    session.run("inv", session.name, *session.posargs)
+
+
+@contextmanager
+def lab(session: nox.Session) -> Iterator[None]:
+    """Have the lab for the block's duration; one that is up already stays up."""
+    was_up = Path(".lab").exists()
+    session.run("inv", "lab.up")
+    try:
+        yield
+    finally:
+        if not was_up:
+            session.run("inv", "lab.down")
