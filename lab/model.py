@@ -1,0 +1,104 @@
+"""What a lab is: as its users see it, and as it is kept on disk."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from . import images
+from .place import Place
+from .processes import Process
+from .registry import Credentials
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """A running lab.
+
+    `registry` is HOST:PORT; `docker_host` and the values of `hosts` are what DOCKER_HOST takes;
+    `addresses` are the hosts' addresses, where their published ports answer. The images are
+    references by digest.
+    """
+
+    state: Path
+    registry: str
+    docker_host: str
+    base_image: str
+    store_image: str
+    hosts: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    docker_config: Path | None = None
+
+    @property
+    def insecure(self) -> bool:
+        """Whether clients must be told that this registry speaks plain HTTP."""
+        return not self.registry.startswith(f"{LOOPBACK}:")
+
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which docker, Invoke and Compose use this lab."""
+        variables = {
+            "DOCKER_HOST": self.docker_host,
+            "INVOKE_RUNTIME_CONFIG": str(self.state / "invoke.yaml"),
+            "BEACON_STORE_IMAGE": self.store_image,
+        }
+        if self.docker_config:
+            variables["DOCKER_CONFIG"] = str(self.docker_config)
+        return variables
+
+    def exports(self) -> str:
+        """`environ()` as lines for a shell to read."""
+        return "".join(
+            f"export {name}={shlex.quote(value)}\n" for name, value in self.environ().items()
+        )
+
+    def overrides(self) -> str:
+        """Invoke's configuration that points buildonce at this lab (JSON, which is YAML too)."""
+        settings: dict[str, object] = {"registry": self.registry}
+        if self.insecure:
+            settings["insecure"] = True
+        settings["bases"] = {f"python:{images.PYTHON.tag}": self.base_image}
+        return json.dumps({"buildonce": settings}, indent=2) + "\n"
+
+
+@dataclass(kw_only=True)
+class Record:
+    """What a lab has started and made, written down before anything depends on it."""
+
+    mode: str
+    port: int = 0
+    subnet: str = ""
+    forwarding: str = ""
+    hosts: int = 0
+    swarm: bool = False
+    credentials: Credentials | None = None
+    processes: dict[str, Process] = field(default_factory=dict)
+    container: str = ""
+    base_image: str = ""
+    store_image: str = ""
+
+    def save(self, place: Place) -> None:
+        """Write the record, whole or not at all."""
+        place.state.mkdir(parents=True, exist_ok=True)
+        fresh = place.record.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        fresh.chmod(0o600)
+        fresh.replace(place.record)
+
+    @classmethod
+    def load(cls, place: Place) -> Record | None:
+        """The record of the lab in `place`; None where there is none that can be read."""
+        try:
+            known = json.loads(place.record.read_text())
+            processes = {name: Process(**one) for name, one in known.pop("processes").items()}
+            credentials = known.pop("credentials")
+            return cls(
+                **known,
+                processes=processes,
+                credentials=Credentials(**credentials) if credentials else None,
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None

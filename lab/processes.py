@@ -1,0 +1,128 @@
+"""Daemons that outlive the command, known again by more than their number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import LabError
+from .shell import environment
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process as it was started: a number alone may belong to another one by now.
+
+    `started` is in clock ticks since the boot that `boot` names (see proc_pid_stat(5)).
+    """
+
+    pid: int
+    started: int
+    boot: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs."""
+        return observe(self.pid) == self
+
+
+def observe(pid: int) -> Process | None:
+    """The process that has this number now; None when there is none or it is a zombie."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else Process(pid=pid, started=int(fields[19]), boot=boot)
+
+
+def start(argv: Sequence[str], log: Path) -> Process:
+    """Start a daemon in a session of its own, its output appended to `log`.
+
+    Raises:
+        LabError: it ended at once.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            argv,
+            env=environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    process = observe(child.pid)
+    if process is None:
+        raise LabError(f"{argv[0]} ended at once:\n{tail(log)}")
+    return process
+
+
+def wait_until(
+    ready: Callable[[], bool], process: Process, *, name: str, log: Path, seconds: float
+) -> None:
+    """Wait until `ready()`, looking every 20 ms.
+
+    Raises:
+        LabError: the process ended, or `seconds` went by; with the tail of its log.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not process.alive:
+            raise LabError(f"the {name} ended while starting; the end of {log}:\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"the {name} did not answer within {seconds:.0f} s; the end of {log}:\n{tail(log)}"
+            )
+        time.sleep(0.02)
+
+
+def stop(process: Process, *, seconds: float) -> None:
+    """End the process if it is still the one that was started; SIGKILL after `seconds`."""
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+        if not process.alive:
+            return
+        os.kill(process.pid, number)
+        deadline = time.monotonic() + patience
+        while process.alive and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def naming(path: Path, programs: Sequence[str]) -> Iterator[Process]:
+    """The processes of one of these programs with `path` in an argument."""
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            argv = (folder / "cmdline").read_text(errors="replace").split("\0")
+        except OSError:
+            continue
+        if Path(argv[0]).name in programs and any(f"{path}/" in word for word in argv[1:]):
+            process = observe(int(folder.name))
+            if process:
+                yield process
+
+
+def children(parent: Process) -> Iterator[Process]:
+    """The processes that `parent` has started and that still run."""
+    for folder in (PROC / str(parent.pid) / "task").glob("*"):
+        try:
+            pids = (folder / "children").read_text().split()
+        except OSError:
+            continue
+        yield from filter(None, (observe(int(pid)) for pid in pids))
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The end of a log, for a message."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"
