@@ -1,0 +1,1 @@
+"""Beacon's api: takes the web addresses to watch and shows their latest results."""

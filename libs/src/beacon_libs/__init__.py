@@ -1,0 +1,1 @@
+"""What Beacon's services share: models, settings and the store."""

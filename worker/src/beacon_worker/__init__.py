@@ -1,0 +1,1 @@
+"""Beacon's worker: probes the watched web addresses and records the results."""
