@@ -1,7 +1,7 @@
 """An engine, a registry and two images on a machine that has none of them."""
 
 from .errors import LabError
-from .lifecycle import down, load, up
+from .lifecycle import Part, down, load, status, up
 from .model import Lab
 
-__all__ = ["Lab", "LabError", "down", "load", "up"]
+__all__ = ["Lab", "LabError", "Part", "down", "load", "status", "up"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,47 +10,59 @@ from . import processes
 from .model import Record
 from .place import Place
 
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """A program, the configuration file that it reads, and how to tell that it is ready."""
+    """A program, the configuration file that it reads, and how to tell that it is ready.
+
+    `prepare` clears the way for a start, once no earlier process of it runs.
+    """
 
     name: str
     command: list[str]
     file: Path
     configuration: str
     ready: Callable[[], bool]
-    seconds: float = 30.0
-    pidfile: Path | None = None
+    prepare: Callable[[], None] = lambda: None
 
 
-def ensure(daemon: Daemon, place: Place, record: Record) -> bool:
-    """Have the daemon running with its configuration; True if it had to be started.
+def ensure(wanted: Sequence[Daemon], place: Place, record: Record) -> None:
+    """Have them all running with their configuration; those that must start, start together.
 
     Raises:
-        LabError: it ended, or did not answer in time; with the tail of its log.
+        LabError: one ended, or did not answer in time; with the tail of its log.
     """
+    started = [daemon for daemon in wanted if not _in_order(daemon, record)]
+    for daemon in started:
+        _start(daemon, place, record)
+    for daemon in started:
+        processes.wait_until(
+            daemon.ready,
+            record.processes[daemon.name],
+            name=daemon.name,
+            log=place.log(daemon.name),
+            seconds=START_SECONDS,
+        )
+
+
+def _in_order(daemon: Daemon, record: Record) -> bool:
     known = record.processes.get(daemon.name)
-    if known and known.alive and _configured(daemon) and daemon.ready():
-        return False
-    if known:
-        processes.stop(known, seconds=15)
-    if daemon.pidfile:
-        daemon.pidfile.unlink(missing_ok=True)
-    daemon.file.parent.mkdir(parents=True, exist_ok=True)
-    daemon.file.write_text(daemon.configuration)
-    log = place.log(daemon.name)
-    process = processes.start(daemon.command, log)
-    record.processes[daemon.name] = process
-    record.save(place)
-    processes.wait_until(
-        daemon.ready, process, name=daemon.name, log=log, seconds=daemon.seconds
-    )
-    return True
+    return bool(known and known.alive and _configured(daemon) and daemon.ready())
 
 
 def _configured(daemon: Daemon) -> bool:
-    try:
-        return daemon.file.read_text() == daemon.configuration
-    except OSError:
-        return False
+    return daemon.file.exists() and daemon.file.read_text() == daemon.configuration
+
+
+def _start(daemon: Daemon, place: Place, record: Record) -> None:
+    known = record.processes.get(daemon.name)
+    if known:
+        processes.stop([known], seconds=STOP_SECONDS)
+    daemon.prepare()
+    daemon.file.parent.mkdir(parents=True, exist_ok=True)
+    daemon.file.write_text(daemon.configuration)
+    record.processes[daemon.name] = processes.start(daemon.command, place.log(daemon.name))
+    record.save(place)

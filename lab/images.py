@@ -19,6 +19,7 @@ from .registry import Client, digest_of
 from .shell import run
 
 SUITE = "trixie"
+UNFINISHED = ".making-"
 EPOCH = 1735689600  # 2025-01-01, the date of every file made by a recipe
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 LOCAL_CAS = Path("/usr/local/share/ca-certificates")
@@ -105,7 +106,7 @@ def make(recipe: Recipe, cache: Path, mirror: str) -> None:
         LabError: mmdebstrap failed, with what it said.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as scratch:
+    with tempfile.TemporaryDirectory(dir=cache, prefix=UNFINISHED) as scratch:
         folder = Path(scratch) / "image"
         folder.mkdir()
         _bootstrap(recipe, folder / "layer.tar", mirror)

@@ -1,4 +1,4 @@
-"""The lab's own addresses, bridges and packet filter rules, beside whatever the machine has."""
+"""The lab's own addresses, bridges, hosts and packet filter rules, beside the machine's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from .shell import run
 
 Subnet = ipaddress.IPv4Network
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+INTERFACES = Path("/sys/class/net")
+NAMESPACES = Path("/run/netns")
 
 
 def choose_subnet(key: str, taken: Iterable[Subnet]) -> Subnet:
@@ -39,10 +41,34 @@ def taken() -> list[Subnet]:
     return [Subnet(network, strict=False) for network in known]
 
 
-def part(subnet: str, third: int, length: int = 24) -> Subnet:
-    """The network 10.x.`third`.0/`length` of the lab's subnet."""
-    base = Subnet(subnet).network_address
-    return Subnet((int(base) + (third << 8), length))
+def bridge(subnet: str) -> Subnet:
+    """The default network of the engine on this machine."""
+    return _part(subnet, 0, 24)
+
+
+def lab(subnet: str) -> Subnet:
+    """The network between the hosts; this machine has its first address."""
+    return _part(subnet, 1, 24)
+
+
+def host_bridge(subnet: str) -> Subnet:
+    """The default network of the engine on each host, which no other host sees."""
+    return _part(subnet, 2, 24)
+
+
+def host_pool(subnet: str) -> Subnet:
+    """Where the engine on each host takes further networks from."""
+    return _part(subnet, 64, 18)
+
+
+def machine_pool(subnet: str) -> Subnet:
+    """Where the engine on this machine takes further networks from."""
+    return _part(subnet, 128, 18)
+
+
+def overlay_pool(subnet: str) -> Subnet:
+    """Where a Swarm takes its overlay networks from."""
+    return _part(subnet, 192, 18)
 
 
 def mtu() -> int:
@@ -50,45 +76,70 @@ def mtu() -> int:
     routes = json.loads(run(["ip", "-4", "-j", "route", "show", "default"]))
     if not routes:
         return 1500
-    return int((Path("/sys/class/net") / routes[0]["dev"] / "mtu").read_text())
+    return int((INTERFACES / routes[0]["dev"] / "mtu").read_text())
+
+
+def forwarding() -> str:
+    """Whether the machine forwards packets between interfaces: "1" or "0"."""
+    return FORWARDING.read_text().strip()
+
+
+def enable_forwarding() -> None:
+    """Let packets pass between the lab's networks and the way out."""
+    if forwarding() != "1":
+        FORWARDING.write_text("1")
+
+
+def restore_forwarding(before: str) -> None:
+    """Put the setting back as `forwarding` found it."""
+    if before:
+        FORWARDING.write_text(before)
 
 
 def ensure_bridge(name: str, network: Subnet) -> None:
     """A bridge that is up and has the network's first address."""
-    if not (Path("/sys/class/net") / name).exists():
+    if not (INTERFACES / name).exists():
         run(["ip", "link", "add", name, "type", "bridge"])
     run(["ip", "address", "replace", f"{network[1]}/{network.prefixlen}", "dev", name])
     run(["ip", "link", "set", name, "up"])
 
 
-def ensure_way_out(subnet: str, mark: str) -> None:
+def ensure_host(namespace: str, port: str, *, bridge: str, network: Subnet, address: str) -> None:
+    """A network namespace with one interface, whose other end is the bridge's `port`."""
+    if (INTERFACES / port).exists() and (NAMESPACES / namespace).exists():
+        return
+    remove_host(namespace, port)
+    run(["ip", "netns", "add", namespace])
+    run(["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace])
+    run(["ip", "link", "set", port, "master", bridge, "up"])
+    inside = ["ip", "-n", namespace]
+    run([*inside, "link", "set", "lo", "up"])
+    run([*inside, "address", "add", f"{address}/{network.prefixlen}", "dev", "eth0"])
+    run([*inside, "link", "set", "eth0", "up"])
+    run([*inside, "route", "add", "default", "via", str(network[1])])
+
+
+def remove_host(namespace: str, port: str) -> None:
+    """Delete what `ensure_host` made, or as much of it as there is."""
+    if (INTERFACES / port).exists():
+        run(["ip", "link", "delete", port])
+    if (NAMESPACES / namespace).exists():
+        run(["ip", "netns", "delete", namespace])
+
+
+def ensure_rules(subnet: str, mark: str) -> None:
     """Let the subnet's packets through, and out with the machine's own address."""
-    for table, rule in _rules(subnet, mark).items():
-        for arguments in rule:
-            if not _has(table, arguments):
-                run(["iptables", "-w", "-t", table, "-I", *arguments])
-
-
-def enable_forwarding() -> str:
-    """Turn on forwarding between interfaces; what the setting was before."""
-    before = FORWARDING.read_text().strip()
-    FORWARDING.write_text("1")
-    return before
-
-
-def restore_forwarding(before: str) -> None:
-    """Put the setting back as `enable_forwarding` found it."""
-    if before:
-        FORWARDING.write_text(before)
+    present = [line for table in ("nat", "filter") for line in _marked(table, mark)]
+    for table, rule in _rules(subnet, mark):
+        if rule not in present:
+            run(["iptables", "-w", "-t", table, "-I", *rule])
 
 
 def remove_rules(mark: str) -> None:
     """Delete every rule that carries the lab's comment."""
     for table in ("nat", "filter"):
-        for line in run(["iptables-save", "-t", table]).splitlines():
-            words = shlex.split(line)
-            if words[:1] == ["-A"] and mark in words:
-                run(["iptables", "-w", "-t", table, "-D", *words[1:]])
+        for rule in _marked(table, mark):
+            run(["iptables", "-w", "-t", table, "-D", *rule])
 
 
 def remove_links(subnet: str, prefix: str) -> None:
@@ -99,6 +150,16 @@ def remove_links(subnet: str, prefix: str) -> None:
             run(["ip", "link", "delete", link["ifname"]])
 
 
+def remove_namespaces(prefix: str) -> None:
+    """Delete the network namespaces named by the lab."""
+    for namespace in NAMESPACES.glob(f"{prefix}*"):
+        run(["ip", "netns", "delete", namespace.name])
+
+
+def _part(subnet: str, third: int, length: int) -> Subnet:
+    return Subnet((int(Subnet(subnet).network_address) + (third << 8), length))
+
+
 def _any_within(addresses: Iterable[str], subnet: str) -> bool:
     return bool(subnet) and any(
         ":" not in address and ipaddress.IPv4Address(address) in Subnet(subnet)
@@ -106,20 +167,15 @@ def _any_within(addresses: Iterable[str], subnet: str) -> bool:
     )
 
 
-def _rules(subnet: str, mark: str) -> dict[str, list[list[str]]]:
+def _rules(subnet: str, mark: str) -> list[tuple[str, list[str]]]:
     comment = ["-m", "comment", "--comment", mark]
-    return {
-        "nat": [["POSTROUTING", "-s", subnet, "!", "-d", subnet, *comment, "-j", "MASQUERADE"]],
-        "filter": [
-            ["FORWARD", "-s", subnet, *comment, "-j", "ACCEPT"],
-            ["FORWARD", "-d", subnet, *comment, "-j", "ACCEPT"],
-        ],
-    }
+    return [
+        ("nat", ["POSTROUTING", "-s", subnet, "!", "-d", subnet, *comment, "-j", "MASQUERADE"]),
+        ("filter", ["FORWARD", "-s", subnet, *comment, "-j", "ACCEPT"]),
+        ("filter", ["FORWARD", "-d", subnet, *comment, "-j", "ACCEPT"]),
+    ]
 
 
-def _has(table: str, arguments: list[str]) -> bool:
-    try:
-        run(["iptables", "-w", "-t", table, "-C", *arguments])
-    except LabError:
-        return False
-    return True
+def _marked(table: str, mark: str) -> list[list[str]]:
+    lines = map(shlex.split, run(["iptables-save", "-t", table]).splitlines())
+    return [words[1:] for words in lines if words[:1] == ["-A"] and mark in words]

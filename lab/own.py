@@ -1,185 +1,143 @@
-"""A lab of the machine's own making: Debian packages, a dockerd, a registry, two images."""
+"""A lab of its own: engines, a registry and images that this machine did not have."""
 
 from __future__ import annotations
 
-import shutil
+import json
+import secrets
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import daemons, images, network, packages, processes
-from .engine import PROGRAMS, Engine
-from .machine import Machine, require_own_engine
+from . import daemons, images, network, registry, supplies, swarm
+from .engine import Engine
 from .model import LOOPBACK, Lab, Record
-from .place import PREFIX, RUN, Place, cache
+from .place import Place
 from .progress import stage
-from .registry import Client, configuration
-from .shell import run
-
-RECIPES = (images.PYTHON, images.STORE)
 
 
 def up(place: Place, record: Record) -> Lab:
-    """Have every part of the lab running.
+    """Have every part of the lab running, and only start what is not.
 
     Raises:
         LabError: the machine lacks something, or a part did not start.
     """
-    _ensure_packages_and_images()
+    supplies.ensure()
     _ensure_network(place, record)
-    _ensure_registry(place, record)
-    with stage("engine"):
-        daemons.ensure(_engine_daemon(_engine(place, record)), place, record)
-    _ensure_images(place, record)
+    _ensure_credentials(place, record)
+    with stage("registry and engines"):
+        wanted = [engine.daemon() for engine in engines(place, record)]
+        daemons.ensure([_registry_daemon(place, record), *wanted], place, record)
+    with stage("images in the registry"):
+        _ensure_images(place, record)
+    if record.swarm:
+        with stage("swarm"):
+            swarm.ensure(engines(place, record)[1:])
     return lab(place, record)
 
 
 def lab(place: Place, record: Record) -> Lab:
     """The lab that this record describes."""
+    machine, *hosts = engines(place, record)
     return Lab(
         state=place.state,
-        registry=_address(record),
-        docker_host=_engine(place, record).url,
+        registry=address(record),
+        docker_host=machine.url,
         base_image=record.base_image,
         store_image=record.store_image,
+        hosts={host.name: host.url for host in hosts},
+        addresses={host.name: host.address for host in hosts},
+        docker_config=place.credentials if record.credentials else None,
     )
 
 
-def down(place: Place, record: Record | None) -> None:
-    """Take away everything that carries this lab's name, whether it was recorded or not."""
-    for name in reversed(record.processes if record else {}):
-        processes.stop(record.processes[name], seconds=15)
-    _stop_orphans(place)
-    _unmount([place.state, place.run])
-    if shutil.which("iptables-save"):
-        network.remove_rules(place.mark)
-    if shutil.which("ip"):
-        network.remove_links(record.subnet if record else "", place.interface(""))
-    shutil.rmtree(place.run, ignore_errors=True)
-    if record and not any(RUN.glob(f"{PREFIX}*")):
-        network.restore_forwarding(record.forwarding)
+def engines(place: Place, record: Record) -> list[Engine]:
+    """The engine on this machine, then those on hosts."""
+    numbers = range(record.hosts + 1)
+    return [Engine(place=place, subnet=record.subnet, number=number) for number in numbers]
 
 
-def _ensure_packages_and_images() -> None:
-    recipes = [recipe for recipe in RECIPES if not images.cached(recipe, cache())]
-    tools = packages.missing_image_tools() if recipes else []
-    engine = packages.missing_engine()
-    if not (recipes or engine):
-        return
-    require_own_engine(Machine.observe())
-    apt = cache() / "apt"
-    if tools or engine:
-        with stage("package lists"):
-            packages.refresh(apt)
-    with stage("tools that make images"):
-        packages.install(tools, apt)
-    with ThreadPoolExecutor() as together:
-        jobs = [together.submit(_make, recipe) for recipe in recipes]
-        jobs.append(together.submit(_install, engine, apt))
-        for job in jobs:
-            job.result()
+def address(record: Record) -> str:
+    """Where the registry listens: on loopback, or on the network that the hosts are on."""
+    host = network.lab(record.subnet)[1] if record.hosts else LOOPBACK
+    return f"{host}:{record.port}"
 
 
-def _make(recipe: images.Recipe) -> None:
-    with stage(f"image {recipe.repository}"):
-        images.make(recipe, cache(), packages.mirror())
-
-
-def _install(names: list[str], apt: Path) -> None:
-    with stage("packages of the engine and the registry"):
-        packages.install(names, apt)
+def client(record: Record) -> registry.Client:
+    """The registry, to be asked with the right credentials."""
+    return registry.Client(address(record), record.credentials)
 
 
 def _ensure_network(place: Place, record: Record) -> None:
     if not record.subnet:
         record.subnet = str(network.choose_subnet(place.key, network.taken()))
+        record.forwarding = network.forwarding()
         record.save(place)
-    before = network.enable_forwarding()
-    if not record.forwarding:
-        record.forwarding = before
-        record.save(place)
-    network.ensure_bridge(place.interface("d"), network.part(record.subnet, 0))
-    network.ensure_way_out(record.subnet, place.mark)
+    network.enable_forwarding()
+    network.ensure_bridge(place.interface("d"), network.bridge(record.subnet))
+    network.ensure_rules(record.subnet, place.mark)
+    if record.hosts:
+        network.ensure_bridge(place.interface("n"), network.lab(record.subnet))
+    for host in engines(place, record)[1:]:
+        network.ensure_host(
+            host.namespace,
+            place.interface(f"v{host.number}"),
+            bridge=place.interface("n"),
+            network=network.lab(record.subnet),
+            address=host.address,
+        )
 
 
-def _ensure_registry(place: Place, record: Record) -> None:
+def _ensure_credentials(place: Place, record: Record) -> None:
+    if not record.credentials:
+        return
+    place.credentials.mkdir(mode=0o700, exist_ok=True)
+    known = {"auths": {address(record): {"auth": record.credentials.encode()}}}
+    (place.credentials / "config.json").write_text(json.dumps(known, indent=2))
+    if not _htpasswd(place).exists():
+        _htpasswd(place).write_text(record.credentials.htpasswd())
+
+
+def _registry_daemon(place: Place, record: Record) -> daemons.Daemon:
     if not record.port:
         record.port = _free_port()
         record.save(place)
     file = place.run / "registry.json"
-    daemons.ensure(
-        daemons.Daemon(
-            name="registry",
-            command=["docker-registry", "serve", str(file)],
-            file=file,
-            configuration=configuration(
-                address=_address(record), storage=place.state / "registry", htpasswd=None
-            ),
-            ready=_client(record).answers,
+    return daemons.Daemon(
+        name="registry",
+        command=[registry.PROGRAM, "serve", str(file)],
+        file=file,
+        configuration=registry.configuration(
+            address=address(record),
+            storage=place.state / "registry",
+            htpasswd=_htpasswd(place) if record.credentials else None,
         ),
-        place,
-        record,
+        ready=client(record).answers,
     )
 
 
 def _ensure_images(place: Place, record: Record) -> None:
-    references = [_ensure_image(recipe, record) for recipe in RECIPES]
+    references = [_ensure_image(recipe, record) for recipe in supplies.RECIPES]
     if references != [record.base_image, record.store_image]:
         record.base_image, record.store_image = references
         record.save(place)
 
 
 def _ensure_image(recipe: images.Recipe, record: Record) -> str:
-    digest = images.digest(recipe, cache())
-    if not _client(record).has(recipe.repository, digest, images.MANIFEST_TYPE):
-        with stage(f"push of {recipe.repository}"):
-            images.push(recipe, cache(), _client(record))
-    return f"{_address(record)}/{recipe.repository}:{recipe.tag}@{digest}"
+    digest = images.digest(recipe, supplies.cache())
+    if not client(record).has(recipe.repository, digest, images.MANIFEST_TYPE):
+        images.push(recipe, supplies.cache(), client(record))
+    return f"{address(record)}/{recipe.repository}:{recipe.tag}@{digest}"
 
 
-def _engine(place: Place, record: Record) -> Engine:
-    return Engine(place=place, name="engine", subnet=record.subnet)
+def _htpasswd(place: Place) -> Path:
+    return place.state / "htpasswd"
 
 
-def _engine_daemon(engine: Engine) -> daemons.Daemon:
-    return daemons.Daemon(
-        name=engine.name,
-        command=engine.command,
-        file=engine.place.run / f"{engine.name}.json",
-        configuration=engine.configuration(),
-        ready=engine.answers,
-        pidfile=engine.pidfile,
-        seconds=60,
-    )
-
-
-def _address(record: Record) -> str:
-    return f"{LOOPBACK}:{record.port}"
-
-
-def _client(record: Record) -> Client:
-    return Client(_address(record), record.credentials)
+def new_credentials() -> registry.Credentials:
+    """A name and a password that nobody has chosen."""
+    return registry.Credentials(username="lab", password=secrets.token_urlsafe(18))
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
-
-
-def _stop_orphans(place: Place) -> None:
-    for program in (*PROGRAMS, "docker-registry"):
-        for process in processes.naming(place.run, [program]):
-            for child in list(processes.children(process)):
-                processes.stop(child, seconds=0)
-            processes.stop(process, seconds=5)
-
-
-def _unmount(folders: list[Path]) -> None:
-    points = [
-        line.split()[1].encode().decode("unicode_escape")
-        for line in Path("/proc/mounts").read_text().splitlines()
-    ]
-    for point in reversed(points):
-        if any(Path(point).is_relative_to(folder) for folder in folders):
-            run(["umount", "--lazy", point])

@@ -34,7 +34,7 @@ class Place:
 
     @property
     def run(self) -> Path:
-        """Sockets and configuration; short, for a socket's path has at most 107 bytes."""
+        """Sockets and configuration, by a short path."""
         return RUN / f"{PREFIX}{self.key}"
 
     @property
@@ -56,10 +56,6 @@ class Place:
         """The log of one daemon."""
         return self.state / "log" / f"{daemon}.log"
 
-    def socket(self, engine: str) -> Path:
-        """The socket of one engine."""
-        return self.run / f"{engine}.sock"
-
     def interface(self, part: str) -> str:
         """The name of a network interface or namespace (at most 15 bytes)."""
         return f"bo{self.key}{part}"
@@ -67,13 +63,20 @@ class Place:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold off other commands on this lab; on the parent directory, so that no file stays."""
-        self.state.parent.mkdir(parents=True, exist_ok=True)
-        parent = os.open(self.state.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(parent, fcntl.LOCK_EX)
+        with locked(self.state.parent):
             yield
-        finally:
-            os.close(parent)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the lock of a directory, which is made if need be."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def cache() -> Path:

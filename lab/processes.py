@@ -86,14 +86,14 @@ def wait_until(
         time.sleep(0.02)
 
 
-def stop(process: Process, *, seconds: float) -> None:
-    """End the process if it is still the one that was started; SIGKILL after `seconds`."""
+def stop(started: Sequence[Process], *, seconds: float) -> None:
+    """End those that are still the ones that were started; SIGKILL after `seconds`."""
     for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
-        if not process.alive:
-            return
-        os.kill(process.pid, number)
+        for process in started:
+            if process.alive:
+                os.kill(process.pid, number)
         deadline = time.monotonic() + patience
-        while process.alive and time.monotonic() < deadline:
+        while any(process.alive for process in started) and time.monotonic() < deadline:
             time.sleep(0.02)
 
 

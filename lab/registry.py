@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import http.client
 import json
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import LabError
+
+PROGRAM = "docker-registry"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,14 @@ class Credentials:
     def encode(self) -> str:
         """Both as HTTP and docker's configuration file spell them."""
         return base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    def htpasswd(self) -> str:
+        """Both as a line of the registry's password file, which takes bcrypt alone."""
+        crypt = ctypes.CDLL("libcrypt.so.1").crypt
+        crypt.restype = ctypes.c_char_p
+        salt = f"$2b$05${secrets.token_hex(11)}"
+        hashed: bytes = crypt(self.password.encode(), salt.encode())
+        return f"{self.username}:{hashed.decode()}\n"
 
 
 @dataclass(frozen=True)
