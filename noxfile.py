@@ -15,13 +15,19 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 
 LOCKED = {
-    "e2e": ["requirements/tests.in", "pyproject.toml"],
+    "e2e": [
+        *("requirements/tests.in", "pyproject.toml"),
+        *("libs/requirements-build.in", "api/requirements.in", "worker/requirements.in"),
+    ],
     "lint": [],
     "release": ["pyproject.toml"],
     "tests": ["pyproject.toml"],
     "types": ["pyproject.toml"],
 }
 """What requirements/NAME.txt locks together with requirements/NAME.in."""
+
+OURS = ["beacon-api", "beacon-libs", "beacon-worker"]
+"""What is installed from its folder and so has no hash."""
 
 
 @nox.session
@@ -44,16 +50,16 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the unit tests: no engine, no registry, no network."""
-    install_project(session, "tests")
+    install(session, "tests", ".")
     session.run("pytest", "tests/unit", *session.posargs)
 
 
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
-    install_project(session, "e2e")
+    install(session, "e2e", ".", "libs", "api", "worker")
     with lab(session):
-        session.run("pytest", "tests/e2e", *session.posargs)
+        session.run("pytest", "tests/e2e", "libs", "api", "worker", *session.posargs)
 
 
 @nox.session(default=False)
@@ -83,14 +89,14 @@ def verify(session: nox.Session) -> None:
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Show it all, from a commit to a verified production."""
-    install_project(session, "release")
+    install(session, "release", ".")
     session.run("python", "-m", "demo", *session.posargs)
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure it against the workflow that it replaces."""
-    install_project(session, "release")
+    install(session, "release", ".")
     session.run("python", "-m", "bench", *session.posargs)
 
 
@@ -100,28 +106,25 @@ def lock(session: nox.Session) -> None:
     session.install("uv")
     for name, together_with in LOCKED.items():
         session.run(
-            *"uv pip compile --quiet --universal --python-version 3.10 --generate-hashes".split(),
-            *"--fork-strategy fewest --no-header --no-emit-index-url --no-emit-find-links".split(),
+            *("uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.10"),
+            *("--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"),
+            *(f"--no-emit-package={project}" for project in OURS),
             *(f"requirements/{name}.in", *together_with, f"--output-file=requirements/{name}.txt"),
             *session.posargs,
             env={"UV_PYTHON_DOWNLOADS": "never"},
         )
 
 
-def install(session: nox.Session, name: str) -> None:
-    """Install exactly what requirements/NAME.txt locks."""
+def install(session: nox.Session, name: str, *projects: str) -> None:
+    """Install exactly what requirements/NAME.txt locks, and beside it these folders' projects."""
     session.install("--require-hashes", "-r", f"requirements/{name}.txt")
-
-
-def install_project(session: nox.Session, name: str) -> None:
-    """Install what is locked, and this project as it stands beside it."""
-    install(session, name)
-    session.install("--no-deps", "--no-build-isolation", "--editable", ".")
+    for project in projects:
+        session.install("--no-deps", "--no-build-isolation", "--editable", project)
 
 
 def invoke(session: nox.Session) -> None:
     """Run the session's namesake among the Invoke tasks, with the session's arguments."""
-    install_project(session, "release")
+    install(session, "release", ".")
     session.run("inv", session.name, *session.posargs)
 
 

@@ -71,3 +71,13 @@ def test_every_requirement_is_locked() -> None:
     """Each list of requirements has the lock that sessions install from."""
     wanted = {path.stem for path in (ROOT / "requirements").glob("*.in")}
     assert wanted == {lock.stem for lock in LOCKS}
+
+
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_beacon_is_tested_with_the_versions_that_it_ships(service: str) -> None:
+    """Each version that a service's image holds is one that the e2e session installs."""
+    pinned = re.compile(r"^[\w.-]+==[\w.]+", re.MULTILINE)
+    shipped = pinned.findall((ROOT / service / "requirements.txt").read_text())
+    tested = pinned.findall((ROOT / "requirements/e2e.txt").read_text())
+    assert shipped
+    assert set(shipped) <= set(tested)
