@@ -1,0 +1,87 @@
+"""Puts the parts together for one command; each part is made when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from buildonce import config
+from buildonce.branch import open_branch
+from buildonce.execute import Builder, Executor
+from buildonce.git import Commit, Git
+from buildonce.ledger import Ledger
+from buildonce.plan import Plan
+from buildonce.registry import Registry
+from buildonce.report import Reporter
+
+
+@dataclass
+class App:
+    """One command's parts: ``root`` is the folder with ``tasks.py``, ``table`` the configuration
+    that Invoke merged. With ``dry_run`` plans are printed instead of executed."""
+
+    root: Path
+    table: Mapping[str, Any]
+    dry_run: bool = False
+    report: Reporter = field(default_factory=Reporter)
+
+    @cached_property
+    def project(self) -> config.Project:
+        """The validated configuration."""
+        return config.parse(self.table)
+
+    @cached_property
+    def git(self) -> Git:
+        """The repository that the project is in."""
+        return Git(self.root)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The history of releases and promotions."""
+        project = self.project
+        return Ledger(open_branch(self.git, project.ledger_branch, project.ledger_remote))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry."""
+        host = self.project.registry.partition("/")[0]
+        return Registry(insecure=host if self.project.insecure else "")
+
+    @cached_property
+    def executor(self) -> Executor:
+        """What walks plans."""
+        return Executor(
+            self.project, self.git, self.ledger, self.registry, _buildx, self.report, now
+        )
+
+    def commit(self, name: str = "HEAD") -> Commit:
+        """Return a commit by any of its names."""
+        return self.git.commit(name)
+
+    def sha(self, commit: Commit) -> str:
+        """Return the tag of a commit."""
+        return commit.sha(self.project.sha_length)
+
+    def carry_out(self, plan: Plan) -> None:
+        """Execute a plan, or print it in a dry run. A plan without steps says why."""
+        if not plan.steps:
+            self.report.say(plan.summary)
+        elif self.dry_run:
+            self.report.plan(plan, self.executor.details(plan))
+        else:
+            self.executor.run(plan)
+
+
+def now() -> datetime:
+    """Return the present time, in UTC, without fractions of a second."""
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def _buildx() -> Builder:
+    from buildonce.builder import Buildx
+
+    return Buildx()

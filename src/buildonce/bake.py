@@ -1,0 +1,157 @@
+"""The Buildx bake definition of a release: pure, from the project and one commit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import PurePath
+from typing import Any
+
+from buildonce.config import Project, Service
+from buildonce.errors import PreconditionError
+from buildonce.git import Commit
+from buildonce.refs import ImageRef
+
+CACHE_TAG = "buildcache"
+
+_FROM = re.compile(
+    r"^\s*FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ARG = re.compile(r"^\s*ARG\s+(?P<name>\w+)=(?P<value>\S+)\s*$", re.IGNORECASE | re.MULTILINE)
+_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
+_LABEL = "org.opencontainers.image"
+
+
+@dataclass(frozen=True)
+class Base:
+    """The image that a service's last stage begins from: as written, and what it stands for."""
+
+    name: str
+    pinned: ImageRef
+
+
+def final_base(dockerfile: str, target: str | None, args: Mapping[str, str]) -> str | None:
+    """Return the outside image that the built stage begins from, as the ``FROM`` names it.
+
+    None stands for ``scratch``. ``ARG`` defaults ahead of the first ``FROM``, overridden by
+    ``args``, are filled in (docs.docker.com, "Dockerfile reference", FROM).
+
+    Raises:
+        PreconditionError: there is no such stage, or no ``FROM`` at all.
+    """
+    stages = list(_FROM.finditer(dockerfile))
+    if not stages:
+        raise PreconditionError("the Dockerfile has no FROM")
+    preamble = dockerfile[: stages[0].start()]
+    known = {match["name"]: match["value"] for match in _ARG.finditer(preamble)} | dict(args)
+    images = {
+        (match["stage"] or str(number)).lower(): _fill(match["image"], known)
+        for number, match in enumerate(stages)
+    }
+    stage = target.lower() if target else list(images)[-1]
+    if stage not in images:
+        raise PreconditionError(f"the Dockerfile has no stage {target!r}")
+    image = images[stage]
+    while image.lower() in images and image.lower() != stage:
+        stage, image = image.lower(), images[image.lower()]
+    return None if image == "scratch" else image
+
+
+def definition(
+    project: Project,
+    commit: Commit,
+    root: PurePath,
+    tags: Mapping[str, ImageRef],
+    bases: Mapping[str, Base],
+    source: str | None,
+) -> dict[str, Any]:
+    """Return the bake file that builds and pushes the services in ``tags``.
+
+    Args:
+        project: the configuration.
+        commit: what is built.
+        root: the folder with the commit's tree.
+        tags: the reference to push, for each service.
+        bases: what each service's last stage begins from, by service.
+        source: the address of the source code, if known.
+    """
+    sha = commit.sha(project.sha_length)
+    targets = {
+        name: {
+            **_target(project, name, root),
+            "tags": [str(ref)],
+            "labels": labels(commit, sha, name, bases.get(name), source),
+            "args": {
+                **project.service(name).args,
+                "REVISION": commit.revision,
+                "SOURCE_DATE_EPOCH": str(commit.time),
+            },
+            "contexts": _contexts(project, bases.get(name)),
+            "output": ["type=image,push=true,oci-mediatypes=true"],
+            "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
+            **(_cache(ref) if project.cache else {}),
+        }
+        for name, ref in tags.items()
+    }
+    return {"group": {"default": {"targets": list(targets)}}, "target": targets}
+
+
+def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the bake file of a quick build of the working tree, loaded under ``tags``."""
+    targets = {
+        name: {
+            **_target(project, name, root),
+            "tags": [tag],
+            "args": dict(project.service(name).args),
+            "contexts": _contexts(project, None),
+            "output": ["type=docker"],
+        }
+        for name, tag in tags.items()
+    }
+    return {"group": {"default": {"targets": list(targets)}}, "target": targets}
+
+
+def labels(
+    commit: Commit, sha: str, title: str, base: Base | None, source: str | None
+) -> dict[str, str]:
+    """Return the labels of the OCI image specification (1.1, "Annotations") that apply."""
+    created = datetime.fromtimestamp(commit.time, tz=timezone.utc)
+    known = {
+        "revision": commit.revision,
+        "version": sha,
+        "created": created.isoformat().replace("+00:00", "Z"),
+        "title": title,
+        "source": source,
+        "base.name": base.name if base else None,
+        "base.digest": base.pinned.reference if base and base.pinned.by_digest else None,
+    }
+    return {f"{_LABEL}.{key}": value for key, value in known.items() if value}
+
+
+def _target(project: Project, name: str, root: PurePath) -> dict[str, Any]:
+    service: Service = project.service(name)
+    stage = {"target": service.target} if service.target else {}
+    return {
+        "context": str(root / service.context),
+        "dockerfile": str(root / project.dockerfile(name)),
+        "platforms": [project.platform],
+        **stage,
+    }
+
+
+def _contexts(project: Project, base: Base | None) -> dict[str, str]:
+    pinned = {base.name: str(base.pinned)} if base else {}
+    return {name: f"docker-image://{ref}" for name, ref in {**project.bases, **pinned}.items()}
+
+
+def _cache(ref: ImageRef) -> dict[str, list[str]]:
+    place = f"type=registry,ref={ref.repository.tag(CACHE_TAG)}"
+    options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+    return {"cache-from": [place], "cache-to": [f"{place},{options}"]}
+
+
+def _fill(image: str, known: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda match: known.get(match["braced"] or match["bare"], ""), image)

@@ -1,0 +1,70 @@
+"""Buildx, through python-on-whales: one bake invocation for all services."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from python_on_whales import DockerClient
+from python_on_whales.exceptions import DockerException
+
+from buildonce.errors import PreconditionError, UnavailableError
+from buildonce.refs import Digest, parse_digest
+
+_TAIL = 30
+
+
+class Buildx:
+    """Builds by a bake definition, on whichever builder the docker client uses."""
+
+    def __init__(self, docker: DockerClient | None = None) -> None:
+        self._docker = docker or DockerClient()
+
+    def bake(
+        self, definition: Mapping[str, Any], on_log: Callable[[str], None]
+    ) -> dict[str, Digest]:
+        """Build every target and return what Buildx says it pushed, by target.
+
+        Args:
+            definition: a bake file's content.
+            on_log: gets each line of the build's log.
+
+        Raises:
+            PreconditionError: the build failed; the message ends with the log's tail.
+            UnavailableError: there is no docker client.
+        """
+        with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
+            bakefile, metadata = Path(folder) / "bake.json", Path(folder) / "metadata.json"
+            bakefile.write_text(json.dumps(definition), encoding="utf-8")
+            self._run(bakefile, metadata, on_log)
+            built = json.loads(metadata.read_text(encoding="utf-8"))
+        return {
+            target: parse_digest(built[target]["containerimage.digest"])
+            for target in definition["target"]
+            if "containerimage.digest" in built.get(target, {})
+        }
+
+    def _run(self, bakefile: Path, metadata: Path, on_log: Callable[[str], None]) -> None:
+        tail: deque[str] = deque(maxlen=_TAIL)
+        try:
+            lines = self._docker.buildx.bake(
+                files=bakefile, metadata_file=metadata, progress="plain", stream_logs=True
+            )
+            for line in lines:
+                text = str(line).rstrip("\n")
+                tail.append(text)
+                on_log(text)
+        except DockerException as error:
+            raise PreconditionError(
+                f"the build failed (docker buildx bake ended with {error.return_code}):\n  "
+                + "\n  ".join(tail),
+                hint="inv doctor, where the engine is the cause; else mend the Dockerfile",
+            ) from None
+        except FileNotFoundError:
+            raise UnavailableError(
+                "there is no docker client on this machine", hint="install docker with Buildx"
+            ) from None

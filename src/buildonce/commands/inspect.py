@@ -1,0 +1,136 @@
+"""``inv verify``, ``status`` and ``sha``: what is there, and whether it is what was built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from buildonce.app import App, now
+from buildonce.environment import EnvironmentRecord
+from buildonce.errors import DifferenceError, PreconditionError
+from buildonce.git import Commit
+from buildonce.ledger import environment_path
+from buildonce.parallel import run_by_key
+from buildonce.refs import short
+from buildonce.report import evidence_json, github_output
+from buildonce.verify import compare, gather
+
+
+def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) -> None:
+    """Check environments against their records and, unless ``each``, against one another.
+
+    Raises:
+        DifferenceError: a row of the evidence does not hold.
+    """
+    chosen = list(dict.fromkeys(environments)) or list(app.project.environments)
+    for name in chosen:
+        app.project.environment(name)
+    if not chosen:
+        raise PreconditionError(
+            "there is no environment to verify", hint="add [tool.buildonce.environments.staging]"
+        )
+    snapshot = app.ledger.read()
+    rows = gather(snapshot, chosen, app.registry)
+    rows += [] if each else compare(snapshot, chosen)
+    if as_json:
+        app.report.json(evidence_json(rows))
+    else:
+        app.report.evidence(rows)
+    differing = [row for row in rows if not row.holds]
+    if differing:
+        named = "\n  ".join(
+            f"{row.environment} {row.service} {row.check} at {row.where}: "
+            f"expected {row.expected}, found {row.found}"
+            for row in differing
+        )
+        raise DifferenceError(
+            f"{len(differing)} of {len(rows)} checks do not hold:\n  {named}",
+            hint="inv history ENV shows who changed it; inv promote ENV puts its pointers right",
+        )
+    if not as_json:
+        same = "" if each or len(chosen) == 1 else f"; {' and '.join(chosen)} are identical"
+        app.report.say(f"all {len(rows)} checks hold{same}")
+
+
+def status(app: App, *, as_json: bool) -> None:
+    """Show what every environment runs, and whether its pointers agree with the record."""
+    snapshot = app.ledger.read()
+    snapshot.load(*(environment_path(name) for name in app.project.environments))
+    rows = []
+    for name in app.project.environments:
+        record = snapshot.environment(name)
+        release = snapshot.release(record.release) if record.release else None
+        images = release.services if release else {}
+        found = run_by_key(
+            app.registry.digest, {service: image.tag(name) for service, image in images.items()}
+        )
+        commit = _commit(app, release.revision) if release else None
+        for service in images or {"": None}:
+            image = images.get(service)
+            rows.append(
+                {
+                    "environment": name,
+                    "state": _state(record),
+                    "release": record.release,
+                    "subject": commit.subject if commit else None,
+                    "committed_at": commit.time if commit else None,
+                    "since": record.good[0].at.isoformat() if record.good else None,
+                    "service": service,
+                    "digest": image.digest if image else None,
+                    "pointer": found.get(service),
+                    "in_step": bool(image) and found.get(service) == image.digest,
+                }
+            )
+    if as_json:
+        app.report.json(rows)
+        return
+    app.report.table(
+        ["environment", "state", "release", "subject", "age", "service", "digest", "in step"],
+        [_status_row(row) for row in rows],
+    )
+
+
+def show_sha(app: App, name: str) -> None:
+    """Print the tag of a commit, and set the output ``sha`` where a workflow runs."""
+    sha = app.sha(app.commit(name))
+    print(sha)
+    github_output({"sha": sha})
+
+
+def _commit(app: App, revision: str) -> Commit | None:
+    try:
+        return app.commit(revision)
+    except PreconditionError:
+        return None
+
+
+def _state(record: EnvironmentRecord) -> str:
+    if record.operation is None:
+        return record.state
+    operation = record.operation
+    return f"{operation.kind} to {operation.release} in progress (by {operation.actor})"
+
+
+def _status_row(row: dict[str, object]) -> list[str]:
+    if row["release"] is None:
+        return [str(row["environment"]), str(row["state"]), "nothing yet", *[""] * 5]
+    time = row["committed_at"]
+    age = _age(now(), time) if isinstance(time, int) else "not in this clone"
+    return [
+        str(row["environment"]),
+        str(row["state"]),
+        str(row["release"]),
+        str(row["subject"] or ""),
+        age,
+        str(row["service"]),
+        short(str(row["digest"])),
+        "yes" if row["in_step"] else f"no: {short(str(row['pointer'] or 'nothing'))}",
+    ]
+
+
+def _age(present: datetime, time: int) -> str:
+    seconds = int(present.timestamp()) - time
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{max(seconds, 0)} s"

@@ -1,0 +1,250 @@
+"""``[tool.buildonce]`` of ``pyproject.toml``, validated into frozen types.
+
+The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml``,
+``INVOKE_BUILDONCE_…`` variables and ``-f FILE`` override it before it is validated here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import tomli
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from buildonce.errors import BuildonceError, UsageError
+from buildonce.refs import ImageRef, Repository
+
+TABLE = "tool.buildonce"
+RESERVED_TAGS = frozenset({"buildcache", "dev", "latest"})
+
+_NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+
+
+def _inside_repository(text: str) -> str:
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or text.startswith("-"):
+        raise ValueError("must be a path inside the repository, relative to its root")
+    return text
+
+
+def _image(text: str) -> str:
+    try:
+        ImageRef.parse(text)
+    except UsageError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$", max_length=63)]
+PathInside = Annotated[str, AfterValidator(_inside_repository)]
+ImageName = Annotated[str, AfterValidator(_image)]
+ArgumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+GitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+Platform = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$")]
+
+
+class Table(BaseModel):
+    """What every part of the configuration has in common: frozen, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Service(Table):
+    """One image-producing part of the monorepo."""
+
+    dockerfile: PathInside = Field(
+        "", description="Its Dockerfile; without one, `Dockerfile` in the service's own folder."
+    )
+    context: PathInside = Field(".", description="The build context; the repository's root.")
+    inputs: tuple[PathInside, ...] = Field(
+        (), description="The paths its image is made from; they filter `inv changes`."
+    )
+    args: dict[ArgumentName, str] = Field(
+        default_factory=dict, description="Build arguments. Not for secrets: images show them."
+    )
+    target: Name | None = Field(None, description="The Dockerfile's stage to build; the last one.")
+
+
+class Environment(Table):
+    """A named place that runs one release at a time."""
+
+    after: Name | None = Field(
+        None, description="The environment that must have run a release first."
+    )
+
+
+class Project(Table):
+    """The whole table, checked, with the folder it belongs to."""
+
+    registry: str = Field(description="Registry, and a path in it: `ghcr.io/acme`.")
+    image: str = Field(
+        "{registry}/{service}",
+        description="The images' names; `{registry}` and `{service}` are filled in.",
+    )
+    insecure: bool = Field(
+        False, description="The registry speaks plain HTTP. Loopback always may; no other should."
+    )
+    platform: Platform = Field("linux/amd64", description="The one platform images are built for.")
+    sha_length: int = Field(12, ge=7, le=40, description="Hex digits of a commit in its tag.")
+    cache: bool = Field(True, description="Keep the layer cache in the registry (`:buildcache`).")
+    source: str | None = Field(
+        None, description="The source code's address, for a label; the git remote's by default."
+    )
+    bases: dict[ImageName, ImageName] = Field(
+        default_factory=dict,
+        description="Images that stand in for a Dockerfile's `FROM`, to pin or replace it.",
+    )
+    ledger_branch: GitName = Field("release-ledger", description="The git branch of the ledger.")
+    ledger_remote: GitName = Field(
+        "origin", description="The git remote of the ledger; where there is none, it stays local."
+    )
+    services: dict[Name, Service] = Field(min_length=1, description="The services, by name.")
+    environments: dict[Name, Environment] = Field(
+        default_factory=dict, description="The environments, by name."
+    )
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> Project:
+        for service in self.services:
+            _repository(self, service)
+        for name, environment in self.environments.items():
+            self._check_environment(name, environment)
+        return self
+
+    def _check_environment(self, name: str, environment: Environment) -> None:
+        where = f"environments.{name}"
+        if name in RESERVED_TAGS or re.fullmatch(rf"[0-9a-f]{{{self.sha_length}}}", name):
+            raise ValueError(f"{where}: the tag {name!r} is used for something else")
+        if environment.after is not None and environment.after not in self.environments:
+            known = suggest(environment.after, self.environments)
+            raise ValueError(f"{where}.after: there is no environment {environment.after!r}{known}")
+        seen = [name]
+        while (before := self.environments[seen[-1]].after) is not None:
+            if before in seen:
+                raise ValueError(f"{where}.after: {' after '.join([*seen, before])} is a circle")
+            seen.append(before)
+
+    def repository(self, service: str) -> Repository:
+        """Return the place of a service's images.
+
+        Raises:
+            UsageError: there is no such service.
+        """
+        self.service(service)
+        return _repository(self, service)
+
+    def service(self, name: str) -> Service:
+        """Return a service by name.
+
+        Raises:
+            UsageError: there is none; the message lists those there are.
+        """
+        return _named(self.services, name, "service")
+
+    def environment(self, name: str) -> Environment:
+        """Return an environment by name.
+
+        Raises:
+            UsageError: there is none; the message lists those there are.
+        """
+        return _named(self.environments, name, "environment")
+
+    def dockerfile(self, service: str) -> str:
+        """Return the path of a service's Dockerfile, relative to the repository's root."""
+        table = self.service(service)
+        if table.dockerfile:
+            return table.dockerfile
+        folder = service if table.context == "." else table.context
+        return f"{folder}/Dockerfile"
+
+
+def read_table(root: Path) -> dict[str, Any]:
+    """Return the raw table of the ``pyproject.toml`` in ``root``.
+
+    Raises:
+        UsageError: the file or the table is missing, or it is not TOML.
+    """
+    path = root / "pyproject.toml"
+    try:
+        document = tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}", hint=f"create it with a [{TABLE}] table") from None
+    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    table = document.get("tool", {}).get("buildonce")
+    if not isinstance(table, dict):
+        raise UsageError(f"{path} has no table [{TABLE}]", hint="docs/adopt.md shows a short one")
+    return table
+
+
+def parse(table: Mapping[str, Any]) -> Project:
+    """Validate a table.
+
+    Raises:
+        UsageError: with each problem's path, the offending value and what was perhaps meant.
+    """
+    try:
+        return Project.model_validate(table)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise UsageError(
+            "the configuration is wrong:\n  " + "\n  ".join(problems),
+            hint="see [tool.buildonce] in pyproject.toml, and what overrides it "
+            "(invoke.yaml, INVOKE_BUILDONCE_… variables, -f FILE)",
+        ) from None
+
+
+def suggest(word: str, known: Mapping[str, object]) -> str:
+    """Return ``; perhaps you meant …`` for a near miss, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; perhaps you meant {near[0]!r}" if near else ""
+
+
+def _named(table: Mapping[str, Any], name: str, kind: str) -> Any:
+    if name in table:
+        return table[name]
+    listed = ", ".join(table) or "none"
+    raise UsageError(
+        f"there is no {kind} {name!r}{suggest(name, table)}",
+        hint=f"the {kind}s of [{TABLE}]: {listed}",
+    )
+
+
+def _repository(project: Project, service: str) -> Repository:
+    try:
+        return Repository.parse(project.image.format(registry=project.registry, service=service))
+    except (KeyError, IndexError, ValueError):
+        raise ValueError(
+            f"image: {project.image!r} may use {{registry}} and {{service}} only"
+        ) from None
+    except BuildonceError as error:
+        raise ValueError(f"image: {error.message}") from None
+
+
+_MODELS: dict[str, type[Table]] = {"services": Service, "environments": Environment}
+
+
+def _explain(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    path = ".".join([TABLE, *location])
+    if problem["type"] == "extra_forbidden":
+        model = _MODELS.get(location[0], Project) if len(location) > 1 else Project
+        return f"{path}: unknown key{suggest(location[-1], model.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{path}: is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and not location:
+        return f"{TABLE}.{message}"
+    return f"{path} = {problem['input']!r}: {message}"

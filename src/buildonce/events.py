@@ -1,0 +1,174 @@
+"""The ledger's events: each a pure function of the state before it.
+
+Appending asks again whenever somebody else wrote in between, so each recognises its own event
+when it is there already, and refuses when it no longer may be written.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from buildonce.environment import EnvironmentRecord, Operation, Standing
+from buildonce.errors import BusyError, PreconditionError
+from buildonce.ledger import Event, Snapshot, environment_path, release_path, standing_path
+from buildonce.plan import ClosePromotion, OpenPromotion, TakeOver
+from buildonce.records import Record
+from buildonce.release import Release
+
+
+def built(snapshot: Snapshot, release: Release) -> Event | None:
+    """Record a build. What is recorded already stays as it is; only what is missing is added."""
+    recorded = snapshot.release(release.sha)
+    if recorded and recorded.revision != release.revision:
+        raise PreconditionError(
+            f"{release.sha} is the tag of two commits: {recorded.revision} is recorded",
+            hint="set tool.buildonce.sha_length to a greater number",
+        )
+    merged = recorded.with_images(release.services) if recorded else release
+    if merged == recorded:
+        return None
+    added = [name for name in merged.services if not recorded or name not in recorded.services]
+    digests = tuple((f"Digest-{name}", merged.services[name].digest) for name in added)
+    return Event(
+        f"build {release.sha}: {', '.join(added)}",
+        (("Event", "built"), ("Release", release.sha), ("Actor", release.built_by), *digests),
+        {release_path(release.sha): merged},
+    )
+
+
+def opened(snapshot: Snapshot, step: OpenPromotion) -> Event | None:
+    """Record an intent: from now on it holds the environment.
+
+    Raises:
+        BusyError: another promotion holds it.
+        PreconditionError: the environment has moved since this was planned.
+    """
+    record = snapshot.environment(step.environment)
+    operation = step.operation
+    if record.operation is not None:
+        if record.operation.id == operation.id:
+            return None
+        raise busy(record)
+    if (record.release, record.sequence + 1) != (operation.previous, operation.sequence):
+        raise PreconditionError(
+            f"{step.environment} has moved to {record.release} meanwhile "
+            f"(promotion {record.sequence}); nothing was written",
+            hint=f"inv status, then inv promote {step.environment} again",
+        )
+    return _event("opened", step.environment, operation, {}, record.opened(operation))
+
+
+def taken_over(snapshot: Snapshot, step: TakeOver) -> Event | None:
+    """Record that an open promotion has another holder.
+
+    Raises:
+        BusyError: somebody else took it over first.
+        PreconditionError: it is not open any more.
+    """
+    record = snapshot.environment(step.environment)
+    if record.operation is not None and record.operation.id == step.new_id:
+        return None
+    require_holder(record, step.operation)
+    return _event(
+        "taken-over", step.environment, step.operation, {}, record.taken(step.new_id, step.host)
+    )
+
+
+def closed(snapshot: Snapshot, step: ClosePromotion, at: datetime) -> Event | None:
+    """Record an outcome, and what it means for the releases' standing.
+
+    Raises:
+        BusyError, PreconditionError: the promotion is not ours any more.
+    """
+    record = snapshot.environment(step.environment)
+    if record.last is not None and record.last.operation.id == step.operation.id:
+        return None
+    require_holder(record, step.operation)
+    if step.outcome == "done":
+        files = _standings(snapshot, record, step, at)
+        return _event("done", step.environment, step.operation, files, record.done(at))
+    after = record.put_back(step.outcome, at, step.message)
+    return _event(step.outcome, step.environment, step.operation, {}, after, step.message)
+
+
+def require_holder(record: EnvironmentRecord, operation: Operation) -> None:
+    """Refuse to go on with a promotion that is not ours any more.
+
+    Raises:
+        BusyError: another process holds the environment now.
+        PreconditionError: the promotion was ended by somebody else.
+    """
+    if record.operation is None:
+        ended = record.last.outcome if record.last else "gone"
+        raise PreconditionError(
+            f"promotion {operation.sequence} of {record.environment} was ended by somebody else "
+            f"({ended}); nothing more was changed",
+            hint="inv status",
+        )
+    if record.operation.id != operation.id:
+        raise busy(record)
+
+
+def busy(record: EnvironmentRecord) -> BusyError:
+    """Return the error that names who holds an environment."""
+    held = record.operation
+    assert held is not None
+    return BusyError(
+        f"{record.environment} is held by {held.kind} {held.sequence} to {held.release}, begun by "
+        f"{held.actor} on {held.host} at {held.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        hint=f"wait for it; if it is dead: inv resume {record.environment}, "
+        f"or inv abort {record.environment}",
+    )
+
+
+def host_name() -> str:
+    """Return where this process runs, for people: the CI run, or the machine's name."""
+    run = os.environ.get("GITHUB_RUN_ID")
+    return f"run {run}" if run else os.uname().nodename
+
+
+def _standings(
+    snapshot: Snapshot, record: EnvironmentRecord, step: ClosePromotion, at: datetime
+) -> dict[str, Record | None]:
+    name, operation = step.environment, step.operation
+    files: dict[str, Record | None] = {}
+    if record.release and record.release != operation.release:
+        before = snapshot.standing(name, record.release)
+        if before:
+            held = operation.reason or "rolled back" if operation.kind == "rollback" else ""
+            ended = before.model_copy(update={"until": at, "held": held})
+            files[standing_path(name, record.release)] = ended
+    files[standing_path(name, operation.release)] = Standing(
+        release=operation.release, sequence=operation.sequence, since=at
+    )
+    return files
+
+
+def _event(
+    what: str,
+    environment: str,
+    operation: Operation,
+    files: dict[str, Record | None],
+    record: EnvironmentRecord,
+    message: str = "",
+) -> Event:
+    facts = (
+        ("Event", what),
+        ("Environment", environment),
+        ("Sequence", str(operation.sequence)),
+        ("Kind", operation.kind),
+        ("Release", operation.release),
+        ("Previous", operation.previous or ""),
+        ("Operation", operation.id),
+        ("Actor", operation.actor),
+        ("Host", operation.host),
+        ("Reason", operation.reason),
+        ("Overrides", ",".join(operation.overrides)),
+        ("Message", message),
+    )
+    return Event(
+        f"{operation.kind} {operation.sequence} of {environment} to {operation.release}: {what}",
+        tuple((key, value) for key, value in facts if value),
+        {environment_path(environment): record, **files},
+    )

@@ -1,0 +1,206 @@
+"""The ledger: releases and promotions, as files on a git branch.
+
+Its tree is the present state, its log the history: one commit for each event, its message
+with trailers for machines. Present state is read from the tree alone, however long the
+history has become.
+
+    releases/<sha>.json                   what was built
+    environments/<name>.json              what an environment runs, and what is in progress
+    standings/<environment>/<sha>.json    what became of a release there
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildonce.branch import Branch
+from buildonce.environment import EnvironmentRecord, Standing
+from buildonce.errors import IntegrityError, UnavailableError
+from buildonce.git import Git, GitError, trailers
+from buildonce.records import AnyRecord, Record, parse_record
+from buildonce.release import Release
+
+PATIENCE = 60.0
+"""Seconds that an append goes on trying while others write."""
+
+
+def release_path(sha: str) -> str:
+    """Return where a release's record is."""
+    return f"releases/{sha}.json"
+
+
+def environment_path(name: str) -> str:
+    """Return where an environment's record is."""
+    return f"environments/{name}.json"
+
+
+def standing_path(environment: str, sha: str) -> str:
+    """Return where a release's standing in an environment is."""
+    return f"standings/{environment}/{sha}.json"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One commit of the ledger: a subject, trailers, and the files it writes or removes."""
+
+    subject: str
+    trailers: tuple[tuple[str, str], ...]
+    files: Mapping[str, Record | None]
+
+    def message(self) -> str:
+        """Return the commit's message."""
+        return f"{self.subject}\n\n{trailers(self.trailers)}\n"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The ledger at one commit; ``commit`` is None before its first event."""
+
+    git: Git
+    commit: str | None
+    _files: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+
+    def release(self, sha: str) -> Release | None:
+        """Return the record of a release, or None where that commit was not built."""
+        release = self._record(Release, release_path(sha))
+        return release if release is None else _same(release, "sha", sha, release_path(sha))
+
+    def environment(self, name: str) -> EnvironmentRecord:
+        """Return an environment's record; an empty one before its first promotion."""
+        path = environment_path(name)
+        record = self._record(EnvironmentRecord, path)
+        if record is None:
+            return EnvironmentRecord(environment=name)
+        return _same(record, "environment", name, path)
+
+    def standing(self, environment: str, sha: str) -> Standing | None:
+        """Return what became of a release in an environment; None where it was never good."""
+        return self._record(Standing, standing_path(environment, sha))
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the records in ``releases``, ``environments`` and so on."""
+        if self.commit is None:
+            return []
+        listed = self.git.attempt("ls-tree", "-z", "--name-only", f"{self.commit}:{folder}")
+        names = listed.stdout.decode().split("\0")
+        return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+
+    def load(self, *paths: str) -> None:
+        """Read several files at once, to spare a process for each."""
+        wanted = [path for path in paths if path not in self._files]
+        if self.commit is None or not wanted:
+            self._files.update(dict.fromkeys(wanted))
+            return
+        request = "".join(f"{self.commit}:{path}\n" for path in wanted).encode()
+        answer = self.git.run("cat-file", "--batch", stdin=request)
+        for path in wanted:
+            header, _, answer = answer.partition(b"\n")
+            if header.endswith(b" missing"):
+                self._files[path] = None
+                continue
+            size = int(header.rsplit(b" ", 1)[1])
+            self._files[path], answer = answer[:size], answer[size + 1 :]
+
+    def _record(self, model: type[AnyRecord], path: str) -> AnyRecord | None:
+        self.load(path)
+        content = self._files[path]
+        return None if content is None else parse_record(model, content, path)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Reads the ledger, and appends events to it by compare-and-swap."""
+
+    branch: Branch
+
+    def read(self) -> Snapshot:
+        """Return the present state.
+
+        Raises:
+            UnavailableError: the remote did not answer.
+            IntegrityError: its history was rewritten.
+        """
+        return Snapshot(self.branch.git, self.branch.tip())
+
+    def append(self, event_after: Callable[[Snapshot], Event | None]) -> Snapshot:
+        """Append the event that ``event_after`` makes of the present state.
+
+        Where others write at the same time, it is asked again with the state they left; it
+        must therefore recognise an event of its own that is there already, and may refuse by
+        raising. None means that nothing is to be written.
+
+        Raises:
+            UnavailableError: the ledger cannot be written.
+        """
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            before = self.read()
+            event = event_after(before)
+            if event is None:
+                return before
+            commit = self._commit(before.commit, event)
+            if self.branch.move(before.commit, commit):
+                return Snapshot(self.branch.git, commit)
+            time.sleep(random.uniform(0.01, 0.2))
+        raise UnavailableError(
+            f"the ledger was written by others for {PATIENCE:.0f} s without a gap",
+            hint="run the same command again",
+        )
+
+    def _commit(self, parent: str | None, event: Event) -> str:
+        try:
+            with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
+                tree = self._tree(parent, event, Path(folder) / "index")
+            parents = ["-p", parent] if parent else []
+            made = self.branch.git.run(
+                "commit-tree", tree, *parents,
+                stdin=event.message().encode(), environment=self._identity(),
+            )  # fmt: skip
+        except (GitError, OSError) as error:
+            raise UnavailableError(
+                f"the ledger could not be written in {self.branch.git.root}: {error}",
+                hint="nothing was recorded; check the disk, then run the same command again",
+            ) from None
+        return made.decode().strip()
+
+    def _tree(self, parent: str | None, event: Event, index: Path) -> str:
+        git, environment = self.branch.git, {"GIT_INDEX_FILE": str(index)}
+        git.run("read-tree", parent or "--empty", environment=environment)
+        lines = [
+            f"0 {'0' * 40}\t{path}" if record is None else f"100644 {self._blob(record)}\t{path}"
+            for path, record in event.files.items()
+        ]
+        git.run(
+            "update-index", "--index-info",
+            stdin="\n".join(lines).encode() + b"\n", environment=environment,
+        )  # fmt: skip
+        return git.run("write-tree", environment=environment).decode().strip()
+
+    def _blob(self, record: Record) -> str:
+        made = self.branch.git.run(
+            "hash-object", "-w", "--no-filters", "--stdin", stdin=record.to_json().encode()
+        )
+        return made.decode().strip()
+
+    def _identity(self) -> dict[str, str]:
+        name, _, email = self.branch.git.identity().rpartition(" ")
+        email = email.strip("<>")
+        roles = ("AUTHOR", "COMMITTER")
+        return {f"GIT_{role}_NAME": name for role in roles} | {
+            f"GIT_{role}_EMAIL": email for role in roles
+        }
+
+
+def _same(record: AnyRecord, field_name: str, expected: str, path: str) -> AnyRecord:
+    found = getattr(record, field_name)
+    if found != expected:
+        raise IntegrityError(
+            f"the ledger's {path} is the record of {found!r}",
+            hint=f"git log -p release-ledger -- {path}   (who changed it, and what it was)",
+        )
+    return record

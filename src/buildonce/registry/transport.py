@@ -1,0 +1,141 @@
+"""HTTP to a registry: connections, retries and authorisation."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import urllib3
+
+from buildonce.errors import UnavailableError
+from buildonce.refs import DOCKER_HUB
+from buildonce.registry.credentials import Credentials, find_credentials
+
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?")
+_RETRIES = urllib3.Retry(
+    total=4,
+    backoff_factor=0.2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    raise_on_status=False,
+)
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
+
+
+class Transport:
+    """Sends requests to one registry, with the credentials that ``docker login`` stored.
+
+    Authorisation follows the distribution project's token specification
+    (distribution.github.io, "Token authentication"): asked for when the registry says so,
+    one token for each scope. Safe to use from several threads.
+    """
+
+    def __init__(self, registry: str, *, insecure: bool = False) -> None:
+        plain = insecure or bool(_LOOPBACK.fullmatch(registry))
+        host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
+        self.registry = registry
+        self._base = f"{'http' if plain else 'https'}://{host}"
+        self._pool = urllib3.PoolManager(maxsize=16, retries=_RETRIES, timeout=_TIMEOUT)
+        self._authorizations: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send one request; ``path`` begins with ``/v2/``, or is an upload's whole address.
+
+        Raises:
+            UnavailableError: no answer after retries, or the registry refuses us.
+        """
+        response = self._once(method, path, headers, body, self._authorizations.get(scope))
+        if response.status == 401:
+            with self._lock:
+                authorization = self._authorize(response.headers.get("WWW-Authenticate", ""), scope)
+                self._authorizations[scope] = authorization
+            response = self._once(method, path, headers, body, authorization)
+        if response.status in (401, 403):
+            raise self._refused(method, path, response.status)
+        return response
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        authorization: str | None,
+    ) -> urllib3.BaseHTTPResponse:
+        url = path if "://" in path else self._base + path
+        sent = dict(headers or {})
+        if authorization and url.startswith(self._base):
+            sent["Authorization"] = authorization
+        try:
+            return self._pool.request(method, url, headers=sent, body=body)
+        except urllib3.exceptions.HTTPError as error:
+            raise UnavailableError(
+                f"the registry {self.registry} did not answer: {_reason(error)}",
+                hint="inv doctor",
+            ) from None
+
+    def _authorize(self, challenge: str, scope: str) -> str:
+        credentials = find_credentials(self.registry)
+        scheme, _, rest = challenge.partition(" ")
+        if scheme.lower() == "basic" and credentials:
+            return _basic(credentials)
+        if scheme.lower() == "bearer":
+            return f"Bearer {self._token(_parameters(rest), scope, credentials)}"
+        raise UnavailableError(
+            f"the registry {self.registry} asks for credentials and there are none",
+            hint=f"docker login {self.registry}",
+        )
+
+    def _token(
+        self, challenge: Mapping[str, str], scope: str, credentials: Credentials | None
+    ) -> str:
+        query = {"service": challenge.get("service", ""), "scope": scope}
+        realm = challenge.get("realm", "")
+        if credentials and credentials.identity:
+            form = {"grant_type": "refresh_token", "client_id": "buildonce"}
+            fields = {**form, **query, "refresh_token": credentials.secret}
+            answer = self._once("POST", realm, _FORM, urlencode(fields).encode(), None)
+        else:
+            headers = {"Authorization": _basic(credentials)} if credentials else {}
+            answer = self._once("GET", f"{realm}?{urlencode(query)}", headers, None, None)
+        if answer.status != 200:
+            raise self._refused("GET", "a token", answer.status)
+        body = json.loads(answer.data)
+        return str(body.get("token") or body.get("access_token"))
+
+    def _refused(self, method: str, path: str, status: int) -> UnavailableError:
+        return UnavailableError(
+            f"the registry {self.registry} refused {method} {path} ({status})",
+            hint=f"docker login {self.registry}   (with an account that may do this)",
+        )
+
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def _basic(credentials: Credentials) -> str:
+    pair = f"{credentials.user}:{credentials.secret}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def _parameters(challenge: str) -> dict[str, str]:
+    return dict(re.findall(r'([a-z_]+)="([^"]*)"', challenge))
+
+
+def _reason(error: urllib3.exceptions.HTTPError) -> str:
+    cause = getattr(error, "reason", None) or error
+    text = str(cause)
+    return text.rpartition(": ")[2] or type(cause).__name__

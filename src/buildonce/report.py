@@ -1,0 +1,139 @@
+"""What people, CI and other programs get to see."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from buildonce.errors import BuildonceError
+from buildonce.plan import Plan
+from buildonce.refs import short
+from buildonce.verify import Evidence
+
+_WIDTH_FOR_FILES = 160
+
+
+class Reporter:
+    """Results go to standard output, everything else to standard error.
+
+    Colour and movement appear on a terminal only, and never where ``NO_COLOR`` is set
+    (no-color.org).
+    """
+
+    def __init__(self) -> None:
+        width = None if sys.stdout.isatty() else _WIDTH_FOR_FILES
+        self.out = Console(width=width, highlight=False)
+        self.err = Console(stderr=True, width=width, highlight=False)
+
+    @contextmanager
+    def step(self, sentence: str) -> Iterator[None]:
+        """Show a step for as long as it takes, then how long it took."""
+        began = time.monotonic()
+        if self.err.is_terminal:
+            with self.err.status(escape(sentence)):
+                yield
+        else:
+            yield
+        took = time.monotonic() - began
+        self.err.print(f"[green]✓[/] {escape(sentence)}  [dim]{took:.1f} s[/]")
+
+    def log(self, line: str) -> None:
+        """Show a line of a tool's log."""
+        self.err.print(f"[dim]  {escape(line)}[/]", soft_wrap=True)
+
+    def note(self, sentence: str) -> None:
+        """Say something worth knowing."""
+        self.err.print(f"[yellow]•[/] {escape(sentence)}", soft_wrap=True)
+
+    def say(self, sentence: str) -> None:
+        """Print a result."""
+        self.out.print(escape(sentence), soft_wrap=True)
+
+    def error(self, error: BuildonceError) -> None:
+        """Print what failed, and what to do next."""
+        self.err.print(f"[red]✗[/] {escape(error.message)}", soft_wrap=True)
+        if error.hint:
+            self.err.print(f"  → {escape(error.hint)}", soft_wrap=True)
+
+    def json(self, value: Any) -> None:
+        """Print a value for other programs."""
+        print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def plan(self, plan: Plan, details: Sequence[str] = ()) -> None:
+        """Print the steps of a dry run, and the exact commands behind them."""
+        self.say(f"dry run: {plan.summary}")
+        for number, step in enumerate(plan.steps, 1):
+            self.say(f"  {number}. {step.describe()}")
+        for line in details:
+            self.say(f"     {line}")
+        self.say("nothing was written")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table."""
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self.out.print(table)
+
+    def evidence(self, rows: Sequence[Evidence]) -> None:
+        """Print rows of evidence; those that do not hold with both sides in full."""
+        self.table(
+            ["", "environment", "service", "check", "expected", "found"],
+            [
+                ["✓" if row.holds else "✗", row.environment, row.service, row.check]
+                + [_brief(row.expected, row.holds), _brief(row.found, row.holds)]
+                for row in rows
+            ],
+        )
+        summarise(_markdown(rows))
+
+
+def github_output(values: Mapping[str, str]) -> None:
+    """Append ``key=value`` lines to ``$GITHUB_OUTPUT``, where a workflow runs."""
+    _append_to("GITHUB_OUTPUT", "".join(f"{key}={value}\n" for key, value in values.items()))
+
+
+def summarise(markdown: str) -> None:
+    """Append Markdown to ``$GITHUB_STEP_SUMMARY``, where a workflow runs."""
+    _append_to("GITHUB_STEP_SUMMARY", markdown)
+
+
+def evidence_json(rows: Sequence[Evidence]) -> dict[str, Any]:
+    """Return rows of evidence for other programs."""
+    return {
+        "holds": all(row.holds for row in rows),
+        "evidence": [{**row.__dict__, "holds": row.holds} for row in rows],
+    }
+
+
+def _append_to(variable: str, text: str) -> None:
+    path = os.environ.get(variable)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _brief(value: str, holds: bool) -> str:
+    return short(value) if holds and value.startswith("sha256:") else value
+
+
+def _markdown(rows: Sequence[Evidence]) -> str:
+    held = "all hold" if all(row.holds for row in rows) else "**a difference was found**"
+    lines = [f"### Verification: {held}", ""]
+    lines += ["| | environment | service | check | expected | found |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {'✅' if row.holds else '❌'} | {row.environment} | {row.service} | {row.check} "
+        f"| `{row.expected}` | `{row.found}` |"
+        for row in rows
+    ]
+    return "\n".join([*lines, ""]) + "\n"

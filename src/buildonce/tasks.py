@@ -1,0 +1,229 @@
+"""Invoke tasks: the command line. Errors become messages and exit codes here."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from invoke import Collection, Context, Exit, task
+
+from buildonce.errors import BuildonceError, StoppedError, TerminatedError
+
+if TYPE_CHECKING:
+    from buildonce.app import App
+
+_DRY = {"dry-run": "Print what would be done, from the real state; write nothing."}
+_SHA = "A commit; bare: HEAD."
+
+
+def release_tasks(tasks_file: str) -> Collection:
+    """Return the release tasks of the project that ``tasks_file`` belongs to.
+
+    A project's ``tasks.py`` is::
+
+        from buildonce.tasks import release_tasks
+
+        namespace = release_tasks(__file__)
+
+    The ``[tool.buildonce]`` table beside it becomes the collection's configuration, so that
+    Invoke's own hierarchy (``invoke.yaml``, ``INVOKE_BUILDONCE_…``, ``-f FILE``) overrides it.
+    """
+    root = Path(tasks_file).resolve().parent
+    collection = Collection(
+        build, promote, resume, abort, verify, status, sha, doctor, schema,
+    )  # fmt: skip
+    collection.configure({"buildonce": _table(root), "buildonce_root": str(root)})
+    return collection
+
+
+def _table(root: Path) -> Mapping[str, Any]:
+    from buildonce.config import Project, read_table
+
+    try:
+        table = read_table(root)
+    except BuildonceError as error:
+        return {"_unreadable": {"message": error.message, "hint": error.hint}}
+    scalars = {
+        name: field.default
+        for name, field in Project.model_fields.items()
+        if isinstance(field.default, str | bool | int)
+    }
+    return {**scalars, **table}
+
+
+def _app(context: Context, *, dry_run: bool = False) -> App:
+    from buildonce.app import App
+    from buildonce.errors import UsageError
+
+    table = _plain(context.config["buildonce"])
+    if "_unreadable" in table:
+        raise UsageError(**table["_unreadable"])
+    dry = dry_run or bool(context.config.run.dry)
+    return App(Path(context.config["buildonce_root"]), table, dry_run=dry)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "items"):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _command(body: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(body)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            with _signals():
+                body(*args, **kwargs)
+        except BuildonceError as error:
+            from buildonce.report import Reporter
+
+            Reporter().error(error)
+            raise Exit(code=error.exit_code) from None
+
+    return run
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    def stop(number: int, _frame: object) -> None:
+        error = TerminatedError if number == signal.SIGTERM else StoppedError
+        raise error("interrupted")
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@task(
+    optional=["sha"],
+    iterable=["service"],
+    help={
+        "sha": "Build this commit's own tree, push it and record it. " + _SHA
+        + " Without it: a quick local build of the folder as it is, never pushed.",
+        "service": "Only this service; may be given several times.",
+        **_DRY,
+    },
+)  # fmt: skip
+@_command
+def build(
+    context: Context,
+    sha: str | None = None,
+    service: list[str] | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Build every service's image once for a commit, push it, record its digest."""
+    from buildonce.commands.build import build_commit, build_working_tree
+
+    app = _app(context, dry_run=dry_run)
+    if sha is None:
+        build_working_tree(app, service or [])
+    else:
+        build_commit(app, "HEAD" if cast(object, sha) is True else sha, service or [])
+
+
+@task(
+    positional=["environment"],
+    help={
+        "environment": "Where to.",
+        "sha": "The commit whose release to promote; without it, what the environment before "
+        "runs, or HEAD's for the first.",
+        "reason": "Why; kept in the ledger.",
+        **_DRY,
+    },
+)
+@_command
+def promote(
+    context: Context,
+    environment: str,
+    sha: str | None = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Make an environment run a release's exact bytes. Nothing is built."""
+    from buildonce.commands import promote as commands
+
+    commands.promote(_app(context, dry_run=dry_run), environment, sha, reason)
+
+
+@task(positional=["environment"], help={"environment": "Where.", **_DRY})
+@_command
+def resume(context: Context, environment: str, dry_run: bool = False) -> None:
+    """Finish a promotion that was interrupted."""
+    from buildonce.commands import promote as commands
+
+    commands.resume(_app(context, dry_run=dry_run), environment)
+
+
+@task(positional=["environment"], help={"environment": "Where.", **_DRY})
+@_command
+def abort(context: Context, environment: str, dry_run: bool = False) -> None:
+    """Undo a promotion that was interrupted: the release before it is put back."""
+    from buildonce.commands import promote as commands
+
+    commands.abort(_app(context, dry_run=dry_run), environment)
+
+
+@task(
+    iterable=["env"],
+    help={
+        "env": "Only this environment; may be given several times.",
+        "each": "Check each environment against its own record only, not against the others.",
+        "json": "Print the evidence as JSON.",
+    },
+)
+@_command
+def verify(
+    context: Context,
+    env: list[str] | None = None,
+    each: bool = False,
+    json: bool = False,
+) -> None:
+    """Prove that environments run what was built, and that they are identical."""
+    from buildonce.commands import inspect as commands
+
+    commands.verify(_app(context), env or [], each=each, as_json=json)
+
+
+@task(help={"json": "Print it as JSON."})
+@_command
+def status(context: Context, json: bool = False) -> None:
+    """Show which release every environment runs, and whether its pointers agree."""
+    from buildonce.commands import inspect as commands
+
+    commands.status(_app(context), as_json=json)
+
+
+@task(help={"rev": "A commit; without it, HEAD."})
+@_command
+def sha(context: Context, rev: str = "HEAD") -> None:
+    """Print the tag of a commit (and set the output `sha` in a workflow)."""
+    from buildonce.commands import inspect as commands
+
+    commands.show_sha(_app(context), rev)
+
+
+@task
+@_command
+def doctor(context: Context) -> None:
+    """Check git, the engine, Buildx and the registry, before anything is built."""
+    from buildonce.commands.doctor import examine
+
+    examine(_app(context))
+
+
+@task
+@_command
+def schema(_context: Context) -> None:
+    """Print the JSON Schema of [tool.buildonce], for editors."""
+    import json
+
+    from buildonce.config import Project
+
+    print(json.dumps(Project.model_json_schema(), indent=2))

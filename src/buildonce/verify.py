@@ -1,0 +1,133 @@
+"""Gathers evidence that environments run what was built: recorded digests against bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from buildonce.environment import EnvironmentRecord
+from buildonce.errors import IntegrityError
+from buildonce.ledger import Snapshot
+from buildonce.parallel import run_all
+from buildonce.refs import ImageRef
+from buildonce.registry import Manifest
+from buildonce.release import Image, Release
+
+NOTHING = "nothing"
+PLAIN = "a plain manifest"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One row: what was expected, where it was looked for, what was found."""
+
+    environment: str
+    service: str
+    check: str
+    where: str
+    expected: str
+    found: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was found is what was expected."""
+        return self.expected == self.found
+
+
+class Images(Protocol):
+    """What evidence is read from."""
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        """Return what a reference names."""
+        ...
+
+    def revision(self, manifest: Manifest) -> str | None:
+        """Return the commit that an image's label names."""
+        ...
+
+
+def gather(snapshot: Snapshot, environments: Sequence[str], images: Images) -> list[Evidence]:
+    """Return the evidence for each environment against its own record."""
+    rows: list[Evidence] = []
+    jobs: list[tuple[EnvironmentRecord, Release, str]] = []
+    for name in environments:
+        record = snapshot.environment(name)
+        release = snapshot.release(record.release) if record.release else None
+        rows.append(_ledger_row(record, release))
+        if release:
+            jobs += [(record, release, service) for service in release.services]
+    for found in run_all(lambda job: _service_rows(images, *job), jobs):
+        rows += found
+    return rows
+
+
+def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
+    """Return the evidence that environments have identical bytes: each against the first."""
+    first, *others = environments
+    expected = _recorded(snapshot, first)
+    rows = []
+    for name in others:
+        found = _recorded(snapshot, name)
+        for service in sorted({*expected, *found}):
+            rows.append(
+                Evidence(
+                    name, service, f"same as {first}", "ledger",
+                    expected.get(service, NOTHING), found.get(service, NOTHING),
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _recorded(snapshot: Snapshot, environment: str) -> dict[str, str]:
+    record = snapshot.environment(environment)
+    release = snapshot.release(record.release) if record.release else None
+    return {name: str(digest) for name, digest in release.digests().items()} if release else {}
+
+
+def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
+    if record.operation is not None:
+        found = f"{record.operation.kind} to {record.operation.release} in progress"
+    elif record.release is None:
+        found = NOTHING
+    elif release is None:
+        found = f"release {record.release}, of which there is no record"
+    else:
+        found = "a release"
+    return Evidence(record.environment, "", "record", "ledger", "a release", found)
+
+
+def _service_rows(
+    images: Images, record: EnvironmentRecord, release: Release, service: str
+) -> list[Evidence]:
+    image = release.services[service]
+    name = record.environment
+    manifest = images.manifest(image.ref)
+
+    def row(check: str, where: object, expected: str, found: str) -> Evidence:
+        return Evidence(name, service, check, str(where), expected, found)
+
+    found_type, found_revision = _inside(images, manifest)
+    return [
+        row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
+        row("commit tag", image.tag(release.sha), image.digest, _at(images, image, release.sha)),
+        row("pointer", image.tag(name), image.digest, _at(images, image, name)),
+        row("media type", image.ref, PLAIN, found_type),
+        row("revision label", image.ref, release.revision, found_revision),
+    ]
+
+
+def _at(images: Images, image: Image, tag: str) -> str:
+    manifest = images.manifest(image.tag(tag))
+    return manifest.digest if manifest else NOTHING
+
+
+def _inside(images: Images, manifest: Manifest | None) -> tuple[str, str]:
+    if manifest is None:
+        return NOTHING, NOTHING
+    if not manifest.is_plain:
+        return manifest.media_type, NOTHING
+    try:
+        return PLAIN, images.revision(manifest) or NOTHING
+    except IntegrityError as error:
+        return PLAIN, error.message
