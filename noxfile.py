@@ -4,6 +4,7 @@
 Another Python: `nox -s tests --force-python 3.13`.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,9 +118,10 @@ def lock(session: nox.Session) -> None:
 
 def install(session: nox.Session, name: str, *projects: str) -> None:
     """Install exactly what requirements/NAME.txt locks, and beside it these folders' projects."""
-    session.install("--require-hashes", "-r", f"requirements/{name}.txt")
-    for project in projects:
-        session.install("--no-deps", "--no-build-isolation", "--editable", project)
+    session.install("--require-hashes", f"--requirement=requirements/{name}.txt")
+    if projects:
+        editable = (f"--editable={project}" for project in projects)
+        session.install("--no-deps", "--no-build-isolation", *editable)
 
 
 def invoke(session: nox.Session) -> None:
@@ -131,7 +133,7 @@ def invoke(session: nox.Session) -> None:
 @contextmanager
 def lab(session: nox.Session) -> Iterator[None]:
     """Have the lab for the block's duration; one that is up already stays up."""
-    was_up = Path(".lab").exists()
+    was_up = Path(os.environ.get("BUILDONCE_LAB", ".lab")).exists()
     session.run("inv", "lab.up")
     try:
         yield
