@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from python_on_whales.exceptions import DockerException
 from buildonce.errors import PreconditionError, UnavailableError
 from buildonce.refs import Digest, parse_digest
 
-_TAIL = 30
+_ENVIRONMENT = {"BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
+"""The definition is our own and names an exported tree outside the working directory; Buildx
+asks for consent in such a case (docs.docker.com, "bake --allow")."""
 
 
 class Buildx:
@@ -34,7 +35,7 @@ class Buildx:
             on_log: gets each line of the build's log.
 
         Raises:
-            PreconditionError: the build failed; the message ends with the log's tail.
+            PreconditionError: the build failed; the message ends with the log's last line.
             UnavailableError: there is no docker client.
         """
         with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
@@ -49,20 +50,19 @@ class Buildx:
         }
 
     def _run(self, bakefile: Path, metadata: Path, on_log: Callable[[str], None]) -> None:
-        tail: deque[str] = deque(maxlen=_TAIL)
+        said = ""
         try:
             lines = self._docker.buildx.bake(
-                files=bakefile, metadata_file=metadata, progress="plain", stream_logs=True
-            )
+                files=bakefile, metadata_file=metadata, progress="plain", stream_logs=True,
+                variables=_ENVIRONMENT,
+            )  # fmt: skip
             for line in lines:
-                text = str(line).rstrip("\n")
-                tail.append(text)
-                on_log(text)
+                said = str(line).rstrip() or said
+                on_log(str(line).rstrip())
         except DockerException as error:
             raise PreconditionError(
-                f"the build failed (docker buildx bake ended with {error.return_code}):\n  "
-                + "\n  ".join(tail),
-                hint="inv doctor, where the engine is the cause; else mend the Dockerfile",
+                f"the build failed (docker buildx bake ended with {error.return_code}): {said}",
+                hint="the log above has the reason; inv doctor, where the engine is the cause",
             ) from None
         except FileNotFoundError:
             raise UnavailableError(
