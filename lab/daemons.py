@@ -59,8 +59,10 @@ def _configured(daemon: Daemon) -> bool:
 
 def _start(daemon: Daemon, place: Place, record: Record) -> None:
     known = record.processes.get(daemon.name)
-    if known:
-        processes.stop([known], seconds=STOP_SECONDS)
+    earlier = [known] if known else []
+    # also one that a command was killed too early to record
+    unrecorded = processes.naming(daemon.file, daemon.command)
+    processes.stop([*earlier, *unrecorded], seconds=STOP_SECONDS)
     daemon.prepare()
     daemon.file.parent.mkdir(parents=True, exist_ok=True)
     daemon.file.write_text(daemon.configuration)

@@ -25,6 +25,7 @@ class Engine:
     place: Place
     subnet: str
     number: int
+    registry_port: int
 
     @property
     def name(self) -> str:
@@ -42,9 +43,15 @@ class Engine:
         return f"unix://{self.socket}"
 
     @property
-    def namespace(self) -> str:
-        """The network namespace of a host."""
-        return self.place.interface(f"h{self.number}")
+    def host(self) -> network.Host:
+        """The host that it runs on, where it is not this machine."""
+        return network.Host(
+            name=self.name,
+            namespace=self.place.interface(f"h{self.number}"),
+            port=self.place.interface(f"v{self.number}"),
+            identity=self.place.run / f"{self.name}.uts",
+            address=self.address,
+        )
 
     @property
     def address(self) -> str:
@@ -56,8 +63,7 @@ class Engine:
         file = self.place.run / f"{self.name}.json"
         command = [PROGRAM, "--config-file", str(file)]
         if self.number:
-            # unlike `ip netns exec`, this leaves the mounts, and so the cgroups, as they are
-            command = ["nsenter", f"--net={network.NAMESPACES / self.namespace}", *command]
+            command = [*self.host.entrance(), *command]
         return Daemon(
             name=self.name,
             command=command,
@@ -108,7 +114,10 @@ class Engine:
             "exec-root": str(self.place.run / self.name),
             "pidfile": str(self._pidfile),
             "features": {"containerd-snapshotter": True},
-            "insecure-registries": [str(network.lab(self.subnet))],
+            "insecure-registries": [f"{network.lab(self.subnet)[1]}:{self.registry_port}"],
+            # everything that a container starts can be found here, and ended, without dockerd
+            "cgroup-parent": f"/{self.place.mark}",
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "mtu": size,
             "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(size)}},
             "log-level": "warn",
@@ -123,9 +132,7 @@ class Engine:
             "bridge": self.place.interface("d"),
             "iptables": False,
             "ip6tables": False,
-            "default-address-pools": [
-                {"base": str(network.machine_pool(self.subnet)), "size": 24}
-            ],
+            "default-address-pools": [{"base": str(network.machine_pool(self.subnet)), "size": 24}],
         }
 
     def _on_host(self) -> dict[str, Any]:

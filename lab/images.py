@@ -156,9 +156,12 @@ def _bootstrap(recipe: Recipe, tarball: Path, mirror: str) -> None:
 def _describe(recipe: Recipe, folder: Path) -> None:
     tarball, layer = folder / "layer.tar", folder / "layer.tar.gz"
     diff_id = digest_of(tarball)
-    with tarball.open("rb") as plain, layer.open("wb") as file:
-        with gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
-            shutil.copyfileobj(plain, packed, 1 << 20)
+    with (
+        tarball.open("rb") as plain,
+        layer.open("wb") as file,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed, 1 << 20)
     tarball.unlink()
     config = {
         "architecture": _architecture(),

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import Protocol
 
-from . import own, removal
+from . import borrowed, machine, own, removal
 from .errors import LabError
 from .machine import Mode
-from .model import Lab, Record
-from .place import Place
+from .model import Lab, Part, Record
+from .place import PREFIX, Place
 
 State = str | os.PathLike[str] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One daemon of a lab: where it answers, and whether it does."""
+class Kind(Protocol):
+    """What differs with whose engine a lab uses."""
 
-    name: str
-    address: str
-    pid: int | None
-    running: bool
+    def up(self, place: Place, record: Record) -> Lab: ...
+    def lab(self, place: Place, record: Record) -> Lab: ...
+    def status(self, place: Place, record: Record) -> list[Part]: ...
+
+
+KINDS: dict[str, Kind] = {Mode.OWN.value: own, Mode.BORROWED.value: borrowed}
 
 
 def up(hosts: int = 0, swarm: bool = False, auth: bool = False, state: State = None) -> Lab:
@@ -32,12 +33,20 @@ def up(hosts: int = 0, swarm: bool = False, auth: bool = False, state: State = N
     Raises:
         LabError: the machine lacks something, or a part did not start.
     """
+    if swarm and not hosts:
+        raise LabError("a Swarm runs on network hosts: ask for some too, as in --hosts 3 --swarm")
     place = Place.of(state)
     with place.locked():
-        record = Record.load(place) or Record(mode=Mode.OWN.value)
+        special = bool(hosts or auth)
+        record = Record.load(place) or Record(mode=_mode(special).value)
+        if special and record.mode != Mode.OWN.value:
+            raise LabError(
+                f"the lab in {place.state} uses this machine's engine, which has no network hosts "
+                "and no password; `inv lab.down`, then run this command again"
+            )
         _grow(record, hosts=hosts, swarm=swarm, auth=auth)
         record.save(place)
-        lab = own.up(place, record)
+        lab = KINDS[record.mode].up(place, record)
         (place.state / "invoke.yaml").write_text(lab.overrides())
         (place.state / "env").write_text(lab.exports())
         return lab
@@ -51,9 +60,9 @@ def down(state: State = None) -> None:
     """
     place = Place.of(state)
     with place.locked():
-        record = Record.load(place)
-        if record is None and place.state.exists() and any(place.state.iterdir()):
-            raise LabError(f"{place.state} is not a lab (it has no lab.json); nothing was removed")
+        record = _readable(place)
+        if record and record.mode == Mode.BORROWED.value:
+            borrowed.remove(place)
         removal.remove(place, record)
 
 
@@ -61,18 +70,35 @@ def load(state: State = None) -> Lab | None:
     """The lab that was brought up in the `state` directory, running or not; None if none was."""
     place = Place.of(state)
     record = Record.load(place)
-    return own.lab(place, record) if record and record.base_image else None
+    return KINDS[record.mode].lab(place, record) if record and record.base_image else None
 
 
 def status(state: State = None) -> list[Part]:
     """Every daemon of the lab; none when it is down."""
     place = Place.of(state)
     record = Record.load(place)
-    if record is None or not record.port:
-        return []
-    registry = _part(record, "registry", own.address(record), own.client(record).answers())
-    engines = own.engines(place, record)
-    return [registry, *(_part(record, one.name, one.url, one.answers()) for one in engines)]
+    return KINDS[record.mode].status(place, record) if record and record.port else []
+
+
+def _mode(special: bool) -> Mode:
+    answers = not special and not _within_a_lab() and borrowed.engine_answers()
+    return machine.decide(
+        engine_answers=answers, images_arrive=answers and borrowed.images_arrive()
+    )
+
+
+def _within_a_lab() -> bool:
+    return f"/{PREFIX}" in os.environ.get("DOCKER_HOST", "")
+
+
+def _readable(place: Place) -> Record | None:
+    """The record to take a lab down by; names alone must do where it cannot be read."""
+    if not place.record.exists() and place.state.exists() and any(place.state.iterdir()):
+        raise LabError(f"{place.state} is not a lab (it has no lab.json); nothing was removed")
+    try:
+        return Record.load(place)
+    except LabError:
+        return None
 
 
 def _grow(record: Record, *, hosts: int, swarm: bool, auth: bool) -> None:
@@ -80,10 +106,3 @@ def _grow(record: Record, *, hosts: int, swarm: bool, auth: bool) -> None:
     record.swarm = record.swarm or swarm
     if auth and not record.credentials:
         record.credentials = own.new_credentials()
-    if record.swarm and not record.hosts:
-        raise LabError("a Swarm needs network hosts: ask for --hosts 2 or more")
-
-
-def _part(record: Record, name: str, address: str, running: bool) -> Part:
-    process = record.processes.get(name)
-    return Part(name=name, address=address, pid=process.pid if process else None, running=running)

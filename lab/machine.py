@@ -12,20 +12,20 @@ from .errors import LabError
 
 
 class Mode(enum.Enum):
-    """Whose engine the lab uses."""
+    """Whose engine a lab uses."""
 
     OWN = "own"
-    """One that the lab starts, with images made of Debian packages."""
-    MACHINE = "machine"
+    """Engines that the lab starts, with images made of Debian packages."""
+    BORROWED = "borrowed"
     """The machine's, with public images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What decides whether a lab of its own can run here."""
+    """What decides whether a lab can start engines here."""
 
-    root: bool
     linux: bool
+    root: bool
     apt: bool
     cgroups: bool
 
@@ -33,28 +33,29 @@ class Machine:
     def observe(cls) -> Machine:
         """This machine."""
         return cls(
-            root=os.geteuid() == 0,
             linux=os.uname().sysname == "Linux",
-            apt=bool(shutil.which("apt-get")),
+            root=os.geteuid() == 0,
+            apt=shutil.which("apt-get") is not None,
             cgroups=_has_cgroups(),
         )
 
 
 def decide(*, engine_answers: bool, images_arrive: bool) -> Mode:
     """The machine's engine is of use only where public images can be pulled with it."""
-    return Mode.MACHINE if engine_answers and images_arrive else Mode.OWN
+    return Mode.BORROWED if engine_answers and images_arrive else Mode.OWN
 
 
 def require_own_engine(machine: Machine) -> None:
     """Check that the lab can start an engine of its own here.
 
     Raises:
-        LabError: it cannot; the message names everything that is missing.
+        LabError: it cannot; the message names everything that is missing, and what to do.
     """
     lacks = missing(machine)
     if lacks:
         raise LabError(
-            "no engine with reach to public images answers here, and the lab cannot start one: "
+            "this needs engines of the lab's own (none with public images answers here, or "
+            "hosts, a Swarm or a password were asked for), and it cannot start them: "
             + "; ".join(lacks)
         )
 
@@ -62,17 +63,16 @@ def require_own_engine(machine: Machine) -> None:
 def missing(machine: Machine) -> list[str]:
     """What the lab needs and this machine does not have, each with its remedy."""
     if not machine.linux:
-        return ["this is not Linux: start Docker Desktop (or Colima) and run the command again"]
+        return ["this is not Linux; start Docker Desktop or Colima and run the command again"]
     lacks = []
     if not machine.root:
-        lacks.append("it needs root: run the command with sudo, or start Docker and join its group")
-    if not machine.apt:
-        lacks.append("it installs Debian packages and there is no apt-get: install Docker Engine")
-    if not machine.cgroups:
         lacks.append(
-            "no cgroup hierarchy is mounted under /sys/fs/cgroup: mount one, or run in a "
-            "privileged container"
+            "you are not root; run it with sudo, or start Docker and join the group `docker`"
         )
+    if not machine.apt:
+        lacks.append("there is no apt-get to install Debian packages; install Docker Engine")
+    if not machine.cgroups:
+        lacks.append("no cgroups are mounted in /sys/fs/cgroup; run in a privileged container")
     return lacks
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from . import images
+from .errors import LabError
 from .place import Place
 from .processes import Process
 from .registry import Credentials
@@ -64,6 +66,16 @@ class Lab:
         return json.dumps({"buildonce": settings}, indent=2) + "\n"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One daemon of a lab: where it answers, its number if the lab started it, whether it runs."""
+
+    name: str
+    address: str
+    pid: int | None
+    running: bool
+
+
 @dataclass(kw_only=True)
 class Record:
     """What a lab has started and made, written down before anything depends on it."""
@@ -76,7 +88,7 @@ class Record:
     swarm: bool = False
     credentials: Credentials | None = None
     processes: dict[str, Process] = field(default_factory=dict)
-    container: str = ""
+    docker_host: str = ""
     base_image: str = ""
     store_image: str = ""
 
@@ -90,15 +102,25 @@ class Record:
 
     @classmethod
     def load(cls, place: Place) -> Record | None:
-        """The record of the lab in `place`; None where there is none that can be read."""
+        """The record of the lab in `place`; None where there is no lab.
+
+        Raises:
+            LabError: there is one that cannot be read.
+        """
         try:
-            known = json.loads(place.record.read_text())
-            processes = {name: Process(**one) for name, one in known.pop("processes").items()}
-            credentials = known.pop("credentials")
-            return cls(
-                **known,
-                processes=processes,
-                credentials=Credentials(**credentials) if credentials else None,
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            return cls._parse(json.loads(place.record.read_text()))
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LabError(
+                f"{place.record} cannot be read ({error}); `inv lab.down` removes what is left "
+                "of this lab, then `inv lab.up` makes a new one"
+            ) from error
+
+    @classmethod
+    def _parse(cls, kept: dict[str, Any]) -> Record:
+        known = {one.name: kept[one.name] for one in fields(cls) if one.name in kept}
+        known["processes"] = {name: Process(**one) for name, one in kept["processes"].items()}
+        if kept["credentials"]:
+            known["credentials"] = Credentials(**kept["credentials"])
+        return cls(**known)

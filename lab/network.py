@@ -6,6 +6,7 @@ import ipaddress
 import json
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import LabError
@@ -15,6 +16,22 @@ Subnet = ipaddress.IPv4Network
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 INTERFACES = Path("/sys/class/net")
 NAMESPACES = Path("/run/netns")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """A network host: a namespace, its `port` on the bridge, its address, its own hostname."""
+
+    name: str
+    namespace: str
+    port: str
+    identity: Path
+    address: str
+
+    def entrance(self) -> list[str]:
+        """The command that runs another one on this host."""
+        # unlike `ip netns exec`, this leaves the mounts, and so the cgroups, as they are
+        return ["nsenter", f"--net={NAMESPACES / self.namespace}", f"--uts={self.identity}"]
 
 
 def choose_subnet(key: str, taken: Iterable[Subnet]) -> Subnet:
@@ -104,27 +121,33 @@ def ensure_bridge(name: str, network: Subnet) -> None:
     run(["ip", "link", "set", name, "up"])
 
 
-def ensure_host(namespace: str, port: str, *, bridge: str, network: Subnet, address: str) -> None:
-    """A network namespace with one interface, whose other end is the bridge's `port`."""
-    if (INTERFACES / port).exists() and (NAMESPACES / namespace).exists():
+def ensure_host(host: Host, *, bridge: str, network: Subnet) -> None:
+    """A host with one interface, joined to the bridge and routed through it."""
+    if (INTERFACES / host.port).exists() and host.identity.exists():
         return
-    remove_host(namespace, port)
-    run(["ip", "netns", "add", namespace])
-    run(["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace])
-    run(["ip", "link", "set", port, "master", bridge, "up"])
-    inside = ["ip", "-n", namespace]
+    remove_host(host)
+    inside = ["ip", "-n", host.namespace]
+    run(["ip", "netns", "add", host.namespace])
     run([*inside, "link", "set", "lo", "up"])
-    run([*inside, "address", "add", f"{address}/{network.prefixlen}", "dev", "eth0"])
+    peer = ["type", "veth", "peer", "name", "eth0", "netns", host.namespace]
+    run(["ip", "link", "add", host.port, *peer])
+    run(["ip", "link", "set", host.port, "master", bridge, "up"])
+    run([*inside, "address", "add", f"{host.address}/{network.prefixlen}", "dev", "eth0"])
     run([*inside, "link", "set", "eth0", "up"])
     run([*inside, "route", "add", "default", "via", str(network[1])])
+    host.identity.parent.mkdir(parents=True, exist_ok=True)
+    host.identity.touch()
+    run(["unshare", f"--uts={host.identity}", "hostname", host.name])
 
 
-def remove_host(namespace: str, port: str) -> None:
+def remove_host(host: Host) -> None:
     """Delete what `ensure_host` made, or as much of it as there is."""
-    if (INTERFACES / port).exists():
-        run(["ip", "link", "delete", port])
-    if (NAMESPACES / namespace).exists():
-        run(["ip", "netns", "delete", namespace])
+    if host.identity.is_mount():
+        run(["umount", str(host.identity)])
+    if (INTERFACES / host.port).exists():
+        run(["ip", "link", "delete", host.port])
+    if (NAMESPACES / host.namespace).exists():
+        run(["ip", "netns", "delete", host.namespace])
 
 
 def ensure_rules(subnet: str, mark: str) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from . import daemons, images, network, registry, supplies, swarm
 from .engine import Engine
-from .model import LOOPBACK, Lab, Record
-from .place import Place
+from .model import LOOPBACK, Lab, Part, Record
+from .place import Place, cache
 from .progress import stage
 
 
@@ -21,25 +21,31 @@ def up(place: Place, record: Record) -> Lab:
         LabError: the machine lacks something, or a part did not start.
     """
     supplies.ensure()
+    _ensure_addresses(place, record)
     _ensure_network(place, record)
     _ensure_credentials(place, record)
     with stage("registry and engines"):
-        wanted = [engine.daemon() for engine in engines(place, record)]
+        wanted = [engine.daemon() for engine in _engines(place, record)]
         daemons.ensure([_registry_daemon(place, record), *wanted], place, record)
     with stage("images in the registry"):
         _ensure_images(place, record)
     if record.swarm:
         with stage("swarm"):
-            swarm.ensure(engines(place, record)[1:])
+            swarm.ensure(_engines(place, record)[1:])
     return lab(place, record)
+
+
+def new_credentials() -> registry.Credentials:
+    """A name and a password that nobody has chosen."""
+    return registry.Credentials(username="lab", password=secrets.token_urlsafe(18))
 
 
 def lab(place: Place, record: Record) -> Lab:
     """The lab that this record describes."""
-    machine, *hosts = engines(place, record)
+    machine, *hosts = _engines(place, record)
     return Lab(
         state=place.state,
-        registry=address(record),
+        registry=_address(record),
         docker_host=machine.url,
         base_image=record.base_image,
         store_image=record.store_image,
@@ -49,40 +55,53 @@ def lab(place: Place, record: Record) -> Lab:
     )
 
 
-def engines(place: Place, record: Record) -> list[Engine]:
+def status(place: Place, record: Record) -> list[Part]:
+    """The registry and every engine."""
+    return [
+        _part(record, "registry", _address(record), running=_client(record).answers()),
+        *(
+            _part(record, engine.name, engine.url, running=engine.answers())
+            for engine in _engines(place, record)
+        ),
+    ]
+
+
+def _engines(place: Place, record: Record) -> list[Engine]:
     """The engine on this machine, then those on hosts."""
-    numbers = range(record.hosts + 1)
-    return [Engine(place=place, subnet=record.subnet, number=number) for number in numbers]
+    return [
+        Engine(place=place, subnet=record.subnet, number=number, registry_port=record.port)
+        for number in range(record.hosts + 1)
+    ]
 
 
-def address(record: Record) -> str:
+def _address(record: Record) -> str:
     """Where the registry listens: on loopback, or on the network that the hosts are on."""
     host = network.lab(record.subnet)[1] if record.hosts else LOOPBACK
     return f"{host}:{record.port}"
 
 
-def client(record: Record) -> registry.Client:
+def _client(record: Record) -> registry.Client:
     """The registry, to be asked with the right credentials."""
-    return registry.Client(address(record), record.credentials)
+    return registry.Client(_address(record), record.credentials)
 
 
-def _ensure_network(place: Place, record: Record) -> None:
+def _ensure_addresses(place: Place, record: Record) -> None:
     if not record.subnet:
         record.subnet = str(network.choose_subnet(place.key, network.taken()))
         record.forwarding = network.forwarding()
+        record.port = _free_port()
         record.save(place)
+
+
+def _ensure_network(place: Place, record: Record) -> None:
     network.enable_forwarding()
     network.ensure_bridge(place.interface("d"), network.bridge(record.subnet))
     network.ensure_rules(record.subnet, place.mark)
     if record.hosts:
         network.ensure_bridge(place.interface("n"), network.lab(record.subnet))
-    for host in engines(place, record)[1:]:
+    for engine in _engines(place, record)[1:]:
         network.ensure_host(
-            host.namespace,
-            place.interface(f"v{host.number}"),
-            bridge=place.interface("n"),
-            network=network.lab(record.subnet),
-            address=host.address,
+            engine.host, bridge=place.interface("n"), network=network.lab(record.subnet)
         )
 
 
@@ -90,27 +109,24 @@ def _ensure_credentials(place: Place, record: Record) -> None:
     if not record.credentials:
         return
     place.credentials.mkdir(mode=0o700, exist_ok=True)
-    known = {"auths": {address(record): {"auth": record.credentials.encode()}}}
+    known = {"auths": {_address(record): {"auth": record.credentials.encode()}}}
     (place.credentials / "config.json").write_text(json.dumps(known, indent=2))
     if not _htpasswd(place).exists():
         _htpasswd(place).write_text(record.credentials.htpasswd())
 
 
 def _registry_daemon(place: Place, record: Record) -> daemons.Daemon:
-    if not record.port:
-        record.port = _free_port()
-        record.save(place)
     file = place.run / "registry.json"
     return daemons.Daemon(
         name="registry",
         command=[registry.PROGRAM, "serve", str(file)],
         file=file,
         configuration=registry.configuration(
-            address=address(record),
+            address=_address(record),
             storage=place.state / "registry",
             htpasswd=_htpasswd(place) if record.credentials else None,
         ),
-        ready=client(record).answers,
+        ready=_client(record).answers,
     )
 
 
@@ -122,19 +138,19 @@ def _ensure_images(place: Place, record: Record) -> None:
 
 
 def _ensure_image(recipe: images.Recipe, record: Record) -> str:
-    digest = images.digest(recipe, supplies.cache())
-    if not client(record).has(recipe.repository, digest, images.MANIFEST_TYPE):
-        images.push(recipe, supplies.cache(), client(record))
-    return f"{address(record)}/{recipe.repository}:{recipe.tag}@{digest}"
+    digest = images.digest(recipe, cache())
+    if not _client(record).has(recipe.repository, digest, images.MANIFEST_TYPE):
+        images.push(recipe, cache(), _client(record))
+    return f"{_address(record)}/{recipe.repository}:{recipe.tag}@{digest}"
+
+
+def _part(record: Record, name: str, address: str, *, running: bool) -> Part:
+    process = record.processes.get(name)
+    return Part(name=name, address=address, pid=process.pid if process else None, running=running)
 
 
 def _htpasswd(place: Place) -> Path:
     return place.state / "htpasswd"
-
-
-def new_credentials() -> registry.Credentials:
-    """A name and a password that nobody has chosen."""
-    return registry.Credentials(username="lab", password=secrets.token_urlsafe(18))
 
 
 def _free_port() -> int:

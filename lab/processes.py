@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -91,33 +92,28 @@ def stop(started: Sequence[Process], *, seconds: float) -> None:
     for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
         for process in started:
             if process.alive:
-                os.kill(process.pid, number)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
         deadline = time.monotonic() + patience
         while any(process.alive for process in started) and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
 def naming(path: Path, programs: Sequence[str]) -> Iterator[Process]:
-    """The processes of one of these programs with `path` in an argument."""
+    """The processes of one of these programs that were given `path`, or something in it."""
     for folder in PROC.glob("[0-9]*"):
         try:
             argv = (folder / "cmdline").read_text(errors="replace").split("\0")
         except OSError:
             continue
-        if Path(argv[0]).name in programs and any(f"{path}/" in word for word in argv[1:]):
+        if Path(argv[0]).name in programs and any(_names(word, path) for word in argv[1:]):
             process = observe(int(folder.name))
             if process:
                 yield process
 
 
-def children(parent: Process) -> Iterator[Process]:
-    """The processes that `parent` has started and that still run."""
-    for folder in (PROC / str(parent.pid) / "task").glob("*"):
-        try:
-            pids = (folder / "children").read_text().split()
-        except OSError:
-            continue
-        yield from filter(None, (observe(int(pid)) for pid in pids))
+def _names(word: str, path: Path) -> bool:
+    return word == str(path) or f"{path}/" in word
 
 
 def tail(log: Path, lines: int = 15) -> str:

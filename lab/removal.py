@@ -6,37 +6,53 @@ import shutil
 from pathlib import Path
 
 from . import engine, network, processes, registry
-from .daemons import STOP_SECONDS
 from .model import Record
 from .place import PREFIX, RUN, Place
 from .shell import run
 
+CGROUPS = Path("/sys/fs/cgroup")
+PATIENCE = 2.0  # seconds; nothing of a lab is worth a longer farewell
 SHIM = "containerd-shim-runc-v2"
 
 
 def remove(place: Place, record: Record | None) -> None:
     """End the lab's processes and delete its mounts, hosts, links, rules and directories."""
-    _stop_recorded(record)
-    _stop_orphans(place)
+    processes.stop(list(record.processes.values()) if record else [], seconds=PATIENCE)
+    _stop_containers(place)
+    programs = [engine.PROGRAM, "containerd", SHIM, registry.PROGRAM]
+    processes.stop(list(processes.naming(place.run, programs)), seconds=PATIENCE)
     _unmount(place.state, place.run)
     _remove_network(place, record.subnet if record else "")
+    _remove_cgroups(place)
     shutil.rmtree(place.run, ignore_errors=True)
     if record and not any(RUN.glob(f"{PREFIX}*")):
         network.restore_forwarding(record.forwarding)
     shutil.rmtree(place.state, ignore_errors=True)
 
 
-def _stop_recorded(record: Record | None) -> None:
-    recorded = list(record.processes.values()) if record else []
-    processes.stop(recorded, seconds=STOP_SECONDS)
+def _stop_containers(place: Place) -> None:
+    """End what an engine that was killed, or had too little time, has left running."""
+    pids = {
+        int(pid)
+        for cgroup in _cgroups(place)
+        for file in cgroup.rglob("cgroup.procs")
+        for pid in file.read_text().split()
+    }
+    processes.stop(list(filter(None, map(processes.observe, pids))), seconds=0)
 
 
-def _stop_orphans(place: Place) -> None:
-    # an engine that was killed leaves its containers to their shims
-    for shim in processes.naming(place.run, [SHIM]):
-        processes.stop([*processes.children(shim)], seconds=0)
-    programs = [engine.PROGRAM, "containerd", SHIM, registry.PROGRAM]
-    processes.stop([*processes.naming(place.run, programs)], seconds=STOP_SECONDS)
+def _remove_cgroups(place: Place) -> None:
+    for cgroup in _cgroups(place):
+        for folder in sorted(filter(Path.is_dir, cgroup.rglob("*")), reverse=True):
+            folder.rmdir()
+        cgroup.rmdir()
+
+
+def _cgroups(place: Place) -> list[Path]:
+    """The lab's cgroup in each hierarchy: one in version 2, one for each controller in 1."""
+    return [
+        path for path in (CGROUPS / place.mark, *CGROUPS.glob(f"*/{place.mark}")) if path.is_dir()
+    ]
 
 
 def _unmount(*folders: Path) -> None:
