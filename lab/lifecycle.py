@@ -33,11 +33,9 @@ def up(hosts: int = 0, swarm: bool = False, auth: bool = False, state: State = N
     Raises:
         LabError: the machine lacks something, or a part did not start.
     """
-    if swarm and not hosts:
-        raise LabError("a Swarm runs on network hosts: ask for some too, as in --hosts 3 --swarm")
     place = Place.of(state)
     with place.locked():
-        special = bool(hosts or auth)
+        special = bool(hosts or swarm or auth)
         record = Record.load(place) or Record(mode=_mode(special).value)
         if special and record.mode != Mode.OWN.value:
             raise LabError(
@@ -104,5 +102,7 @@ def _readable(place: Place) -> Record | None:
 def _grow(record: Record, *, hosts: int, swarm: bool, auth: bool) -> None:
     record.hosts = max(record.hosts, hosts)
     record.swarm = record.swarm or swarm
+    if record.swarm and not record.hosts:
+        raise LabError("a Swarm runs on network hosts: ask for some too, as in --hosts 3 --swarm")
     if auth and not record.credentials:
         record.credentials = own.new_credentials()

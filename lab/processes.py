@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,20 +49,21 @@ def start(argv: Sequence[str], log: Path) -> Process:
     """Start a daemon in a session of its own, its output appended to `log`.
 
     Raises:
-        LabError: it ended at once.
+        LabError: the program is missing, or ended at once.
     """
+    variables = environment()
+    program = shutil.which(argv[0], path=variables["PATH"])
+    if program is None:
+        raise LabError(f"{argv[0]} is not installed; `inv lab.up` as root installs it")
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            argv,
-            env=environment(),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    process = observe(child.pid)
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # not subprocess, which takes a child that outlives it for a mistake
+    pid = os.posix_spawn(program, argv, variables, file_actions=files, setsid=True)
+    process = observe(pid)
     if process is None:
         raise LabError(f"{argv[0]} ended at once:\n{tail(log)}")
     return process

@@ -44,11 +44,11 @@ def down(_: Context) -> None:
         lab.down()
 
 
-@task(help={"as_json": "Print it as JSON."})
-def status(_: Context, as_json: bool = False) -> None:
+@task(help={"json": "Print it as JSON."})
+def status(_: Context, json_: bool = False) -> None:
     """Show the lab's registry and engines; exit 3 unless all of them answer."""
     parts = lab.status()
-    if as_json:
+    if json_:
         print(json.dumps([asdict(part) for part in parts], indent=2))
     else:
         _show(parts)
