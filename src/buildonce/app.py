@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,6 +13,9 @@ from typing import Any
 from buildonce import config
 from buildonce.branch import open_branch
 from buildonce.execute import Builder, Executor
+from buildonce.execute.builds import Builds
+from buildonce.execute.promotions import Promotions
+from buildonce.execute.prunings import Prunings
 from buildonce.git import Commit, Git
 from buildonce.ledger import Ledger
 from buildonce.plan import Plan
@@ -21,8 +25,11 @@ from buildonce.report import Reporter
 
 @dataclass
 class App:
-    """One command's parts: ``root`` is the folder with ``tasks.py``, ``table`` the configuration
-    that Invoke merged. With ``dry_run`` plans are printed instead of executed."""
+    """One command's parts.
+
+    ``root`` is the folder with ``tasks.py``, ``table`` the configuration that Invoke merged.
+    With ``dry_run``, plans are printed instead of executed.
+    """
 
     root: Path
     table: Mapping[str, Any]
@@ -54,8 +61,12 @@ class App:
     @cached_property
     def executor(self) -> Executor:
         """What walks plans."""
+        project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
         return Executor(
-            self.project, self.git, self.ledger, self.registry, _buildx, self.report, now
+            Builds(project, git, ledger, registry, _buildx, self.report, now, host_name()),
+            Promotions(ledger, registry, now),
+            Prunings(project.prune, git, ledger, registry, now),
+            self.report,
         )
 
     def commit(self, name: str = "HEAD") -> Commit:
@@ -79,6 +90,12 @@ class App:
 def now() -> datetime:
     """Return the present time, in UTC, without fractions of a second."""
     return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def host_name() -> str:
+    """Return where this process runs, for people: the CI run, or the machine's name."""
+    run = os.environ.get("GITHUB_RUN_ID")
+    return f"run {run}" if run else os.uname().nodename
 
 
 def _buildx() -> Builder:

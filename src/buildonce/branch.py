@@ -19,7 +19,10 @@ _TRIES = 5
 class Branch(Protocol):
     """A branch that only moves by compare-and-swap."""
 
-    git: Git
+    @property
+    def git(self) -> Git:
+        """The clone that has the branch's objects."""
+        ...
 
     def tip(self) -> str | None:
         """Return the commit that the branch is at, present in the clone, or None."""
@@ -27,6 +30,10 @@ class Branch(Protocol):
 
     def move(self, old: str | None, new: str) -> bool:
         """Move the branch from ``old`` to ``new``; False where it was not at ``old``."""
+        ...
+
+    def deepen(self, commits: int) -> None:
+        """Have at least the latest ``commits`` of the branch's history in the clone."""
         ...
 
 
@@ -62,6 +69,9 @@ class LocalBranch:
             f"the ledger could not be written in {self.git.root}: {said}",
             hint="check the disk and the permissions of the repository",
         )
+
+    def deepen(self, commits: int) -> None:
+        """Do nothing: a clone has the whole history of its own branches."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,15 @@ class RemoteBranch:
             _back_off(attempt)
         raise unreachable(self.remote, pushed.stderr.decode(errors="replace").strip())
 
+    def deepen(self, commits: int) -> None:
+        """Fetch more of the branch's history, where the clone is shallow.
+
+        Raises:
+            UnavailableError: the remote did not answer.
+        """
+        if self.git.is_shallow():
+            self._fetch_to(f"--depth={commits}")
+
     def _remote_tip(self) -> str | None:
         listed = self.git.attempt("ls-remote", "--quiet", self.remote, self._ref)
         if listed.returncode != 0:
@@ -134,23 +153,23 @@ class RemoteBranch:
         return self.git.attempt("cat-file", "-e", f"{commit}^{{tree}}").returncode == 0
 
     def _fetch(self, tip: str) -> None:
-        shallow = self.git.is_shallow()
-        extent = ["--depth=1"] if shallow else []
-        refspec = f"{'+' if shallow else ''}{self._ref}:{self._fetched}"
+        extent = ["--depth=1"] if self.git.is_shallow() else []
         for attempt in range(_TRIES):
-            fetched = self.git.attempt(
-                "-c", "gc.auto=0", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
-                "--no-recurse-submodules", "--refmap=", *extent, self.remote, refspec,
-            )  # fmt: skip
-            if self._has(tip) and fetched.returncode == 0:
-                return
-            said = fetched.stderr.decode(errors="replace").strip()
+            said = self._fetch_to(*extent)
             if "non-fast-forward" in said:
                 raise self._rewritten()
             if self._has(tip):
                 return
             _back_off(attempt)
         raise unreachable(self.remote, said)
+
+    def _fetch_to(self, *extent: str) -> str:
+        refspec = f"{'+' if extent else ''}{self._ref}:{self._fetched}"
+        fetched = self.git.attempt(
+            "-c", "gc.auto=0", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+            "--no-recurse-submodules", "--refmap=", *extent, self.remote, refspec,
+        )  # fmt: skip
+        return fetched.stderr.decode(errors="replace").strip()
 
     def _rewritten(self) -> IntegrityError:
         return IntegrityError(

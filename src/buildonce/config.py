@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tomli
 from pydantic import (
@@ -23,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from buildonce.durations import Duration
 from buildonce.errors import BuildonceError, UsageError
 from buildonce.refs import ImageRef, Repository
 
@@ -47,6 +50,29 @@ def _image(text: str) -> str:
     return text
 
 
+def is_weekly(moment: str) -> bool:
+    """Tell whether a freeze's moment is a weekday's, not a date's."""
+    return moment[:1].isalpha()
+
+
+def _moment(text: str) -> str:
+    try:
+        datetime.strptime(text, "%a %H:%M" if is_weekly(text) else "%Y-%m-%d %H:%M")
+    except ValueError:
+        raise ValueError("must look like 'Fri 16:00' or '2026-12-20 00:00'") from None
+    return text
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone of the IANA database: 'Europe/Berlin'") from None
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
 Name = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$", max_length=63)]
 PathInside = Annotated[str, AfterValidator(_inside_repository)]
 ImageName = Annotated[str, AfterValidator(_image)]
@@ -59,6 +85,9 @@ class Table(BaseModel):
     """What every part of the configuration has in common: frozen, and no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+AnyTable = TypeVar("AnyTable", bound=Table)
 
 
 class Service(Table):
@@ -77,11 +106,52 @@ class Service(Table):
     target: Name | None = Field(None, description="The Dockerfile's stage to build; the last one.")
 
 
+class Freeze(Table):
+    """A window in which nothing is promoted: every week, or once.
+
+    ``start`` and ``end`` are ``Fri 16:00`` or ``2026-12-20 00:00``, both of the same kind, in
+    the time zone's own wall clock.
+    """
+
+    start: Moment
+    end: Moment
+    timezone: TimeZone = "UTC"
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> Freeze:
+        if is_weekly(self.start) != is_weekly(self.end):
+            raise ValueError("start and end must both be weekdays, or both dates")
+        return self
+
+
 class Environment(Table):
     """A named place that runs one release at a time."""
 
     after: Name | None = Field(
         None, description="The environment that must have run a release first."
+    )
+    soak: Duration | None = Field(
+        None, description="How long a release must have run in `after`: `30m`, `1h30m`, `2d`."
+    )
+    freeze: tuple[Freeze, ...] = Field((), description="Windows in which nothing is promoted.")
+    branches: tuple[GitName, ...] = Field(
+        (), description="Branches of which one must contain the commit; any, where none is named."
+    )
+
+    @model_validator(mode="after")
+    def _soaks_somewhere(self) -> Environment:
+        if self.soak is not None and self.after is None:
+            raise ValueError("soak: needs `after`, the environment to have run in")
+        return self
+
+
+class Prune(Table):
+    """What `inv prune` keeps, beyond what environments run or need."""
+
+    keep_releases: int = Field(20, ge=1, description="The newest releases.")
+    keep_for: Duration = Field("30d", validate_default=True, description="Younger releases.")
+    keep_rollbacks: int = Field(
+        3, ge=1, le=20, description="For each environment, the last releases that were good there."
     )
 
 
@@ -110,6 +180,7 @@ class Project(Table):
     ledger_remote: GitName = Field(
         "origin", description="The git remote of the ledger; where there is none, it stays local."
     )
+    prune: Prune = Field(default_factory=Prune, description="What `inv prune` keeps.")
     services: dict[Name, Service] = Field(min_length=1, description="The services, by name.")
     environments: dict[Name, Environment] = Field(
         default_factory=dict, description="The environments, by name."
@@ -212,7 +283,7 @@ def suggest(word: str, known: Mapping[str, object]) -> str:
     return f"; perhaps you meant {near[0]!r}" if near else ""
 
 
-def _named(table: Mapping[str, Any], name: str, kind: str) -> Any:
+def _named(table: Mapping[str, AnyTable], name: str, kind: str) -> AnyTable:
     if name in table:
         return table[name]
     listed = ", ".join(table) or "none"
@@ -233,14 +304,16 @@ def _repository(project: Project, service: str) -> Repository:
         raise ValueError(f"image: {error.message}") from None
 
 
-_MODELS: dict[str, type[Table]] = {"services": Service, "environments": Environment}
+_MODELS: dict[str, type[Table]] = {
+    "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
+}  # fmt: skip
 
 
 def _explain(problem: Any) -> str:
     location = [str(part) for part in problem["loc"] if part != "[key]"]
     path = ".".join([TABLE, *location])
     if problem["type"] == "extra_forbidden":
-        model = _MODELS.get(location[0], Project) if len(location) > 1 else Project
+        model = next((_MODELS[part] for part in reversed(location) if part in _MODELS), Project)
         return f"{path}: unknown key{suggest(location[-1], model.model_fields)}"
     if problem["type"] == "missing":
         return f"{path}: is missing"

@@ -92,7 +92,7 @@ class EnvironmentRecord(Record):
         state = "failed" if self.release else "empty"
         return self._ended(outcome, at, message=message, state=state)
 
-    def broke(self, message: str) -> EnvironmentRecord:
+    def broke(self) -> EnvironmentRecord:
         """Return the record of an operation that is still open and could not be put back."""
         return self.model_copy(update={"state": "broken"})
 

@@ -6,12 +6,19 @@ when it is there already, and refuses when it no longer may be written.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from buildonce.environment import EnvironmentRecord, Operation, Standing
 from buildonce.errors import BusyError, PreconditionError
-from buildonce.ledger import Event, Snapshot, environment_path, release_path, standing_path
+from buildonce.ledger import (
+    Event,
+    Snapshot,
+    environment_path,
+    pruned_path,
+    release_path,
+    standing_path,
+)
 from buildonce.plan import ClosePromotion, OpenPromotion, TakeOver
 from buildonce.records import Record
 from buildonce.release import Release
@@ -33,7 +40,7 @@ def built(snapshot: Snapshot, release: Release) -> Event | None:
     return Event(
         f"build {release.sha}: {', '.join(added)}",
         (("Event", "built"), ("Release", release.sha), ("Actor", release.built_by), *digests),
-        {release_path(release.sha): merged},
+        {release_path(release.sha): merged, pruned_path(release.sha): None},
     )
 
 
@@ -122,10 +129,51 @@ def busy(record: EnvironmentRecord) -> BusyError:
     )
 
 
-def host_name() -> str:
-    """Return where this process runs, for people: the CI run, or the machine's name."""
-    run = os.environ.get("GITHUB_RUN_ID")
-    return f"run {run}" if run else os.uname().nodename
+def broke(snapshot: Snapshot, environment: str, operation: Operation, message: str) -> Event | None:
+    """Record that a promotion failed and could not be put back; it stays open."""
+    record = snapshot.environment(environment)
+    require_holder(record, operation)
+    if record.state == "broken":
+        return None
+    return _event("broken", environment, operation, {}, record.broke(), message)
+
+
+def pruned(
+    snapshot: Snapshot, choose: Callable[[Snapshot], Sequence[str]], actor: str
+) -> Event | None:
+    """Take releases out of use: their records move to ``pruned/`` until their tags are gone.
+
+    What may go is chosen again from the state that the event is appended to: a promotion
+    that began meanwhile keeps its release.
+    """
+    chosen = choose(snapshot)
+    files: dict[str, Record | None] = {}
+    for sha in chosen:
+        files[release_path(sha)] = None
+        files[pruned_path(sha)] = snapshot.release(sha)
+        for environment in snapshot.folders("standings"):
+            if snapshot.standing(environment, sha):
+                files[standing_path(environment, sha)] = None
+    return _about_releases("pruned", chosen, actor, files)
+
+
+def forgotten(snapshot: Snapshot, shas: Sequence[str], actor: str) -> Event | None:
+    """Record that the tags of pruned releases are gone."""
+    left = [sha for sha in shas if snapshot.pruned(sha)]
+    return _about_releases("forgotten", left, actor, {pruned_path(sha): None for sha in left})
+
+
+def _about_releases(
+    what: str, shas: Sequence[str], actor: str, files: dict[str, Record | None]
+) -> Event | None:
+    if not shas:
+        return None
+    listed = f"{len(shas)} releases" if len(shas) > 1 else shas[0]
+    return Event(
+        f"{what} {listed}",
+        (("Event", what), ("Actor", actor), ("Releases", " ".join(shas))),
+        files,
+    )
 
 
 def _standings(
@@ -139,8 +187,10 @@ def _standings(
             held = operation.reason or "rolled back" if operation.kind == "rollback" else ""
             ended = before.model_copy(update={"until": at, "held": held})
             files[standing_path(name, record.release)] = ended
+    there = snapshot.standing(name, operation.release)
+    since = there.since if there and there.until is None else at
     files[standing_path(name, operation.release)] = Standing(
-        release=operation.release, sequence=operation.sequence, since=at
+        release=operation.release, sequence=operation.sequence, since=since
     )
     return files
 

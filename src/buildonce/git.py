@@ -11,9 +11,12 @@ from pathlib import Path
 
 from buildonce.errors import BuildonceError, PreconditionError, UnavailableError
 
-
 _WEB_ADDRESS = re.compile(r"https?://(?:[^@/]*@)?(?P<place>[^/]+/.+?)(?:\.git)?/?$")
 _SSH_ADDRESS = re.compile(r"(?:ssh://)?git@(?P<place>[^:/]+[:/].+?)(?:\.git)?/?$")
+
+
+_FIELD = "\x1f"
+_COMMIT = ("--no-show-signature", f"--format=%H{_FIELD}%ct{_FIELD}%s{_FIELD}%an")
 
 
 class GitError(BuildonceError):
@@ -97,14 +100,39 @@ class Git:
             PreconditionError: this is no repository, or it has no such commit.
         """
         try:
-            shown = self.text(
-                "log", "-1", "--no-show-signature", "--format=%H%x00%ct%x00%s%x00%an",
-                "--end-of-options", f"{name}^{{commit}}", "--",
-            )  # fmt: skip
+            shown = self.text("log", "-1", *_COMMIT, "--end-of-options", f"{name}^{{commit}}", "--")
         except GitError as error:
             raise self._no_commit(name, error) from None
-        revision, time, subject, author = shown.split("\0")
-        return Commit(revision, int(time), subject, author)
+        return _commit(shown)
+
+    def commits(self, old: str, new: str, paths: Sequence[str] = ()) -> list[Commit]:
+        """Return the commits of ``new`` that ``old`` does not have, the newest first.
+
+        With ``paths`` (relative to the project's root), only those that touch one of them.
+
+        Raises:
+            PreconditionError: one of the two is not in this clone.
+        """
+        try:
+            shown = self.text("log", *_COMMIT, "--end-of-options", f"{old}..{new}", "--", *paths)
+        except GitError as error:
+            raise self._no_commit(new, error) from None
+        return [_commit(line) for line in shown.splitlines()]
+
+    def is_on(self, revision: str, branches: Sequence[str], remote: str) -> bool | None:
+        """Tell whether one of ``branches`` contains a commit; None where that cannot be told.
+
+        Where there is a remote, its branches as last fetched count, not this clone's own.
+        """
+        place = f"refs/remotes/{remote}" if self.has_remote(remote) else "refs/heads"
+        answers = [
+            self.attempt("merge-base", "--is-ancestor", revision, f"{place}/{branch}").returncode
+            for branch in branches
+        ]
+        if 0 in answers:
+            return True
+        unknown = any(answer != 1 for answer in answers) or self.is_shallow()
+        return None if unknown else False
 
     def _no_commit(self, name: str, error: GitError) -> PreconditionError:
         if "not a git repository" in error.message:
@@ -163,6 +191,11 @@ class Git:
             return known.stdout.decode(errors="replace").rsplit(" ", 2)[0]
         user = os.environ.get("USER") or "unknown"
         return f"{user} <{user}@localhost>"
+
+
+def _commit(shown: str) -> Commit:
+    revision, time, subject, author = shown.split(_FIELD)
+    return Commit(revision, int(time), subject, author)
 
 
 def trailers(values: Sequence[tuple[str, str]]) -> str:

@@ -7,6 +7,7 @@ history has become.
     releases/<sha>.json                   what was built
     environments/<name>.json              what an environment runs, and what is in progress
     standings/<environment>/<sha>.json    what became of a release there
+    pruned/<sha>.json                     a release out of use, until its tags are gone
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ def environment_path(name: str) -> str:
 def standing_path(environment: str, sha: str) -> str:
     """Return where a release's standing in an environment is."""
     return f"standings/{environment}/{sha}.json"
+
+
+def pruned_path(sha: str) -> str:
+    """Return where a pruned release's record is until its tags are gone."""
+    return f"pruned/{sha}.json"
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,22 @@ class Snapshot:
         """Return what became of a release in an environment; None where it was never good."""
         return self._record(Standing, standing_path(environment, sha))
 
+    def pruned(self, sha: str) -> Release | None:
+        """Return the record of a release that is out of use and whose tags are not gone yet."""
+        return self._record(Release, pruned_path(sha))
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the records in ``releases``, ``environments`` and so on."""
+        return [
+            name.removesuffix(".json") for name in self.folders(folder) if name.endswith(".json")
+        ]
+
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of everything in a folder."""
         if self.commit is None:
             return []
         listed = self.git.attempt("ls-tree", "-z", "--name-only", f"{self.commit}:{folder}")
-        names = listed.stdout.decode().split("\0")
-        return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        return [name for name in listed.stdout.decode().split("\0") if name]
 
     def load(self, *paths: str) -> None:
         """Read several files at once, to spare a process for each."""

@@ -108,7 +108,52 @@ class ClosePromotion:
         return f"record {_named(self.environment, self.operation)}: {self.outcome}"
 
 
-Step = Bake | RecordRelease | Point | Unpoint | OpenPromotion | TakeOver | ClosePromotion
+@dataclass(frozen=True)
+class PruneReleases:
+    """Take releases out of use in the ledger: nothing can be promoted to them any more."""
+
+    shas: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return the step as a sentence."""
+        return f"record in the ledger that {_count(self.shas)} may go"
+
+
+@dataclass(frozen=True)
+class RemoveTag:
+    """Remove the tag of a pruned release and nothing else."""
+
+    sha: str
+    tag: ImageRef
+
+    def describe(self) -> str:
+        """Return the step as a sentence."""
+        return f"remove the tag {self.tag}"
+
+
+@dataclass(frozen=True)
+class ForgetReleases:
+    """Write into the ledger that the tags of pruned releases are gone."""
+
+    shas: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return the step as a sentence."""
+        return f"record in the ledger that the tags of {_count(self.shas)} are gone"
+
+
+Step = (
+    Bake
+    | RecordRelease
+    | Point
+    | Unpoint
+    | OpenPromotion
+    | TakeOver
+    | ClosePromotion
+    | PruneReleases
+    | RemoveTag
+    | ForgetReleases
+)
 
 
 @dataclass(frozen=True)
@@ -286,3 +331,7 @@ def _open_operation(record: EnvironmentRecord) -> Operation:
 
 def _named(environment: str, operation: Operation) -> str:
     return f"{operation.kind} {operation.sequence} of {environment} to {operation.release}"
+
+
+def _count(shas: tuple[str, ...]) -> str:
+    return f"release {shas[0]}" if len(shas) == 1 else f"{len(shas)} releases"

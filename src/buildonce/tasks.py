@@ -34,7 +34,8 @@ def release_tasks(tasks_file: str) -> Collection:
     """
     root = Path(tasks_file).resolve().parent
     collection = Collection(
-        build, promote, resume, abort, verify, status, sha, doctor, schema,
+        build, promote, resume, abort, rollback, verify, status, changes, history, prune, sha,
+        doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": _table(root), "buildonce_root": str(root)})
     return collection
@@ -130,11 +131,15 @@ def build(
 
 @task(
     positional=["environment"],
+    iterable=["override"],
     help={
         "environment": "Where to.",
         "sha": "The commit whose release to promote; without it, what the environment before "
         "runs, or HEAD's for the first.",
         "reason": "Why; kept in the ledger.",
+        "override": "Break this rule (order, soak, freeze, branches); needs --reason.",
+        "plan": "Write what would be done, and from which state, to this file; do nothing else.",
+        "apply": "Do exactly what this file says, or refuse because something moved.",
         **_DRY,
     },
 )
@@ -144,30 +149,63 @@ def promote(
     environment: str,
     sha: str | None = None,
     reason: str = "",
+    override: list[str] | None = None,
+    plan: str | None = None,
+    apply: str | None = None,
     dry_run: bool = False,
 ) -> None:
     """Make an environment run a release's exact bytes. Nothing is built."""
     from buildonce.commands import promote as commands
 
-    commands.promote(_app(context, dry_run=dry_run), environment, sha, reason)
+    app = _app(context, dry_run=dry_run)
+    if apply is not None:
+        commands.apply(app, environment, Path(apply))
+    else:
+        commands.promote(
+            app, environment, sha, reason=reason, overrides=override or (),
+            plan_to=Path(plan) if plan else None,
+        )  # fmt: skip
+
+
+@task(
+    positional=["environment"],
+    help={
+        "environment": "Where.",
+        "to": "A release that was good there; without it, the last one before the present.",
+        "reason": "Why; kept in the ledger, and the release that is left is held with it.",
+        **_DRY,
+    },
+)
+@_command
+def rollback(
+    context: Context,
+    environment: str,
+    to: str | None = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Go back to a release that was good in an environment."""
+    from buildonce.commands import promote as commands
+
+    commands.rollback(_app(context, dry_run=dry_run), environment, to, reason)
 
 
 @task(positional=["environment"], help={"environment": "Where.", **_DRY})
 @_command
 def resume(context: Context, environment: str, dry_run: bool = False) -> None:
     """Finish a promotion that was interrupted."""
-    from buildonce.commands import promote as commands
+    from buildonce.commands import recover
 
-    commands.resume(_app(context, dry_run=dry_run), environment)
+    recover.resume(_app(context, dry_run=dry_run), environment)
 
 
 @task(positional=["environment"], help={"environment": "Where.", **_DRY})
 @_command
 def abort(context: Context, environment: str, dry_run: bool = False) -> None:
     """Undo a promotion that was interrupted: the release before it is put back."""
-    from buildonce.commands import promote as commands
+    from buildonce.commands import recover
 
-    commands.abort(_app(context, dry_run=dry_run), environment)
+    recover.abort(_app(context, dry_run=dry_run), environment)
 
 
 @task(
@@ -198,6 +236,43 @@ def status(context: Context, json: bool = False) -> None:
     from buildonce.commands import inspect as commands
 
     commands.status(_app(context), as_json=json)
+
+
+@task(
+    positional=["environment"],
+    help={
+        "environment": "Where.",
+        "sha": "The commit to compare with; without it, what would be promoted.",
+        "json": "Print it as JSON.",
+    },
+)
+@_command
+def changes(context: Context, environment: str, sha: str | None = None, json: bool = False) -> None:
+    """Show the commits that a promotion would ship or take back, by service."""
+    from buildonce.commands.changes import changes as show
+
+    show(_app(context), environment, sha, as_json=json)
+
+
+@task(
+    positional=["environment"],
+    help={"environment": "Where.", "number": "How many.", "json": "Print it as JSON."},
+)
+@_command
+def history(context: Context, environment: str, number: int = 20, json: bool = False) -> None:
+    """Show who put what in an environment, when, why, and how it ended."""
+    from buildonce.commands.history import history as show
+
+    show(_app(context), environment, number, as_json=json)
+
+
+@task(help=_DRY)
+@_command
+def prune(context: Context, dry_run: bool = False) -> None:
+    """Remove old releases' tags and records that nothing needs any more."""
+    from buildonce.commands.prune import prune as remove
+
+    remove(_app(context, dry_run=dry_run))
 
 
 @task(help={"rev": "A commit; without it, HEAD."})

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from buildonce.app import App, now
+from buildonce.commands.promote import pointers_of
 from buildonce.environment import EnvironmentRecord
 from buildonce.errors import DifferenceError, PreconditionError
 from buildonce.git import Commit
-from buildonce.ledger import environment_path
-from buildonce.parallel import run_by_key
+from buildonce.ledger import Snapshot, environment_path
 from buildonce.refs import short
 from buildonce.report import evidence_json, github_output
 from buildonce.verify import compare, gather
@@ -56,31 +56,9 @@ def status(app: App, *, as_json: bool) -> None:
     """Show what every environment runs, and whether its pointers agree with the record."""
     snapshot = app.ledger.read()
     snapshot.load(*(environment_path(name) for name in app.project.environments))
-    rows = []
+    rows: list[dict[str, object]] = []
     for name in app.project.environments:
-        record = snapshot.environment(name)
-        release = snapshot.release(record.release) if record.release else None
-        images = release.services if release else {}
-        found = run_by_key(
-            app.registry.digest, {service: image.tag(name) for service, image in images.items()}
-        )
-        commit = _commit(app, release.revision) if release else None
-        for service in images or {"": None}:
-            image = images.get(service)
-            rows.append(
-                {
-                    "environment": name,
-                    "state": _state(record),
-                    "release": record.release,
-                    "subject": commit.subject if commit else None,
-                    "committed_at": commit.time if commit else None,
-                    "since": record.good[0].at.isoformat() if record.good else None,
-                    "service": service,
-                    "digest": image.digest if image else None,
-                    "pointer": found.get(service),
-                    "in_step": bool(image) and found.get(service) == image.digest,
-                }
-            )
+        rows += _status_of(app, snapshot, snapshot.environment(name))
     if as_json:
         app.report.json(rows)
         return
@@ -95,6 +73,32 @@ def show_sha(app: App, name: str) -> None:
     sha = app.sha(app.commit(name))
     print(sha)
     github_output({"sha": sha})
+
+
+def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[dict[str, object]]:
+    common: dict[str, object] = {
+        "environment": record.environment,
+        "state": _state(record),
+        "release": record.release,
+    }
+    release = snapshot.release(record.release) if record.release else None
+    if release is None:
+        return [common]
+    pointers = pointers_of(app, record.environment, release)
+    commit = _commit(app, release.revision)
+    return [
+        {
+            **common,
+            "subject": commit.subject if commit else None,
+            "committed_at": commit.time if commit else None,
+            "since": record.good[0].at.isoformat() if record.good else None,
+            "service": service,
+            "digest": image.digest,
+            "pointer": pointers[service],
+            "in_step": pointers[service] == image.digest,
+        }
+        for service, image in release.services.items()
+    ]
 
 
 def _commit(app: App, revision: str) -> Commit | None:

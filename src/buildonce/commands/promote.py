@@ -1,61 +1,74 @@
-"""``inv promote``, ``resume`` and ``abort``: which release an environment runs."""
+"""``inv promote`` and ``inv rollback``: which release an environment runs."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from buildonce import events
-from buildonce.app import App, now
+from buildonce.app import App, host_name, now
+from buildonce.availability import require_available
 from buildonce.environment import EnvironmentRecord, Kind, Operation
-from buildonce.errors import PreconditionError
+from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger import Snapshot
 from buildonce.parallel import run_by_key
-from buildonce.plan import Digests, plan_abort, plan_promotion, plan_resume
+from buildonce.plan import Digests, Plan, plan_promotion
+from buildonce.planfile import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
 from buildonce.refs import short
 from buildonce.release import Release
+from buildonce.rules import enforce, violations
 
 
-def promote(app: App, environment: str, name: str | None, reason: str) -> None:
-    """Make an environment run a release that was built before."""
+@dataclass(frozen=True)
+class Request:
+    """What a person asks for: a release in an environment, why, and which rules may break."""
+
+    environment: str
+    kind: Kind
+    release: Release
+    reason: str = ""
+    overrides: tuple[str, ...] = ()
+
+
+def promote(
+    app: App,
+    environment: str,
+    name: str | None = None,
+    *,
+    reason: str = "",
+    overrides: Sequence[str] = (),
+    plan_to: Path | None = None,
+) -> None:
+    """Make an environment run a release that was built before; or only write the plan."""
     app.project.environment(environment)
     snapshot = app.ledger.read()
     release = _release_to_promote(app, snapshot, environment, name)
-    record = snapshot.environment(environment)
-    if record.operation is not None:
-        raise events.busy(record)
-    _require_order(app, snapshot, environment, release)
-    _carry_out(app, snapshot, record, release, "promotion", reason)
+    request = Request(environment, "promotion", release, reason, tuple(overrides))
+    _carry_out(app, snapshot, request, plan_to=plan_to)
 
 
-def resume(app: App, environment: str) -> None:
-    """Finish a promotion that was left open."""
+def apply(app: App, environment: str, path: Path) -> None:
+    """Do exactly what a plan says, or refuse because something moved meanwhile."""
+    planned = read_plan(path)
+    if planned.environment != environment:
+        raise UsageError(f"{path} is a plan for {planned.environment}, not for {environment}")
+    app.project.environment(environment)
+    snapshot = app.ledger.read()
+    release = required_release(snapshot, planned.release)
+    request = Request(environment, planned.kind, release, planned.reason, planned.overrides)
+    _carry_out(app, snapshot, request, planned=planned)
+
+
+def rollback(app: App, environment: str, name: str | None, reason: str) -> None:
+    """Make an environment run an earlier release that was good there."""
     app.project.environment(environment)
     snapshot = app.ledger.read()
     record = snapshot.environment(environment)
-    if record.operation is None:
-        app.report.say(f"no promotion of {environment} is in progress: nothing to resume")
-        return
-    release = required_release(snapshot, record.operation.release)
-    pointers = _pointers(app, environment, release)
-    app.carry_out(plan_resume(record, release, pointers, _new_id(), events.host_name()))
-    _tell(app, record.release, release.sha, environment)
-
-
-def abort(app: App, environment: str) -> None:
-    """Undo a promotion that was left open."""
-    app.project.environment(environment)
-    snapshot = app.ledger.read()
-    record = snapshot.environment(environment)
-    if record.operation is None:
-        app.report.say(f"no promotion of {environment} is in progress: nothing to abort")
-        return
-    release = required_release(snapshot, record.operation.release)
-    previous = required_release(snapshot, record.release) if record.release else None
-    pointers = _pointers(app, environment, release, previous)
-    plan = plan_abort(record, release, previous, pointers, _new_id(), events.host_name())
-    app.carry_out(plan)
-    if not app.dry_run:
-        app.report.say(f"{environment} runs {record.release or 'nothing'}, as before")
+    sha = _earlier(app, snapshot, record, name) if name else _last_good(snapshot, record)
+    request = Request(environment, "rollback", required_release(snapshot, sha), reason)
+    _carry_out(app, snapshot, request)
 
 
 def required_release(snapshot: Snapshot, sha: str) -> Release:
@@ -70,84 +83,162 @@ def required_release(snapshot: Snapshot, sha: str) -> Release:
     return release
 
 
-def _release_to_promote(
-    app: App, snapshot: Snapshot, environment: str, name: str | None
-) -> Release:
-    before = app.project.environment(environment).after
-    if name is None and before is not None:
-        sha = snapshot.environment(before).release
-        if sha is None:
-            raise PreconditionError(
-                f"{environment} gets what {before} runs, and {before} runs nothing yet",
-                hint=f"inv promote {before}",
-            )
-    else:
-        sha = app.sha(app.commit(name or "HEAD"))
-    return required_release(snapshot, sha)
-
-
-def _require_order(app: App, snapshot: Snapshot, environment: str, release: Release) -> None:
-    before = app.project.environment(environment).after
-    if before is not None and snapshot.standing(before, release.sha) is None:
-        raise PreconditionError(
-            f"{environment} comes after {before}, and {before} has never run {release.sha}",
-            hint=f"inv promote {before} --sha {release.sha}",
-        )
-
-
-def _carry_out(
-    app: App,
-    snapshot: Snapshot,
-    record: EnvironmentRecord,
-    release: Release,
-    kind: Kind,
-    reason: str,
-) -> None:
-    operation = Operation(
-        id=_new_id(),
-        kind=kind,
-        sequence=record.sequence + 1,
-        release=release.sha,
-        previous=record.release,
-        actor=app.git.identity(),
-        host=events.host_name(),
-        reason=reason,
-        started_at=now(),
-    )
-    pointers = _pointers(app, record.environment, release)
-    plan = plan_promotion(record, release, operation, pointers)
-    app.carry_out(plan)
-    if plan.steps and not app.dry_run:
-        _tell_moves(app, record.environment, release, pointers)
-        _tell(app, record.release, release.sha, record.environment)
-
-
-def _pointers(
+def pointers_of(
     app: App, environment: str, release: Release, previous: Release | None = None
 ) -> Digests:
+    """Return what an environment's pointers name now, for the services of the releases."""
     services = {**release.services, **(previous.services if previous else {})}
     refs = {name: image.tag(environment) for name, image in services.items()}
     return run_by_key(app.registry.digest, refs)
 
 
-def _tell_moves(app: App, environment: str, release: Release, before: Digests) -> None:
-    app.report.table(
-        ["service", "pointer", "from", "to"],
-        [
-            [name, str(image.tag(environment)), _short(before.get(name)), short(image.digest)]
-            for name, image in release.services.items()
-        ],
+def release_in_question(app: App, snapshot: Snapshot, environment: str, name: str | None) -> str:
+    """Return the sha that a promotion without or with a name is about.
+
+    Raises:
+        PreconditionError: it is what the environment before runs, and that runs nothing.
+    """
+    before = app.project.environment(environment).after
+    if name is not None or before is None:
+        return app.sha(app.commit(name or "HEAD"))
+    sha = snapshot.environment(before).release
+    if sha is None:
+        raise PreconditionError(
+            f"{environment} gets what {before} runs, and {before} runs nothing yet",
+            hint=f"inv promote {before}",
+        )
+    return sha
+
+
+def new_operation_id() -> str:
+    """Return a name for an operation's holder that nobody else has."""
+    return uuid.uuid4().hex
+
+
+def _release_to_promote(
+    app: App, snapshot: Snapshot, environment: str, name: str | None
+) -> Release:
+    return required_release(snapshot, release_in_question(app, snapshot, environment, name))
+
+
+def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str) -> str:
+    sha = name[: app.project.sha_length]
+    if snapshot.release(sha) is None:
+        sha = app.sha(app.commit(name))
+    if snapshot.standing(record.environment, sha) is None:
+        raise PreconditionError(
+            f"{sha} was never good in {record.environment}",
+            hint=f"inv history {record.environment}",
+        )
+    return sha
+
+
+def _last_good(snapshot: Snapshot, record: EnvironmentRecord) -> str:
+    for good in record.good:
+        if good.release == record.release:
+            continue
+        standing = snapshot.standing(record.environment, good.release)
+        if standing and not standing.held:
+            return good.release
+    raise PreconditionError(
+        f"{record.environment} has no earlier release to go back to",
+        hint=f"inv history {record.environment}; to one that is held: "
+        f"inv rollback {record.environment} --to SHA --reason TEXT",
     )
 
 
-def _tell(app: App, before: str | None, after: str, environment: str) -> None:
-    if not app.dry_run:
-        app.report.say(f"{environment} runs {after} (before: {before or 'nothing'})")
+def _carry_out(
+    app: App,
+    snapshot: Snapshot,
+    request: Request,
+    *,
+    plan_to: Path | None = None,
+    planned: PlanFile | None = None,
+) -> None:
+    record = snapshot.environment(request.environment)
+    if record.operation is not None:
+        raise events.busy(record)
+    pointers = pointers_of(app, request.environment, request.release)
+    plan = _plan(app, snapshot, request, record, pointers)
+    steps = tuple(step.describe() for step in plan.steps)
+    state = PlannedState(record=record, release=request.release, pointers=dict(pointers))
+    if planned is not None:
+        require_unmoved(planned, state, steps)
+    if plan_to is not None:
+        write_plan(plan_to, _as_file(request, state, steps))
+        app.report.plan(plan)
+        app.report.say(f"carry it out with: inv promote {request.environment} --apply {plan_to}")
+        return
+    app.carry_out(plan)
+    if plan.steps and not app.dry_run:
+        _tell(app, request, record, pointers)
 
 
-def _short(digest: str | None) -> str:
-    return short(digest) if digest else "nothing"
+def _plan(
+    app: App, snapshot: Snapshot, request: Request, record: EnvironmentRecord, pointers: Digests
+) -> Plan:
+    operation = Operation(
+        id=new_operation_id(),
+        kind=request.kind,
+        sequence=record.sequence + 1,
+        release=request.release.sha,
+        previous=record.release,
+        actor=app.git.identity(),
+        host=host_name(),
+        reason=request.reason,
+        started_at=now(),
+    )
+    plan = plan_promotion(record, request.release, operation, pointers)
+    if not plan.steps:
+        return plan
+    overridden = _enforce(app, snapshot, request)
+    _require_not_held(snapshot, request)
+    require_available(request.release, app.registry)
+    operation = operation.model_copy(update={"overrides": overridden})
+    return plan_promotion(record, request.release, operation, pointers)
 
 
-def _new_id() -> str:
-    return uuid.uuid4().hex
+def _enforce(app: App, snapshot: Snapshot, request: Request) -> tuple[str, ...]:
+    if request.kind == "rollback":  # no rule may stand in the way back
+        return ()
+    environment = app.project.environment(request.environment)
+    sha = request.release.sha
+    before = snapshot.standing(environment.after, sha) if environment.after else None
+    on_branches = app.git.is_on(
+        request.release.revision, environment.branches, app.project.ledger_remote
+    )
+    broken = violations(environment, sha, before, on_branches, now())
+    return enforce(broken, request.overrides, request.reason)
+
+
+def _require_not_held(snapshot: Snapshot, request: Request) -> None:
+    standing = snapshot.standing(request.environment, request.release.sha)
+    if standing and standing.held and not request.reason:
+        raise PreconditionError(
+            f"{request.release.sha} is held in {request.environment}: {standing.held}",
+            hint="to bring it back all the same, say why: --reason TEXT",
+        )
+
+
+def _as_file(request: Request, state: PlannedState, steps: tuple[str, ...]) -> PlanFile:
+    return PlanFile(
+        environment=request.environment,
+        kind=request.kind,
+        release=request.release.sha,
+        reason=request.reason,
+        overrides=request.overrides,
+        state=state,
+        steps=steps,
+    )
+
+
+def _tell(app: App, request: Request, record: EnvironmentRecord, before: Digests) -> None:
+    rows = []
+    for name, image in request.release.services.items():
+        old = before.get(name)
+        tag = image.tag(request.environment)
+        rows.append([name, str(tag), short(old) if old else "nothing", short(image.digest)])
+    app.report.table(["service", "pointer", "from", "to"], rows)
+    app.report.say(
+        f"{request.environment} runs {request.release.sha} (before: {record.release or 'nothing'})"
+    )

@@ -1,0 +1,46 @@
+"""``inv prune``: old tags and records, under the configuration's policy."""
+
+from __future__ import annotations
+
+from buildonce.app import App, now
+from buildonce.durations import format_duration
+from buildonce.ledger import Snapshot
+from buildonce.plan import ForgetReleases, Plan, PruneReleases, RemoveTag, Step
+from buildonce.pruning import fates
+from buildonce.release import Release
+
+
+def prune(app: App) -> None:
+    """Remove the releases that nothing keeps; first finish what an earlier prune began."""
+    snapshot = app.ledger.read()
+    present = now()
+    decided = fates(snapshot, app.project.prune, present)
+    app.report.table(
+        ["", "release", "built", "services", "because"],
+        [
+            [
+                "goes" if fate.goes else "stays",
+                fate.sha,
+                f"{format_duration(present - fate.release.built_at)} ago",
+                ", ".join(fate.release.services),
+                fate.stays or "nothing needs it",
+            ]
+            for fate in decided
+        ],
+    )
+    going = {fate.sha: fate.release for fate in decided if fate.goes}
+    app.carry_out(_plan(going, _unfinished(snapshot)))
+
+
+def _unfinished(snapshot: Snapshot) -> dict[str, Release]:
+    return {sha: release for sha in snapshot.names("pruned") if (release := snapshot.pruned(sha))}
+
+
+def _plan(going: dict[str, Release], unfinished: dict[str, Release]) -> Plan:
+    everything = {**unfinished, **going}
+    if not everything:
+        return Plan("nothing to remove")
+    steps: list[Step] = [PruneReleases(tuple(going))] if going else []
+    for sha, release in everything.items():
+        steps += [RemoveTag(sha, image.tag(sha)) for image in release.services.values()]
+    return Plan(f"remove {len(everything)} releases", (*steps, ForgetReleases(tuple(everything))))

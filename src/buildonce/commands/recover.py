@@ -1,0 +1,39 @@
+"""``inv resume`` and ``inv abort``: a promotion that was left open."""
+
+from __future__ import annotations
+
+from buildonce.app import App, host_name
+from buildonce.commands.promote import new_operation_id, pointers_of, required_release
+from buildonce.plan import plan_abort, plan_resume
+
+
+def resume(app: App, environment: str) -> None:
+    """Finish a promotion that was left open, whatever of it has been done already."""
+    app.project.environment(environment)
+    snapshot = app.ledger.read()
+    record = snapshot.environment(environment)
+    if record.operation is None:
+        app.report.say(f"no promotion of {environment} is in progress: nothing to resume")
+        return
+    release = required_release(snapshot, record.operation.release)
+    pointers = pointers_of(app, environment, release)
+    app.carry_out(plan_resume(record, release, pointers, new_operation_id(), host_name()))
+    if not app.dry_run:
+        app.report.say(f"{environment} runs {release.sha} (before: {record.release or 'nothing'})")
+
+
+def abort(app: App, environment: str) -> None:
+    """Undo a promotion that was left open: the release before it is put back."""
+    app.project.environment(environment)
+    snapshot = app.ledger.read()
+    record = snapshot.environment(environment)
+    if record.operation is None:
+        app.report.say(f"no promotion of {environment} is in progress: nothing to abort")
+        return
+    release = required_release(snapshot, record.operation.release)
+    previous = required_release(snapshot, record.release) if record.release else None
+    pointers = pointers_of(app, environment, release, previous)
+    plan = plan_abort(record, release, previous, pointers, new_operation_id(), host_name())
+    app.carry_out(plan)
+    if not app.dry_run:
+        app.report.say(f"{environment} runs {record.release or 'nothing'}, as before")

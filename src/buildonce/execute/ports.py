@@ -1,0 +1,60 @@
+"""What executing a plan needs of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from buildonce.refs import Digest, ImageRef
+from buildonce.registry import Manifest
+
+
+class Builder(Protocol):
+    """What builds and pushes images."""
+
+    def bake(
+        self, definition: Mapping[str, Any], on_log: Callable[[str], None]
+    ) -> dict[str, Digest]:
+        """Build every target of a bake definition; return what was pushed."""
+        ...
+
+
+class Images(Protocol):
+    """What holds images."""
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        """Return what a reference names."""
+        ...
+
+    def digest(self, ref: ImageRef) -> Digest | None:
+        """Return the digest of what a reference names."""
+        ...
+
+    def revision(self, manifest: Manifest) -> str | None:
+        """Return the commit that an image's label names."""
+        ...
+
+    def point(self, tag: ImageRef, digest: Digest) -> None:
+        """Make a tag name a digest, and read it back."""
+        ...
+
+    def remove_tag(self, tag: ImageRef) -> None:
+        """Remove a tag and nothing else."""
+        ...
+
+
+class Progress(Protocol):
+    """Whoever watches."""
+
+    def step(self, sentence: str) -> AbstractContextManager[None]:
+        """Show a step for as long as it takes, then how long it took."""
+        ...
+
+    def log(self, line: str) -> None:
+        """Show a line of a tool's log."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Say something worth knowing."""
+        ...

@@ -1,0 +1,112 @@
+"""The steps of a promotion: hold the environment, move its pointers, write the outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from buildonce import events
+from buildonce.environment import Operation
+from buildonce.errors import BuildonceError
+from buildonce.execute.ports import Images
+from buildonce.ledger import Ledger
+from buildonce.parallel import run_by_key
+from buildonce.plan import (
+    ClosePromotion,
+    OpenPromotion,
+    Point,
+    TakeOver,
+    Unpoint,
+    pointers_back,
+)
+
+FRESH = 1.0
+"""Seconds for which having seen that the ledger still names us holder is enough."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The environment that we hold, and by which operation."""
+
+    environment: str
+    operation: Operation
+
+
+@dataclass
+class Promotions:
+    """Does a promotion's steps, each irreversible one only while the ledger names us holder."""
+
+    ledger: Ledger
+    images: Images
+    now: Callable[[], datetime]
+    holding: Holding | None = None
+    _seen_at: float = 0.0
+
+    def open(self, step: OpenPromotion) -> None:
+        """Write the intent."""
+        self.ledger.append(lambda snapshot: events.opened(snapshot, step))
+        self._hold(step.environment, step.operation)
+
+    def take_over(self, step: TakeOver) -> None:
+        """Become the holder of an open promotion."""
+        self.ledger.append(lambda snapshot: events.taken_over(snapshot, step))
+        self._hold(step.environment, step.operation.model_copy(update={"id": step.new_id}))
+
+    def point(self, step: Point) -> None:
+        """Move a tag."""
+        self._check_still_holding()
+        self.images.point(step.tag, step.new)
+
+    def unpoint(self, step: Unpoint) -> None:
+        """Remove a pointer."""
+        self._check_still_holding()
+        self.images.remove_tag(step.tag)
+
+    def close(self, step: ClosePromotion) -> None:
+        """Write the outcome."""
+        at = self.now()
+        self.ledger.append(lambda snapshot: events.closed(snapshot, step, at))
+        self.holding = None
+
+    def steps_back(
+        self, held: Holding, message: str
+    ) -> tuple[Point | Unpoint | ClosePromotion, ...]:
+        """Return what puts an environment back as it was before the operation.
+
+        Raises:
+            BuildonceError: the operation is not ours any more, or its state cannot be read.
+        """
+        snapshot = self.ledger.read()
+        operation = held.operation
+        events.require_holder(snapshot.environment(held.environment), operation)
+        release = snapshot.release(operation.release)
+        previous = snapshot.release(operation.previous) if operation.previous else None
+        assert release is not None
+        services = {**release.services, **(previous.services if previous else {})}
+        refs = {name: image.tag(held.environment) for name, image in services.items()}
+        pointers = run_by_key(self.images.digest, refs)
+        return (
+            *pointers_back(held.environment, release, previous, pointers),
+            ClosePromotion(held.environment, operation, "failed", message),
+        )
+
+    def record_broken(self, held: Holding, message: str) -> None:
+        """Write down, if that is possible, that the environment could not be put back."""
+        with suppress(BuildonceError):
+            self.ledger.append(
+                lambda snapshot: events.broke(snapshot, held.environment, held.operation, message)
+            )
+
+    def _hold(self, environment: str, operation: Operation) -> None:
+        self.holding = Holding(environment, operation)
+        self._seen_at = time.monotonic()
+
+    def _check_still_holding(self) -> None:
+        if self.holding is None or time.monotonic() - self._seen_at < FRESH:
+            return
+        record = self.ledger.read().environment(self.holding.environment)
+        events.require_holder(record, self.holding.operation)
+        self._seen_at = time.monotonic()
