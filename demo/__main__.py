@@ -1,0 +1,89 @@
+"""`python -m demo`: play it all in a lab of its own, and leave the machine as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+
+import lab
+
+from . import pictures
+from .player import Player, UnexpectedError
+from .scenes import scenes
+from .scratch import Scratch, is_dirty
+
+WIDTH_OF_FILES = 140
+
+
+def main() -> int:
+    """Play the demo; 0 only if everything went as told."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with tempfile.TemporaryDirectory(prefix="buildonce-demo-") as folder:
+            _play(Path(folder), console)
+    except KeyboardInterrupt:
+        return 130
+    except (UnexpectedError, lab.LabError, LookupError, ValueError) as error:
+        console.print(f"[red]✗[/] the demo stopped: {escape(str(error))}", soft_wrap=True)
+        return 1
+    except subprocess.CalledProcessError as error:
+        console.print(f"[red]✗[/] the demo stopped: git failed: {escape(str(error.cmd))}")
+        return 1
+    return 0
+
+
+def _play(folder: Path, console: Console) -> None:
+    began = time.monotonic()
+    console.rule("[bold]One build per commit, the same bytes everywhere[/]", style="cyan")
+    scratch = Scratch.make(folder)
+    first = scratch.sha
+    console.print(f"\nThis commit is {first}, in a scratch clone with an origin of its own.")
+    if is_dirty():
+        console.print("[yellow]•[/] uncommitted changes stay out of it: HEAD is what is played")
+    with _lab(folder / "lab", console) as running:
+        player = Player(scratch, _environment(running), console)
+        registry = running.registry
+        for scene in scenes(first, registry, lambda: pictures.layers(registry, first, scratch.sha)):
+            player.play(scene)
+        console.rule("[bold]What happened[/]", align="left", style="cyan")
+        console.print(Padding(pictures.times(player.played), (1, 0, 1, 2), expand=False))
+        console.print(
+            Padding(pictures.digests(registry, [first, scratch.sha]), (0, 0, 1, 2), expand=False)
+        )
+    took = time.monotonic() - began
+    console.print(f"[green]✓[/] all as told, in {took:.0f} s; the lab and the clone are gone again")
+
+
+@contextmanager
+def _lab(state: Path, console: Console) -> Iterator[lab.Lab]:
+    """Have a lab of the demo's own: the one that somebody works in is left alone."""
+    try:
+        began = time.monotonic()
+        running = lab.up(state=state)
+        took = time.monotonic() - began
+        console.print(f"A lab is up after {took:.1f} s: registry {running.registry}, an engine.")
+        yield running
+    finally:
+        lab.down(state=state)
+
+
+def _environment(running: lab.Lab) -> dict[str, str]:
+    tools = Path(sys.executable).parent
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, **running.environ(), "PATH": path, "NO_COLOR": "1"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
