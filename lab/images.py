@@ -28,6 +28,13 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
+# as in the public slim images
+DPKG_OPTIONS = (
+    "force-unsafe-io",
+    *(f"path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "info", "locale")),
+    "path-include=/usr/share/doc/*/copyright",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -55,6 +62,7 @@ PYTHON = Recipe(
         rm -f "$1"/usr/lib/python3.*/EXTERNALLY-MANAGED
         for name in python python3; do ln -s /usr/bin/python3 "$1/usr/local/bin/$name"; done
         for name in pip pip3; do ln -s /usr/bin/pip3 "$1/usr/local/bin/$name"; done
+        rm -rf "$1/usr/share/python3/debpython/__pycache__"
     """,
     config={
         "Env": [
@@ -136,20 +144,26 @@ def push(recipe: Recipe, cache: Path, registry: Client) -> None:
 
 def _folder(recipe: Recipe, cache: Path) -> Path:
     trusted = sorted([CA_BUNDLE, *LOCAL_CAS.glob("*.crt")]) if CA_BUNDLE.exists() else []
-    ingredients = [repr(recipe), SUITE, str(EPOCH), *(digest_of(path) for path in trusted)]
+    ingredients = [
+        repr(recipe),
+        repr(DPKG_OPTIONS),
+        SUITE,
+        str(EPOCH),
+        *(digest_of(path) for path in trusted),
+    ]
     key = hashlib.sha256("\n".join(ingredients).encode()).hexdigest()[:12]
     return cache / f"{recipe.repository.rpartition('/')[2]}-{key}"
 
 
 def _bootstrap(recipe: Recipe, tarball: Path, mirror: str) -> None:
-    hooks = [recipe.script, 'rm -rf "$1"/usr/share/man "$1"/usr/share/doc "$1"/var/log/*.log']
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root"]
     command += [f"--include={','.join(recipe.packages)}"]
     if LOCAL_CAS.is_dir():
         command += [f"--customize-hook=sync-in {LOCAL_CAS} {LOCAL_CAS}"]
     if CA_BUNDLE.exists():
         command += [f"--customize-hook=copy-in {CA_BUNDLE} {CA_BUNDLE.parent}"]
-    command += [f"--customize-hook={hook}" for hook in hooks]
+    command += [f"--customize-hook={recipe.script}"]
+    command += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     run([*command, SUITE, str(tarball), mirror], env={"SOURCE_DATE_EPOCH": str(EPOCH)})
 
 

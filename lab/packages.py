@@ -74,17 +74,27 @@ def mirror() -> str:
     Raises:
         LabError: apt knows no Debian source of the machine's own suite.
     """
+    address = _known_mirror()
+    if not address:
+        # apt tells what its sources are only once it has read them
+        run(["apt-get", "update", "-q"])
+        address = _known_mirror()
+    if not address:
+        raise LabError(
+            f"apt has no source for Debian {_own_suite()}, so the lab cannot tell where its "
+            "mirror is; add one under /etc/apt/sources.list.d and run the command again"
+        )
+    return address
+
+
+def _known_mirror() -> str:
     suite = _own_suite()
-    for line in run(
-        ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"]
-    ).splitlines():
+    targets = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"]
+    for line in run([*targets, "Created-By: Packages"]).splitlines():
         release, _, address = line.partition(" ")
         if release == suite:
             return address
-    raise LabError(
-        f"apt has no source for Debian {suite}, so the lab cannot tell where its mirror is; "
-        "add one under /etc/apt/sources.list.d and run the command again"
-    )
+    return ""
 
 
 def _own_suite() -> str:

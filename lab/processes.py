@@ -98,6 +98,9 @@ def stop(started: Sequence[Process], *, seconds: float) -> None:
         deadline = time.monotonic() + patience
         while any(process.alive for process in started) and time.monotonic() < deadline:
             time.sleep(0.02)
+    for process in started:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
 
 
 def naming(path: Path, programs: Sequence[str]) -> Iterator[Process]:
