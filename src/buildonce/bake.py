@@ -70,6 +70,9 @@ def definition(
 ) -> dict[str, Any]:
     """Return the bake file that builds and pushes the services in ``tags``.
 
+    Nothing is stored in the engine itself: it takes time, and two builds that store the same
+    tag at the same time make one of them fail ("already exists", Docker Engine 28.5).
+
     Args:
         project: the configuration.
         commit: what is built.
@@ -90,7 +93,7 @@ def definition(
                 "SOURCE_DATE_EPOCH": str(commit.time),
             },
             "contexts": _contexts(project, bases.get(name)),
-            "output": ["type=image,push=true,oci-mediatypes=true"],
+            "output": ["type=image,push=true,oci-mediatypes=true,store=false"],
             "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
             **(_cache(ref) if project.cache else {}),
         }
