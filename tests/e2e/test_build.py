@@ -1,0 +1,208 @@
+"""`inv build`: once for each commit, from the commit, read back and recorded."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Docker
+from tests.e2e.support import SERVICES, Monorepo, ended
+from tests.e2e.wire import OCI_MANIFEST, another
+
+
+def test_both_services_are_built_in_one_buildx_invocation(repo: Monorepo, docker: Docker) -> None:
+    """A release takes a single run of Buildx, however many services it has."""
+    repo.inv("build", "--sha", env=docker.env)
+    assert len(docker.builds()) == 1
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_plain_manifest_is_pushed_under_twelve_digits(built: Monorepo, service: str) -> None:
+    """The commit's tag names one platform's manifest: no index, no attestation beside it."""
+    stored = built.images(service).require(built.git("rev-parse", "HEAD")[:12])
+    assert stored.media_type == OCI_MANIFEST
+    assert set(stored.document) >= {"config", "layers"}
+    config = built.images(service).config(built.sha())
+    assert (config["os"], config["architecture"]) == ("linux", "amd64")
+
+
+def test_images_are_labelled_with_their_commit(built: Monorepo) -> None:
+    """The labels of the OCI specification say what the image was made of, and from when it is."""
+    labels = built.images("web").labels(built.sha())
+    assert labels["revision"] == built.git("rev-parse", "HEAD")
+    assert labels["version"] == built.sha()
+    assert labels["title"] == "web"
+    assert labels["base.name"] == "python:3.13-slim"
+    assert labels["base.digest"] in built_on(built)
+    created = datetime.fromisoformat(labels["created"].replace("Z", "+00:00"))
+    assert created.timestamp() == int(built.git("log", "-1", "--format=%ct"))
+
+
+def test_the_record_has_the_digests_of_the_pushed_bytes(built: Monorepo) -> None:
+    """What the ledger says was built is what the registry's bytes hash to."""
+    record = built.record(f"releases/{built.sha()}.json")
+    digests = {name: image["digest"] for name, image in record["services"].items()}
+    assert digests == built.digests(built.sha())
+    assert record["revision"] == built.git("rev-parse", "HEAD")
+
+
+def test_the_layer_cache_is_kept_in_the_registry(built: Monorepo) -> None:
+    """A build leaves its cache beside the images, for the next machine."""
+    assert all("buildcache" in built.images(service).tags() for service in SERVICES)
+
+
+def test_uncommitted_changes_do_not_get_in(repo: Monorepo) -> None:
+    """A changed, a staged and an untracked file are left out of the image, and that is said."""
+    repo.write({"web/web.txt": "changed", "shared/shared.txt": "staged", "web/new.txt": "new"})
+    repo.git("add", "shared/shared.txt")
+    done = repo.inv("build", "--sha")
+    images = repo.images("web")
+    assert images.file(repo.sha(), "app/web.txt") == "web\n"
+    assert images.file(repo.sha(), "app/shared.txt") == "shared\n"
+    assert images.file(repo.sha(), "app/new.txt") is None
+    assert "uncommitted changes are left out" in done.err
+
+
+def test_an_old_commit_can_be_built(repo: Monorepo) -> None:
+    """--sha REV builds that commit's tree, and HEAD stays unbuilt."""
+    repo.commit("Change", {"web/web.txt": "newer\n"})
+    repo.inv("build", "--sha", "HEAD~1")
+    assert repo.images("web").file(repo.sha("HEAD~1"), "app/web.txt") == "web\n"
+    assert repo.digests(repo.sha()) == {"web": None, "jobs": None}
+
+
+@pytest.mark.parametrize("name", ["no-such-branch", "--help", "--output=/tmp/x", "HEAD:web", ""])
+def test_a_name_that_is_no_commit_is_refused(repo: Monorepo, name: str) -> None:
+    """What is not a commit ends with 3 and its name, also where it looks like an option."""
+    done = repo.inv("build", f"--sha={name}", expect=3)
+    assert repr(name) in done.err
+
+
+def test_built_already_builds_nothing(built: Monorepo, docker: Docker) -> None:
+    """The second build says so, starts no docker at all and writes nothing."""
+    before = built.state()
+    done = built.inv("build", "--sha", env=docker.env)
+    assert "is built already" in done.out
+    assert docker.calls() == []
+    assert built.state() == before
+
+
+def test_a_commit_tag_with_other_bytes_is_not_overwritten(built: Monorepo, docker: Docker) -> None:
+    """Where :<sha> holds something else than was recorded, the build ends with 5 and no write."""
+    images = built.images("web")
+    recorded = images.require(built.sha())
+    images.put(built.sha(), another(recorded, "somebody else's"))
+    before = built.state()
+    done = built.inv("build", "--sha", expect=5, env=docker.env)
+    assert f"{images}:{built.sha()}" in done.err
+    assert recorded.digest in done.err
+    assert built.state() == before
+    assert docker.calls() == []
+
+
+def test_a_lost_commit_tag_is_restored_from_the_record(built: Monorepo, docker: Docker) -> None:
+    """A deleted :<sha> comes back as the recorded bytes, without a build."""
+    before = built.digests(built.sha())
+    built.images("jobs").untag(built.sha())
+    built.inv("build", "--sha", env=docker.env)
+    assert built.digests(built.sha()) == before
+    assert docker.builds() == []
+
+
+def test_two_builds_of_one_commit_at_the_same_time_agree(
+    repo: Monorepo, docker: Docker, tmp_path: Path
+) -> None:
+    """Both end well with the same recorded digests, although their bytes differ."""
+    docker.before_a_build(both_have_arrived(tmp_path))
+    flavours = [{"INVOKE_BUILDONCE_SERVICES_WEB_ARGS_FLAVOUR": one} for one in ("sweet", "sour")]
+    clones = [repo.clone(tmp_path / str(number)) for number in range(2)]
+    running = [
+        clone.start("build", "--sha", env={**docker.env, **flavour})
+        for clone, flavour in zip(clones, flavours, strict=True)
+    ]
+    ends = [ended(process) for process in running]
+    assert [end.code for end in ends] == [0, 0], ends
+    assert len(docker.builds()) == 2
+    record = repo.record(f"releases/{repo.sha()}.json")
+    digests = {name: image["digest"] for name, image in record["services"].items()}
+    assert digests == repo.digests(repo.sha())
+    assert all(digest[7:19] in end.out for end in ends for digest in digests.values())
+
+
+def test_one_service_first_then_the_rest(repo: Monorepo, docker: Docker) -> None:
+    """--service builds that one; until the others follow, the release cannot be promoted."""
+    repo.inv("build", "--sha", "--service", "web")
+    first = repo.digests(repo.sha())
+    assert first["jobs"] is None
+    refused = repo.inv("promote", "staging", expect=3)
+    assert "jobs was not built" in refused.err
+    assert f"inv build --sha {repo.sha()}" in refused.err
+    repo.inv("build", "--sha", env=docker.env)
+    assert repo.digests(repo.sha())["web"] == first["web"]
+    repo.inv("promote", "staging")
+
+
+def test_an_unknown_service_is_refused_with_a_suggestion(repo: Monorepo) -> None:
+    """A service that the configuration does not have ends with 2 and the name that was meant."""
+    done = repo.inv("build", "--sha", "--service", "wbe", expect=2)
+    assert "perhaps you meant 'web'" in done.err
+
+
+def test_a_local_build_is_loaded_and_never_pushed(repo: Monorepo) -> None:
+    """Without --sha the folder as it is becomes :dev in the engine, and nothing else."""
+    repo.write({"web/web.txt": "just trying\n"})
+    before = repo.state()
+    repo.inv("build")
+    image = f"{repo.images('web')}:dev"
+    shown = in_docker(repo, "run", "--rm", "--network=none", image, "cat", "/app/web.txt")
+    assert shown == "just trying\n"
+    assert repo.state() == before
+    repo.inv("promote", "staging", expect=3)
+
+
+def test_a_build_that_fails_records_nothing(repo: Monorepo) -> None:
+    """A broken Dockerfile ends with 3 and the reason; no tag and no record are left."""
+    repo.commit("Break it", {"jobs/Dockerfile": "FROM python:3.13-slim\nRUN echo boom && false\n"})
+    before = repo.state()
+    done = repo.inv("build", "--sha", expect=3)
+    assert "boom" in done.err
+    assert repo.state().refs == before.refs
+    assert repo.digests(repo.sha())["jobs"] is None
+
+
+def test_a_missing_dockerfile_is_named(repo: Monorepo) -> None:
+    """A commit without the Dockerfile that the configuration expects ends with 3 and its path."""
+    repo.git("rm", "--quiet", "jobs/Dockerfile")
+    repo.commit("Forget it")
+    done = repo.inv("build", "--sha", expect=3)
+    assert "service jobs: jobs/Dockerfile" in done.err
+
+
+def test_a_base_image_that_is_not_there_is_named(repo: Monorepo) -> None:
+    """A FROM that its registry does not have ends with 3 and the image's name."""
+    missing = f"{repo.registry}/library/nothing:1"
+    repo.commit("Another base", {"web/Dockerfile": f"FROM {missing}\n"})
+    assert missing in repo.inv("build", "--sha", expect=3).err
+
+
+def both_have_arrived(folder: Path) -> str:
+    """A line of shell that waits until two processes have come to it."""
+    return (
+        f"touch {folder}/arrived-$$; "
+        f"while [ $(ls {folder} | grep -c arrived-) -lt 2 ]; do sleep 0.05; done"
+    )
+
+
+def built_on(repo: Monorepo) -> str:
+    """The base image that the lab has in the place of python:3.13-slim."""
+    return Path(repo.env["INVOKE_RUNTIME_CONFIG"]).read_text()
+
+
+def in_docker(repo: Monorepo, *arguments: str) -> str:
+    done = subprocess.run(
+        ["docker", *arguments], env=repo.env, check=True, capture_output=True, text=True
+    )
+    return done.stdout
