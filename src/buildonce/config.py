@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tomli
@@ -78,6 +78,7 @@ PathInside = Annotated[str, AfterValidator(_inside_repository)]
 ImageName = Annotated[str, AfterValidator(_image)]
 ArgumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 GitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+Host = Annotated[str, StringConstraints(pattern=r"^(?:|[A-Za-z0-9][^\s]*)$")]
 Platform = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$")]
 
 
@@ -124,8 +125,37 @@ class Freeze(Table):
         return self
 
 
+class Before(Table):
+    """A command that runs once before the switch, in a container of the new release."""
+
+    service: Name = Field(description="The service whose image and settings it runs with.")
+    command: tuple[str, ...] = Field(min_length=1, description="The program and its arguments.")
+
+
 class Environment(Table):
     """A named place that runs one release at a time."""
+
+    engine: Literal["none", "compose", "swarm"] = Field(
+        "none", description="What runs the containers; `none` moves pointers only."
+    )
+    file: PathInside | None = Field(
+        None, description="The Compose or stack file, in which images are variables."
+    )
+    project: Name | None = Field(
+        None, description="The name of the Compose project or the stack on its hosts."
+    )
+    host: Host = Field(
+        "", description="`ssh://…`, `tcp://…`, `unix://…` or a docker context; the local engine."
+    )
+    timeout: Duration = Field(
+        "2m", validate_default=True, description="How long until all containers are healthy."
+    )
+    before: Before | None = Field(
+        None, description="A command to run once before the switch: a migration."
+    )
+    variables: dict[ArgumentName, str] = Field(
+        default_factory=dict, description="Values for the file's variables. Not for secrets."
+    )
 
     after: Name | None = Field(
         None, description="The environment that must have run a release first."
@@ -139,9 +169,11 @@ class Environment(Table):
     )
 
     @model_validator(mode="after")
-    def _soaks_somewhere(self) -> Environment:
+    def _is_coherent(self) -> Environment:
         if self.soak is not None and self.after is None:
             raise ValueError("soak: needs `after`, the environment to have run in")
+        if self.engine != "none" and not (self.file and self.project):
+            raise ValueError(f"engine {self.engine!r} needs `file` and `project`")
         return self
 
 
@@ -306,6 +338,7 @@ def _repository(project: Project, service: str) -> Repository:
 
 _MODELS: dict[str, type[Table]] = {
     "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
+    "before": Before,
 }  # fmt: skip
 
 

@@ -19,9 +19,13 @@ from buildonce.ledger import (
     release_path,
     standing_path,
 )
-from buildonce.plan import ClosePromotion, OpenPromotion, TakeOver
 from buildonce.records import Record
 from buildonce.release import Release
+from buildonce.steps import (
+    ClosePromotion,
+    OpenPromotion,
+    TakeOver,
+)
 
 
 def built(snapshot: Snapshot, release: Release) -> Event | None:

@@ -9,151 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from buildonce.environment import EnvironmentRecord, Operation, Outcome
+from buildonce.environment import EnvironmentRecord, Operation
 from buildonce.errors import IntegrityError, PreconditionError
-from buildonce.refs import Digest, ImageRef, short
+from buildonce.refs import Digest, ImageRef
 from buildonce.release import Release
+from buildonce.steps import (
+    Bake,
+    ClosePromotion,
+    Confirm,
+    Deploy,
+    OpenPromotion,
+    Point,
+    Prepare,
+    RecordRelease,
+    RunBefore,
+    Step,
+    TakeOver,
+    Unpoint,
+    named,
+)
 
 Digests = Mapping[str, Digest | None]
-
-
-@dataclass(frozen=True)
-class Bake:
-    """Build services' images in one Buildx invocation and push them under ``tags``."""
-
-    revision: str
-    tags: Mapping[str, ImageRef]
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"build {', '.join(self.tags)} once from {self.revision[:12]} and push"
-
-
-@dataclass(frozen=True)
-class RecordRelease:
-    """Write the digests of what was built into the ledger; the first to write them wins."""
-
-    sha: str
-    services: tuple[str, ...]
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"record release {self.sha} ({', '.join(self.services)}) in the ledger"
-
-
-@dataclass(frozen=True)
-class Point:
-    """Make a tag name a digest, byte for byte, and read it back."""
-
-    service: str
-    tag: ImageRef
-    old: Digest | None
-    new: Digest
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        before = short(self.old) if self.old else "nothing"
-        return f"point {self.tag} from {before} to {short(self.new)}"
-
-
-@dataclass(frozen=True)
-class Unpoint:
-    """Remove a pointer: the environment runs nothing."""
-
-    service: str
-    tag: ImageRef
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"remove the pointer {self.tag}"
-
-
-@dataclass(frozen=True)
-class OpenPromotion:
-    """Write the intent into the ledger: from now on it holds the environment."""
-
-    environment: str
-    operation: Operation
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"record {_named(self.environment, self.operation)}: in progress"
-
-
-@dataclass(frozen=True)
-class TakeOver:
-    """Become the holder of a promotion that was left open; its former holder loses it."""
-
-    environment: str
-    operation: Operation
-    new_id: str
-    host: str
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"take over {_named(self.environment, self.operation)}"
-
-
-@dataclass(frozen=True)
-class ClosePromotion:
-    """Write the outcome into the ledger."""
-
-    environment: str
-    operation: Operation
-    outcome: Outcome
-    message: str = ""
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"record {_named(self.environment, self.operation)}: {self.outcome}"
-
-
-@dataclass(frozen=True)
-class PruneReleases:
-    """Take releases out of use in the ledger: nothing can be promoted to them any more."""
-
-    shas: tuple[str, ...]
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"record in the ledger that {_count(self.shas)} may go"
-
-
-@dataclass(frozen=True)
-class RemoveTag:
-    """Remove the tag of a pruned release and nothing else."""
-
-    sha: str
-    tag: ImageRef
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"remove the tag {self.tag}"
-
-
-@dataclass(frozen=True)
-class ForgetReleases:
-    """Write into the ledger that the tags of pruned releases are gone."""
-
-    shas: tuple[str, ...]
-
-    def describe(self) -> str:
-        """Return the step as a sentence."""
-        return f"record in the ledger that the tags of {_count(self.shas)} are gone"
-
-
-Step = (
-    Bake
-    | RecordRelease
-    | Point
-    | Unpoint
-    | OpenPromotion
-    | TakeOver
-    | ClosePromotion
-    | PruneReleases
-    | RemoveTag
-    | ForgetReleases
-)
 
 
 @dataclass(frozen=True)
@@ -210,8 +86,27 @@ def plan_build(
     return Plan(f"build {sha}", tuple(steps))
 
 
+@dataclass(frozen=True)
+class Running:
+    """How an environment runs releases, and whether it does run the one in question.
+
+    ``deploys`` is False where only pointers move; ``before`` says that a command runs first.
+    """
+
+    deploys: bool = False
+    before: bool = False
+    in_step: bool = True
+
+
+NOWHERE = Running()
+
+
 def plan_promotion(
-    record: EnvironmentRecord, release: Release, operation: Operation, pointers: Digests
+    record: EnvironmentRecord,
+    release: Release,
+    operation: Operation,
+    pointers: Digests,
+    running: Running = NOWHERE,
 ) -> Plan:
     """Plan what makes an environment run a release; a rollback is planned no differently.
 
@@ -220,6 +115,7 @@ def plan_promotion(
         release: the release to run.
         operation: who promotes, when and why.
         pointers: what the environment's pointer names now, for each service.
+        running: how the environment runs releases.
 
     Raises:
         PreconditionError: the release is not whole.
@@ -227,20 +123,29 @@ def plan_promotion(
     require_whole(release)
     moves = pointer_moves(record.environment, release, pointers)
     title = f"{record.environment} to {release.sha}"
-    if not moves and record.release == release.sha and record.operation is None:
+    settled = record.release == release.sha and record.operation is None
+    if settled and not moves and running.in_step:
         return Plan(f"{record.environment} runs {release.sha} already: nothing to do")
     return Plan(
         f"{operation.kind} of {title}",
         (
+            *_prepare(record.environment, release, running),
             OpenPromotion(record.environment, operation),
+            *_before(record.environment, release, running),
             *moves,
+            *_deploy(record.environment, release, running),
             ClosePromotion(record.environment, operation, "done"),
         ),
     )
 
 
 def plan_resume(
-    record: EnvironmentRecord, release: Release, pointers: Digests, new_id: str, host: str
+    record: EnvironmentRecord,
+    release: Release,
+    pointers: Digests,
+    new_id: str,
+    host: str,
+    running: Running = NOWHERE,
 ) -> Plan:
     """Plan how an open promotion is finished, whatever of it has been done already.
 
@@ -250,10 +155,13 @@ def plan_resume(
     operation = _open_operation(record)
     mine = operation.model_copy(update={"id": new_id, "host": host})
     return Plan(
-        f"resume {_named(record.environment, operation)}",
+        f"resume {named(record.environment, operation)}",
         (
+            *_prepare(record.environment, release, running),
             TakeOver(record.environment, operation, new_id, host),
+            *_before(record.environment, release, running),
             *pointer_moves(record.environment, release, pointers),
+            *_deploy(record.environment, release, running),
             ClosePromotion(record.environment, mine, "done"),
         ),
     )
@@ -266,6 +174,7 @@ def plan_abort(
     pointers: Digests,
     new_id: str,
     host: str,
+    running: Running = NOWHERE,
 ) -> Plan:
     """Plan how an open promotion is undone: the release before it is put back.
 
@@ -275,10 +184,11 @@ def plan_abort(
     operation = _open_operation(record)
     mine = operation.model_copy(update={"id": new_id, "host": host})
     return Plan(
-        f"abort {_named(record.environment, operation)}",
+        f"abort {named(record.environment, operation)}",
         (
             TakeOver(record.environment, operation, new_id, host),
             *pointers_back(record.environment, release, previous, pointers),
+            *(_deploy(record.environment, previous, running) if previous else ()),
             ClosePromotion(record.environment, mine, "aborted"),
         ),
     )
@@ -321,17 +231,23 @@ def require_whole(release: Release) -> None:
         )
 
 
+def _prepare(environment: str, release: Release, running: Running) -> tuple[Step, ...]:
+    return (Prepare(environment, release),) if running.deploys else ()
+
+
+def _before(environment: str, release: Release, running: Running) -> tuple[Step, ...]:
+    return (RunBefore(environment, release),) if running.before else ()
+
+
+def _deploy(environment: str, release: Release, running: Running) -> tuple[Step, ...]:
+    if not running.deploys:
+        return ()
+    return (Deploy(environment, release), Confirm(environment, release))
+
+
 def _open_operation(record: EnvironmentRecord) -> Operation:
     if record.operation is None:
         raise PreconditionError(
             f"no promotion of {record.environment} is in progress", hint="inv status"
         )
     return record.operation
-
-
-def _named(environment: str, operation: Operation) -> str:
-    return f"{operation.kind} {operation.sequence} of {environment} to {operation.release}"
-
-
-def _count(shas: tuple[str, ...]) -> str:
-    return f"release {shas[0]}" if len(shas) == 1 else f"{len(shas)} releases"

@@ -5,9 +5,15 @@ from __future__ import annotations
 from buildonce.app import App, now
 from buildonce.durations import format_duration
 from buildonce.ledger import Snapshot
-from buildonce.plan import ForgetReleases, Plan, PruneReleases, RemoveTag, Step
+from buildonce.plan import Plan
 from buildonce.pruning import fates
 from buildonce.release import Release
+from buildonce.steps import (
+    ForgetReleases,
+    PruneReleases,
+    RemoveTag,
+    Step,
+)
 
 
 def prune(app: App) -> None:

@@ -18,9 +18,12 @@ from buildonce.execute.ports import Builder, Images, Progress
 from buildonce.git import Git
 from buildonce.ledger import Ledger
 from buildonce.parallel import run_all, run_by_key
-from buildonce.plan import Bake, RecordRelease
 from buildonce.refs import Digest, ImageRef
 from buildonce.release import Image, Release
+from buildonce.steps import (
+    Bake,
+    RecordRelease,
+)
 
 
 @dataclass

@@ -14,12 +14,12 @@ from buildonce.execute.ports import Progress
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
 from buildonce.parallel import run_all
-from buildonce.plan import (
+from buildonce.plan import Plan
+from buildonce.steps import (
     Bake,
     ClosePromotion,
     ForgetReleases,
     OpenPromotion,
-    Plan,
     Point,
     PruneReleases,
     RecordRelease,

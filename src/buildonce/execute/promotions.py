@@ -14,13 +14,13 @@ from buildonce.errors import BuildonceError
 from buildonce.execute.ports import Images
 from buildonce.ledger import Ledger
 from buildonce.parallel import run_by_key
-from buildonce.plan import (
+from buildonce.plan import pointers_back
+from buildonce.steps import (
     ClosePromotion,
     OpenPromotion,
     Point,
     TakeOver,
     Unpoint,
-    pointers_back,
 )
 
 FRESH = 1.0

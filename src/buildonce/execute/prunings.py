@@ -11,8 +11,12 @@ from buildonce.config import Prune
 from buildonce.execute.ports import Images
 from buildonce.git import Git
 from buildonce.ledger import Ledger, Snapshot
-from buildonce.plan import ForgetReleases, PruneReleases, RemoveTag
 from buildonce.pruning import fates
+from buildonce.steps import (
+    ForgetReleases,
+    PruneReleases,
+    RemoveTag,
+)
 
 
 @dataclass
