@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from .errors import LabError
 from .model import LOOPBACK, Lab, Part, Record
 from .place import Place
@@ -101,9 +103,11 @@ def _endpoint() -> str:
 
 
 def _pinned(image: str) -> str:
-    """The image by the digest under which it was pulled."""
-    digests = ["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", image]
-    return run(digests).strip()
+    """The image by the digest under which it was pulled; by its tag where it was not."""
+    every = run(["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", image])
+    repository = image.partition(":")[0]
+    digests = [one for one in json.loads(every) if one.startswith(f"{repository}@")]
+    return digests[0] if digests else image
 
 
 def _succeeds(command: list[str], *, seconds: float) -> bool:

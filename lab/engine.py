@@ -25,6 +25,7 @@ class Engine:
     place: Place
     subnet: str
     number: int
+    mtu: int
     registry_port: int
 
     @property
@@ -107,7 +108,6 @@ class Engine:
             (own / "containerd/containerd.pid").unlink(missing_ok=True)
 
     def _configuration(self) -> dict[str, Any]:
-        size = network.mtu()
         return {
             "hosts": [self.url],
             "data-root": str(self.place.state / self.name),
@@ -118,8 +118,10 @@ class Engine:
             # everything that a container starts can be found here, and ended, without dockerd
             "cgroup-parent": f"/{self.place.mark}",
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
-            "mtu": size,
-            "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(size)}},
+            "mtu": self.mtu,
+            "default-network-opts": {
+                "bridge": {"com.docker.network.driver.mtu": str(self.mtu)},
+            },
             "log-level": "warn",
             "shutdown-timeout": 2,
             **(self._on_host() if self.number else self._on_this_machine()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Protocol
 
 from . import borrowed, machine, own, removal
@@ -37,11 +38,7 @@ def up(hosts: int = 0, swarm: bool = False, auth: bool = False, state: State = N
     with place.locked():
         special = bool(hosts or swarm or auth)
         record = Record.load(place) or Record(mode=_mode(special).value)
-        if special and record.mode != Mode.OWN.value:
-            raise LabError(
-                f"the lab in {place.state} uses this machine's engine, which has no network hosts "
-                "and no password; `inv lab.down`, then run this command again"
-            )
+        _require(record, special, place)
         _grow(record, hosts=hosts, swarm=swarm, auth=auth)
         record.save(place)
         lab = KINDS[record.mode].up(place, record)
@@ -61,7 +58,9 @@ def down(state: State = None) -> None:
         record = _readable(place)
         if record and record.mode == Mode.BORROWED.value:
             borrowed.remove(place)
-        removal.remove(place, record)
+            shutil.rmtree(place.state)
+        else:
+            removal.remove(place, record)
 
 
 def load(state: State = None) -> Lab | None:
@@ -83,6 +82,16 @@ def _mode(special: bool) -> Mode:
     return machine.decide(
         engine_answers=answers, images_arrive=answers and borrowed.images_arrive()
     )
+
+
+def _require(record: Record, special: bool, place: Place) -> None:
+    if record.mode == Mode.OWN.value:
+        machine.require_own_engine(machine.Machine.observe())
+    elif special:
+        raise LabError(
+            f"the lab in {place.state} uses this machine's engine, which has no network hosts "
+            "and no password; `inv lab.down`, then run this command again"
+        )
 
 
 def _within_a_lab() -> bool:

@@ -83,6 +83,7 @@ class Record:
     mode: str
     port: int = 0
     subnet: str = ""
+    mtu: int = 0
     forwarding: str = ""
     hosts: int = 0
     swarm: bool = False

@@ -69,7 +69,13 @@ def status(place: Place, record: Record) -> list[Part]:
 def _engines(place: Place, record: Record) -> list[Engine]:
     """The engine on this machine, then those on hosts."""
     return [
-        Engine(place=place, subnet=record.subnet, number=number, registry_port=record.port)
+        Engine(
+            place=place,
+            subnet=record.subnet,
+            number=number,
+            mtu=record.mtu,
+            registry_port=record.port,
+        )
         for number in range(record.hosts + 1)
     ]
 
@@ -90,6 +96,9 @@ def _ensure_addresses(place: Place, record: Record) -> None:
         record.subnet = str(network.choose_subnet(place.key, network.taken()))
         record.forwarding = network.forwarding()
         record.port = _free_port()
+        record.save(place)
+    if not record.mtu:
+        record.mtu = network.mtu()
         record.save(place)
 
 

@@ -62,7 +62,7 @@ def start(argv: Sequence[str], log: Path) -> Process:
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     # not subprocess, which takes a child that outlives it for a mistake
-    pid = os.posix_spawn(program, argv, variables, file_actions=files, setsid=True)
+    pid = os.posix_spawn(program, list(argv), variables, file_actions=files, setsid=True)
     process = observe(pid)
     if process is None:
         raise LabError(f"{argv[0]} ended at once:\n{tail(log)}")

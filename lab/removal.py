@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from . import engine, network, processes, registry
+from .errors import LabError
 from .model import Record
 from .place import PREFIX, RUN, Place
 from .shell import run
@@ -16,7 +18,15 @@ SHIM = "containerd-shim-runc-v2"
 
 
 def remove(place: Place, record: Record | None) -> None:
-    """End the lab's processes and delete its mounts, hosts, links, rules and directories."""
+    """End the lab's processes and delete its mounts, hosts, links, rules and directories.
+
+    Raises:
+        LabError: the lab is root's, and the caller is not.
+    """
+    if os.geteuid() and not place.run.exists():
+        return
+    if os.geteuid():
+        raise LabError(f"the lab in {place.state} was started by root; run this with sudo")
     processes.stop(list(record.processes.values()) if record else [], seconds=PATIENCE)
     _stop_containers(place)
     programs = [engine.PROGRAM, "containerd", SHIM, registry.PROGRAM]

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import images, packages
-from .machine import Machine, require_own_engine
 from .place import cache, locked
 from .progress import stage
 
@@ -19,11 +18,10 @@ def ensure() -> None:
     """Have the packages installed and the images made, both at the same time.
 
     Raises:
-        LabError: this machine cannot run a lab of its own, or packages could not be had.
+        LabError: packages could not be had, or an image not be made of them.
     """
     if _complete():
         return
-    require_own_engine(Machine.observe())
     with locked(cache()):
         if not _complete():
             _fetch()

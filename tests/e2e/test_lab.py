@@ -26,14 +26,18 @@ needs_own_engine = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the tests' own lab is; it is down in the end."""
+    chosen = tmp_path_factory.mktemp("lab") / "state"
+    yield chosen
+    lab.down(chosen)
+
+
+@pytest.fixture
+def state(directory: Path) -> Path:
     """The state directory of a lab with one network host and a password on its registry."""
-    directory = tmp_path_factory.mktemp("lab") / "state"
-    try:
-        lab.up(hosts=1, auth=True, state=directory)
-        yield directory
-    finally:
-        lab.down(directory)
+    lab.up(hosts=1, auth=True, state=directory)
+    return directory
 
 
 @pytest.fixture
@@ -61,7 +65,13 @@ def docker(running: lab.Lab, *arguments: str, host: str = "") -> str:
 
 def traces(place: Place, subnet: str) -> list[str]:
     """Everything on this machine that carries the lab's name or address."""
-    words = (str(place.state), str(place.run), place.mark, place.interface(""), f"{subnet[:-4]}")
+    words = (
+        str(place.state),
+        str(place.run),
+        place.mark,
+        place.interface(""),
+        subnet.removesuffix("0.0/16"),
+    )
     commands = (["ip", "address"], ["ip", "netns"], ["iptables-save"], ["cat", "/proc/mounts"])
     lines = [
         line
@@ -135,10 +145,10 @@ def test_the_registry_asks_for_the_password(state: Path, tmp_path: Path) -> None
 
 
 @needs_own_engine
-def test_down_leaves_nothing(tmp_path: Path) -> None:
+def test_down_leaves_nothing(state: Path) -> None:
     """Taken down with containers running, one of them deaf to signals, a lab leaves no trace."""
-    place = Place.of(tmp_path / "state")
-    running = lab.up(hosts=1, auth=True, state=place.state)
+    place = Place.of(state)
+    running = lab.up(state=state)
     subnet = json.loads(place.record.read_text())["subnet"]
     deaf = ("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
     docker(running, "network", "create", "extra")
