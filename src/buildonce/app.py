@@ -14,9 +14,11 @@ from buildonce import config
 from buildonce.branch import open_branch
 from buildonce.execute import Builder, Executor
 from buildonce.execute.builds import Builds
+from buildonce.execute.deployments import Deployments
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
 from buildonce.git import Commit, Git
+from buildonce.hosts import Hosts
 from buildonce.ledger import Ledger
 from buildonce.plan import Plan
 from buildonce.registry import Registry
@@ -62,12 +64,21 @@ class App:
     def executor(self) -> Executor:
         """What walks plans."""
         project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
+        promotions = Promotions(ledger, registry, now)
         return Executor(
             Builds(project, git, ledger, registry, _buildx, self.report, now, host_name()),
-            Promotions(ledger, registry, now),
+            promotions,
+            Deployments(self.hosts, self.report, promotions.check_held),
             Prunings(project.prune, git, ledger, registry, now),
             self.report,
         )
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """Where environments run."""
+        from buildonce.engines import engine
+
+        return Hosts(self.project, self.git, engine)
 
     def commit(self, name: str = "HEAD") -> Commit:
         """Return a commit by any of its names."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from buildonce.environment import EnvironmentRecord, Operation, Standing
 from buildonce.errors import BusyError, PreconditionError
 from buildonce.ledger import (
     Event,
     Snapshot,
+    deployment_path,
     environment_path,
     pruned_path,
     release_path,
@@ -26,6 +28,8 @@ from buildonce.steps import (
     OpenPromotion,
     TakeOver,
 )
+
+Files: TypeAlias = dict[str, "Record | str | None"]
 
 
 def built(snapshot: Snapshot, release: Release) -> Event | None:
@@ -86,8 +90,10 @@ def taken_over(snapshot: Snapshot, step: TakeOver) -> Event | None:
     )
 
 
-def closed(snapshot: Snapshot, step: ClosePromotion, at: datetime) -> Event | None:
-    """Record an outcome, and what it means for the releases' standing.
+def closed(
+    snapshot: Snapshot, step: ClosePromotion, at: datetime, definition: str | None = None
+) -> Event | None:
+    """Record an outcome, what it means for the releases' standing, and what was deployed by.
 
     Raises:
         BusyError, PreconditionError: the promotion is not ours any more.
@@ -96,11 +102,12 @@ def closed(snapshot: Snapshot, step: ClosePromotion, at: datetime) -> Event | No
     if record.last is not None and record.last.operation.id == step.operation.id:
         return None
     require_holder(record, step.operation)
+    files: Files = {} if definition is None else {deployment_path(step.environment): definition}
     if step.outcome == "done":
-        files = _standings(snapshot, record, step, at)
+        files = {**files, **_standings(snapshot, record, step, at)}
         return _event("done", step.environment, step.operation, files, record.done(at))
     after = record.put_back(step.outcome, at, step.message)
-    return _event(step.outcome, step.environment, step.operation, {}, after, step.message)
+    return _event(step.outcome, step.environment, step.operation, files, after, step.message)
 
 
 def require_holder(record: EnvironmentRecord, operation: Operation) -> None:
@@ -151,7 +158,7 @@ def pruned(
     that began meanwhile keeps its release.
     """
     chosen = choose(snapshot)
-    files: dict[str, Record | None] = {}
+    files: Files = {}
     for sha in chosen:
         files[release_path(sha)] = None
         files[pruned_path(sha)] = snapshot.release(sha)
@@ -167,9 +174,7 @@ def forgotten(snapshot: Snapshot, shas: Sequence[str], actor: str) -> Event | No
     return _about_releases("forgotten", left, actor, {pruned_path(sha): None for sha in left})
 
 
-def _about_releases(
-    what: str, shas: Sequence[str], actor: str, files: dict[str, Record | None]
-) -> Event | None:
+def _about_releases(what: str, shas: Sequence[str], actor: str, files: Files) -> Event | None:
     if not shas:
         return None
     listed = f"{len(shas)} releases" if len(shas) > 1 else shas[0]
@@ -182,9 +187,9 @@ def _about_releases(
 
 def _standings(
     snapshot: Snapshot, record: EnvironmentRecord, step: ClosePromotion, at: datetime
-) -> dict[str, Record | None]:
+) -> Files:
     name, operation = step.environment, step.operation
-    files: dict[str, Record | None] = {}
+    files: Files = {}
     if record.release and record.release != operation.release:
         before = snapshot.standing(name, record.release)
         if before:
@@ -203,7 +208,7 @@ def _event(
     what: str,
     environment: str,
     operation: Operation,
-    files: dict[str, Record | None],
+    files: Files,
     record: EnvironmentRecord,
     message: str = "",
 ) -> Event:

@@ -160,6 +160,14 @@ class Git:
         self.run("-C", top, "checkout-index", "--all", prefix, environment=index)
         return folder / below
 
+    def show(self, revision: str, path: str) -> str:
+        """Return a file of a commit; ``path`` is relative to the project's root.
+
+        Raises:
+            GitError: there is no such commit in this clone, or no such file in it.
+        """
+        return self.run("show", "--end-of-options", f"{revision}:./{path}").decode()
+
     def is_shallow(self) -> bool:
         """Tell whether history is cut off in this clone."""
         return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"

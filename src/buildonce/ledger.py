@@ -8,6 +8,7 @@ history has become.
     environments/<name>.json              what an environment runs, and what is in progress
     standings/<environment>/<sha>.json    what became of a release there
     pruned/<sha>.json                     a release out of use, until its tags are gone
+    deployments/<environment>.yaml        the definition it runs by, usable without this program
 """
 
 from __future__ import annotations
@@ -50,13 +51,18 @@ def pruned_path(sha: str) -> str:
     return f"pruned/{sha}.json"
 
 
+def deployment_path(environment: str) -> str:
+    """Return where the definition that an environment runs by is."""
+    return f"deployments/{environment}.yaml"
+
+
 @dataclass(frozen=True)
 class Event:
     """One commit of the ledger: a subject, trailers, and the files it writes or removes."""
 
     subject: str
     trailers: tuple[tuple[str, str], ...]
-    files: Mapping[str, Record | None]
+    files: Mapping[str, Record | str | None]
 
     def message(self) -> str:
         """Return the commit's message."""
@@ -187,8 +193,8 @@ class Ledger:
         git, environment = self.branch.git, {"GIT_INDEX_FILE": str(index)}
         git.run("read-tree", parent or "--empty", environment=environment)
         lines = [
-            f"0 {'0' * 40}\t{path}" if record is None else f"100644 {self._blob(record)}\t{path}"
-            for path, record in event.files.items()
+            f"0 {'0' * 40}\t{path}" if content is None else f"100644 {self._blob(content)}\t{path}"
+            for path, content in event.files.items()
         ]
         git.run(
             "update-index", "--index-info",
@@ -196,9 +202,10 @@ class Ledger:
         )  # fmt: skip
         return git.run("write-tree", environment=environment).decode().strip()
 
-    def _blob(self, record: Record) -> str:
+    def _blob(self, content: Record | str) -> str:
+        text = content if isinstance(content, str) else content.to_json()
         made = self.branch.git.run(
-            "hash-object", "-w", "--no-filters", "--stdin", stdin=record.to_json().encode()
+            "hash-object", "-w", "--no-filters", "--stdin", stdin=text.encode()
         )
         return made.decode().strip()
 

@@ -175,6 +175,7 @@ def plan_abort(
     new_id: str,
     host: str,
     running: Running = NOWHERE,
+    reason: str = "",
 ) -> Plan:
     """Plan how an open promotion is undone: the release before it is put back.
 
@@ -189,8 +190,36 @@ def plan_abort(
             TakeOver(record.environment, operation, new_id, host),
             *pointers_back(record.environment, release, previous, pointers),
             *(_deploy(record.environment, previous, running) if previous else ()),
-            ClosePromotion(record.environment, mine, "aborted"),
+            ClosePromotion(record.environment, mine, "aborted", reason),
         ),
+    )
+
+
+def put_back(
+    environment: str,
+    operation: Operation,
+    release: Release,
+    previous: Release | None,
+    pointers: Digests,
+    redeploy: bool,
+    message: str,
+) -> tuple[Step, ...]:
+    """Return the steps that put an environment back after an operation failed.
+
+    Args:
+        environment: the environment.
+        operation: what failed.
+        release: what it tried to bring.
+        previous: what ran before, if anything did.
+        pointers: what the pointers name now.
+        redeploy: whether containers may have been changed.
+        message: why it failed, for the record.
+    """
+    running = Running(deploys=redeploy)
+    return (
+        *pointers_back(environment, release, previous, pointers),
+        *(_deploy(environment, previous, running) if previous else ()),
+        ClosePromotion(environment, operation, "failed", message),
     )
 
 

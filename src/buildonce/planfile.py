@@ -28,6 +28,7 @@ class PlanFile(Record):
     release: str
     reason: str
     overrides: tuple[str, ...]
+    irreversible: bool
     state: PlannedState
     steps: tuple[str, ...]
 

@@ -139,6 +139,8 @@ def build(
         "reason": "Why; kept in the ledger.",
         "override": "Break this rule (order, soak, freeze, branches); needs --reason.",
         "plan": "Write what would be done, and from which state, to this file; do nothing else.",
+        "irreversible": "It cannot be undone (a migration): where it fails, stop loudly instead "
+        "of putting the release before it back.",
         "apply": "Do exactly what this file says, or refuse because something moved.",
         **_DRY,
     },
@@ -150,6 +152,7 @@ def promote(
     sha: str | None = None,
     reason: str = "",
     override: list[str] | None = None,
+    irreversible: bool = False,
     plan: str | None = None,
     apply: str | None = None,
     dry_run: bool = False,
@@ -163,7 +166,7 @@ def promote(
     else:
         commands.promote(
             app, environment, sha, reason=reason, overrides=override or (),
-            plan_to=Path(plan) if plan else None,
+            irreversible=irreversible, plan_to=Path(plan) if plan else None,
         )  # fmt: skip
 
 
@@ -199,13 +202,16 @@ def resume(context: Context, environment: str, dry_run: bool = False) -> None:
     recover.resume(_app(context, dry_run=dry_run), environment)
 
 
-@task(positional=["environment"], help={"environment": "Where.", **_DRY})
+@task(
+    positional=["environment"],
+    help={"environment": "Where.", "reason": "Why; kept in the ledger.", **_DRY},
+)
 @_command
-def abort(context: Context, environment: str, dry_run: bool = False) -> None:
+def abort(context: Context, environment: str, reason: str = "", dry_run: bool = False) -> None:
     """Undo a promotion that was interrupted: the release before it is put back."""
     from buildonce.commands import recover
 
-    recover.abort(_app(context, dry_run=dry_run), environment)
+    recover.abort(_app(context, dry_run=dry_run), environment, reason)
 
 
 @task(

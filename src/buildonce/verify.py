@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from buildonce.engines.base import Running
 from buildonce.environment import EnvironmentRecord
-from buildonce.errors import IntegrityError
+from buildonce.errors import BuildonceError, IntegrityError
 from buildonce.ledger import Snapshot
 from buildonce.parallel import run_all
 from buildonce.refs import ImageRef
@@ -16,6 +18,8 @@ from buildonce.release import Image, Release
 
 NOTHING = "nothing"
 PLAIN = "a plain manifest"
+ANSWER = "an answer"
+SERVING = "serving"
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,36 @@ class Images(Protocol):
         ...
 
 
-def gather(snapshot: Snapshot, environments: Sequence[str], images: Images) -> list[Evidence]:
+class Containers(Protocol):
+    """Where running containers are read."""
+
+    def deploys(self, environment: str) -> bool:
+        """Tell whether an environment runs containers."""
+        ...
+
+    def running(self, environment: str, release: Release) -> list[Running]:
+        """Return what runs in an environment, measured against a release."""
+        ...
+
+
+def gather(
+    snapshot: Snapshot, environments: Sequence[str], images: Images, containers: Containers
+) -> list[Evidence]:
     """Return the evidence for each environment against its own record."""
     rows: list[Evidence] = []
-    jobs: list[tuple[EnvironmentRecord, Release, str]] = []
+    jobs: list[Callable[[], list[Evidence]]] = []
     for name in environments:
         record = snapshot.environment(name)
         release = snapshot.release(record.release) if record.release else None
         rows.append(_ledger_row(record, release))
         if release:
-            jobs += [(record, release, service) for service in release.services]
-    for found in run_all(lambda job: _service_rows(images, *job), jobs):
+            jobs += [
+                partial(_service_rows, images, record, release, service)
+                for service in release.services
+            ]
+            if containers.deploys(name):
+                jobs.append(partial(_container_rows, containers, name, release))
+    for found in run_all(lambda job: job(), jobs):
         rows += found
     return rows
 
@@ -115,6 +138,22 @@ def _service_rows(
         row("media type", image.ref, PLAIN, found_type),
         row("revision label", image.ref, release.revision, found_revision),
     ]
+
+
+def _container_rows(containers: Containers, environment: str, release: Release) -> list[Evidence]:
+    try:
+        found = containers.running(environment, release)
+    except BuildonceError as error:
+        return [Evidence(environment, "", "containers", "engine", ANSWER, error.message)]
+    return [_container_row(environment, one) for one in found]
+
+
+def _container_row(environment: str, one: Running) -> Evidence:
+    expected = one.expected or SERVING
+    runs = one.digest or "unknown bytes"
+    found = f"{runs}: {one.problem}" if one.problem else expected
+    where = f"{one.container} on {one.host}"
+    return Evidence(environment, one.service, "container", where, expected, found)
 
 
 def _at(images: Images, image: Image, tag: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 from buildonce.app import App, now
 from buildonce.commands.promote import pointers_of
 from buildonce.environment import EnvironmentRecord
-from buildonce.errors import DifferenceError, PreconditionError
+from buildonce.errors import DifferenceError, PreconditionError, UnavailableError
 from buildonce.git import Commit
 from buildonce.ledger import Snapshot, environment_path
 from buildonce.refs import short
+from buildonce.release import Release
 from buildonce.report import evidence_json, github_output
 from buildonce.verify import compare, gather
 
@@ -30,7 +32,7 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
             "there is no environment to verify", hint="add [tool.buildonce.environments.staging]"
         )
     snapshot = app.ledger.read()
-    rows = gather(snapshot, chosen, app.registry)
+    rows = gather(snapshot, chosen, app.registry, app.hosts)
     rows += [] if each else compare(snapshot, chosen)
     if as_json:
         app.report.json(evidence_json(rows))
@@ -63,7 +65,8 @@ def status(app: App, *, as_json: bool) -> None:
         app.report.json(rows)
         return
     app.report.table(
-        ["environment", "state", "release", "subject", "age", "service", "digest", "in step"],
+        ["environment", "state", "release", "subject", "age", "service", "digest", "pointer"]
+        + ["containers"],
         [_status_row(row) for row in rows],
     )
 
@@ -85,6 +88,7 @@ def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[
     if release is None:
         return [common]
     pointers = pointers_of(app, record.environment, release)
+    containers = _containers(app, record.environment, release)
     commit = _commit(app, release.revision)
     return [
         {
@@ -96,9 +100,23 @@ def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[
             "digest": image.digest,
             "pointer": pointers[service],
             "in_step": pointers[service] == image.digest,
+            "containers": containers.get(service) if containers is not None else None,
         }
         for service, image in release.services.items()
     ]
+
+
+def _containers(app: App, environment: str, release: Release) -> dict[str, list[str]] | None:
+    """Return for each service what its containers are, in words; None where none are run."""
+    if not app.hosts.deploys(environment):
+        return None
+    found: dict[str, list[str]] = {service: [] for service in release.services}
+    try:
+        for one in app.hosts.running(environment, release):
+            found.setdefault(one.service, []).append(one.problem or one.state)
+    except UnavailableError as error:
+        return {service: [error.message] for service in found}
+    return found
 
 
 def _commit(app: App, revision: str) -> Commit | None:
@@ -117,7 +135,7 @@ def _state(record: EnvironmentRecord) -> str:
 
 def _status_row(row: dict[str, object]) -> list[str]:
     if row["release"] is None:
-        return [str(row["environment"]), str(row["state"]), "nothing yet", *[""] * 5]
+        return [str(row["environment"]), str(row["state"]), "nothing yet", *[""] * 6]
     time = row["committed_at"]
     age = _age(now(), time) if isinstance(time, int) else "not in this clone"
     return [
@@ -128,8 +146,16 @@ def _status_row(row: dict[str, object]) -> list[str]:
         age,
         str(row["service"]),
         short(str(row["digest"])),
-        "yes" if row["in_step"] else f"no: {short(str(row['pointer'] or 'nothing'))}",
+        "in step" if row["in_step"] else f"names {short(str(row['pointer'] or 'nothing'))}",
+        _in_words(row["containers"]),
     ]
+
+
+def _in_words(containers: object) -> str:
+    if not isinstance(containers, list):
+        return ""
+    counted = Counter(str(state) for state in containers)
+    return ", ".join(f"{number} {state}" for state, number in counted.items()) or "none"
 
 
 def _age(present: datetime, time: int) -> str:

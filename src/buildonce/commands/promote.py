@@ -14,7 +14,7 @@ from buildonce.environment import EnvironmentRecord, Kind, Operation
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger import Snapshot
 from buildonce.parallel import run_by_key
-from buildonce.plan import Digests, Plan, plan_promotion
+from buildonce.plan import NOWHERE, Digests, Plan, Running, plan_promotion
 from buildonce.planfile import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
 from buildonce.refs import short
 from buildonce.release import Release
@@ -30,6 +30,7 @@ class Request:
     release: Release
     reason: str = ""
     overrides: tuple[str, ...] = ()
+    irreversible: bool = False
 
 
 def promote(
@@ -39,13 +40,14 @@ def promote(
     *,
     reason: str = "",
     overrides: Sequence[str] = (),
+    irreversible: bool = False,
     plan_to: Path | None = None,
 ) -> None:
     """Make an environment run a release that was built before; or only write the plan."""
     app.project.environment(environment)
     snapshot = app.ledger.read()
     release = _release_to_promote(app, snapshot, environment, name)
-    request = Request(environment, "promotion", release, reason, tuple(overrides))
+    request = Request(environment, "promotion", release, reason, tuple(overrides), irreversible)
     _carry_out(app, snapshot, request, plan_to=plan_to)
 
 
@@ -57,7 +59,9 @@ def apply(app: App, environment: str, path: Path) -> None:
     app.project.environment(environment)
     snapshot = app.ledger.read()
     release = required_release(snapshot, planned.release)
-    request = Request(environment, planned.kind, release, planned.reason, planned.overrides)
+    request = Request(
+        environment, planned.kind, release, planned.reason, planned.overrides, planned.irreversible
+    )
     _carry_out(app, snapshot, request, planned=planned)
 
 
@@ -67,6 +71,7 @@ def rollback(app: App, environment: str, name: str | None, reason: str) -> None:
     snapshot = app.ledger.read()
     record = snapshot.environment(environment)
     sha = _earlier(app, snapshot, record, name) if name else _last_good(snapshot, record)
+    _require_reversible(record, reason)
     request = Request(environment, "rollback", required_release(snapshot, sha), reason)
     _carry_out(app, snapshot, request)
 
@@ -110,6 +115,18 @@ def release_in_question(app: App, snapshot: Snapshot, environment: str, name: st
     return sha
 
 
+def running_of(app: App, environment: str, release: Release) -> Running:
+    """Return how an environment runs releases, and whether it runs this one now."""
+    if not app.hosts.deploys(environment):
+        return NOWHERE
+    found = app.hosts.running(environment, release)
+    return Running(
+        deploys=True,
+        before=app.hosts.settings(environment).before is not None,
+        in_step=not any(one.problem for one in found),
+    )
+
+
 def new_operation_id() -> str:
     """Return a name for an operation's holder that nobody else has."""
     return uuid.uuid4().hex
@@ -145,6 +162,14 @@ def _last_good(snapshot: Snapshot, record: EnvironmentRecord) -> str:
         hint=f"inv history {record.environment}; to one that is held: "
         f"inv rollback {record.environment} --to SHA --reason TEXT",
     )
+
+
+def _require_reversible(record: EnvironmentRecord, reason: str) -> None:
+    if record.last and record.last.operation.irreversible and not reason:
+        raise PreconditionError(
+            f"{record.release} was promoted to {record.environment} as irreversible",
+            hint="a release ahead of it is safer; to go back all the same: --reason TEXT",
+        )
 
 
 def _carry_out(
@@ -186,16 +211,18 @@ def _plan(
         actor=app.git.identity(),
         host=host_name(),
         reason=request.reason,
+        irreversible=request.irreversible,
         started_at=now(),
     )
-    plan = plan_promotion(record, request.release, operation, pointers)
+    running = running_of(app, request.environment, request.release)
+    plan = plan_promotion(record, request.release, operation, pointers, running)
     if not plan.steps:
         return plan
     overridden = _enforce(app, snapshot, request)
     _require_not_held(snapshot, request)
     require_available(request.release, app.registry)
     operation = operation.model_copy(update={"overrides": overridden})
-    return plan_promotion(record, request.release, operation, pointers)
+    return plan_promotion(record, request.release, operation, pointers, running)
 
 
 def _enforce(app: App, snapshot: Snapshot, request: Request) -> tuple[str, ...]:
@@ -227,6 +254,7 @@ def _as_file(request: Request, state: PlannedState, steps: tuple[str, ...]) -> P
         release=request.release.sha,
         reason=request.reason,
         overrides=request.overrides,
+        irreversible=request.irreversible,
         state=state,
         steps=steps,
     )

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from buildonce.app import App, host_name
-from buildonce.commands.promote import new_operation_id, pointers_of, required_release
+from buildonce.commands.promote import (
+    new_operation_id,
+    pointers_of,
+    required_release,
+    running_of,
+)
+from buildonce.errors import PreconditionError
 from buildonce.plan import plan_abort, plan_resume
 
 
@@ -17,12 +23,13 @@ def resume(app: App, environment: str) -> None:
         return
     release = required_release(snapshot, record.operation.release)
     pointers = pointers_of(app, environment, release)
-    app.carry_out(plan_resume(record, release, pointers, new_operation_id(), host_name()))
+    running = running_of(app, environment, release)
+    app.carry_out(plan_resume(record, release, pointers, new_operation_id(), host_name(), running))
     if not app.dry_run:
         app.report.say(f"{environment} runs {release.sha} (before: {record.release or 'nothing'})")
 
 
-def abort(app: App, environment: str) -> None:
+def abort(app: App, environment: str, reason: str = "") -> None:
     """Undo a promotion that was left open: the release before it is put back."""
     app.project.environment(environment)
     snapshot = app.ledger.read()
@@ -30,10 +37,16 @@ def abort(app: App, environment: str) -> None:
     if record.operation is None:
         app.report.say(f"no promotion of {environment} is in progress: nothing to abort")
         return
+    if record.operation.irreversible and not reason:
+        raise PreconditionError(
+            f"{record.operation.release} was promoted to {environment} as irreversible",
+            hint=f"inv resume {environment}; to put it back all the same: --reason TEXT",
+        )
     release = required_release(snapshot, record.operation.release)
     previous = required_release(snapshot, record.release) if record.release else None
     pointers = pointers_of(app, environment, release, previous)
-    plan = plan_abort(record, release, previous, pointers, new_operation_id(), host_name())
+    running = running_of(app, environment, previous or release)
+    plan = plan_abort(record, release, previous, pointers, new_operation_id(), host_name(), running)
     app.carry_out(plan)
     if not app.dry_run:
         app.report.say(f"{environment} runs {record.release or 'nothing'}, as before")

@@ -14,14 +14,8 @@ from buildonce.errors import BuildonceError
 from buildonce.execute.ports import Images
 from buildonce.ledger import Ledger
 from buildonce.parallel import run_by_key
-from buildonce.plan import pointers_back
-from buildonce.steps import (
-    ClosePromotion,
-    OpenPromotion,
-    Point,
-    TakeOver,
-    Unpoint,
-)
+from buildonce.plan import put_back
+from buildonce.steps import ClosePromotion, OpenPromotion, Point, Step, TakeOver, Unpoint, named
 
 FRESH = 1.0
 """Seconds for which having seen that the ledger still names us holder is enough."""
@@ -33,6 +27,11 @@ class Holding:
 
     environment: str
     operation: Operation
+
+    @property
+    def title(self) -> str:
+        """The promotion's name in sentences."""
+        return named(self.environment, self.operation)
 
 
 @dataclass
@@ -57,41 +56,43 @@ class Promotions:
 
     def point(self, step: Point) -> None:
         """Move a tag."""
-        self._check_still_holding()
+        self.check_held()
         self.images.point(step.tag, step.new)
 
     def unpoint(self, step: Unpoint) -> None:
         """Remove a pointer."""
-        self._check_still_holding()
+        self.check_held()
         self.images.remove_tag(step.tag)
 
-    def close(self, step: ClosePromotion) -> None:
-        """Write the outcome."""
+    def close(self, step: ClosePromotion, definition: str | None) -> None:
+        """Write the outcome, and the definition that was deployed last, if any was."""
         at = self.now()
-        self.ledger.append(lambda snapshot: events.closed(snapshot, step, at))
+        self.ledger.append(lambda snapshot: events.closed(snapshot, step, at, definition))
         self.holding = None
 
-    def steps_back(
-        self, held: Holding, message: str
-    ) -> tuple[Point | Unpoint | ClosePromotion, ...]:
+    def is_ours(self, held: Holding) -> bool:
+        """Tell whether the ledger still names us holder; where it cannot be asked, it does."""
+        try:
+            record = self.ledger.read().environment(held.environment)
+        except BuildonceError:
+            return True
+        return record.operation is not None and record.operation.id == held.operation.id
+
+    def steps_back(self, held: Holding, message: str, *, redeploy: bool) -> tuple[Step, ...]:
         """Return what puts an environment back as it was before the operation.
 
         Raises:
-            BuildonceError: the operation is not ours any more, or its state cannot be read.
+            BuildonceError: the ledger or the registry cannot be read.
         """
         snapshot = self.ledger.read()
         operation = held.operation
-        events.require_holder(snapshot.environment(held.environment), operation)
         release = snapshot.release(operation.release)
         previous = snapshot.release(operation.previous) if operation.previous else None
         assert release is not None
         services = {**release.services, **(previous.services if previous else {})}
         refs = {name: image.tag(held.environment) for name, image in services.items()}
         pointers = run_by_key(self.images.digest, refs)
-        return (
-            *pointers_back(held.environment, release, previous, pointers),
-            ClosePromotion(held.environment, operation, "failed", message),
-        )
+        return put_back(held.environment, operation, release, previous, pointers, redeploy, message)
 
     def record_broken(self, held: Holding, message: str) -> None:
         """Write down, if that is possible, that the environment could not be put back."""
@@ -100,13 +101,18 @@ class Promotions:
                 lambda snapshot: events.broke(snapshot, held.environment, held.operation, message)
             )
 
-    def _hold(self, environment: str, operation: Operation) -> None:
-        self.holding = Holding(environment, operation)
-        self._seen_at = time.monotonic()
+    def check_held(self) -> None:
+        """See that the ledger still names us holder, unless that was seen just now.
 
-    def _check_still_holding(self) -> None:
+        Raises:
+            BusyError, PreconditionError: it does not.
+        """
         if self.holding is None or time.monotonic() - self._seen_at < FRESH:
             return
         record = self.ledger.read().environment(self.holding.environment)
         events.require_holder(record, self.holding.operation)
+        self._seen_at = time.monotonic()
+
+    def _hold(self, environment: str, operation: Operation) -> None:
+        self.holding = Holding(environment, operation)
         self._seen_at = time.monotonic()

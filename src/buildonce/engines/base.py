@@ -1,0 +1,158 @@
+"""What every engine offers, and what it says about the containers that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from buildonce.errors import BuildonceError
+from buildonce.refs import Digest, ImageRef, short
+
+MONITOR = 5.0
+"""Seconds that a new container must have run before it counts as up, as Swarm's own updates
+have it (docs.docker.com, "service update --update-monitor"): one that crashes just after its
+first good health check is a failure too."""
+
+SERVING = frozenset({"healthy", "running", "completed"})
+"""States in which a container does what it is there for."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an environment runs.
+
+    ``host`` is what the docker client takes: ``ssh://…``, ``tcp://…``, ``unix://…``, or the
+    name of a docker context; empty, it is the client's default. ``project`` names the Compose
+    project or the stack. ``timeout`` is how long a deploy may take, in seconds.
+    """
+
+    name: str
+    engine: str
+    host: str = ""
+    project: str = ""
+    timeout: float = 120.0
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.host or 'the local engine'})"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A release on its way to a target.
+
+    ``definition`` is the text of the project's own Compose or stack file, as the release's
+    commit has it; ``file`` is where it lies in the working tree: relative paths in it begin
+    there. ``images`` are the release's, by service and by digest. ``variables`` are the
+    environment's settings from the configuration; they come before the process's own.
+    """
+
+    target: Target
+    sha: str
+    definition: str
+    file: Path
+    images: Mapping[str, ImageRef]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Running:
+    """One container as it was found, or one that is missing.
+
+    ``service`` is its name in the definition. ``expected`` is None where the definition names
+    no digest for it; ``digest`` is None where it cannot be told. ``source`` says how much
+    ``digest`` is worth: read from the container itself, or from the task that a Swarm manager
+    gave to a node.
+    """
+
+    host: str
+    service: str
+    container: str
+    digest: Digest | None
+    state: str
+    expected: Digest | None = None
+    stray: bool = False
+    source: str = "container"
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with it, in words; empty where nothing is."""
+        if self.stray:
+            return f"does not belong to the release ({self.state})"
+        if self.state not in SERVING:
+            return f"is {self.state}"
+        if self.expected is None or self.digest == self.expected:
+            return ""
+        if self.digest is None:
+            return "cannot tell which bytes it runs"
+        return f"runs {short(self.digest)}, not {short(self.expected)}"
+
+
+class DeployError(BuildonceError):
+    """A release did not come up. ``log`` has the last lines of the container that failed.
+
+    The message has no line of any log: it may be kept, the log is for the person who waits.
+    """
+
+    exit_code: ClassVar[int] = 8
+
+    def __init__(
+        self, what: str, *, service: str = "", host: str = "", log: Sequence[str] = (),
+        hint: str = "",
+    ) -> None:  # fmt: skip
+        subject = f"{service} on {host} {what}" if service else f"{host}: {what}"
+        super().__init__(subject, hint=hint)
+        self.service = service
+        self.host = host
+        self.log = tuple(log)
+
+
+class Engine(Protocol):
+    """What runs the containers of an environment. No method keeps anything between calls."""
+
+    def render(self, deployment: Deployment) -> str:
+        """Return the definition with the images filled in by digest, and nothing else.
+
+        Raises:
+            UsageError: the definition has no place for an image.
+        """
+        ...
+
+    def commands(self, deployment: Deployment) -> list[str]:
+        """Return the command lines that a deploy runs, without touching the engine."""
+        ...
+
+    def require_ready(self, deployment: Deployment) -> None:
+        """See that the engine answers and that it has, or can pull, every image.
+
+        Raises:
+            UnavailableError: the engine does not answer, or an image cannot be pulled.
+            UsageError: the definition cannot be used, or a variable is missing.
+        """
+        ...
+
+    def run_once(self, deployment: Deployment, service: str, command: Sequence[str]) -> None:
+        """Run a command in a new container of a service, with the new release's bytes.
+
+        Raises:
+            DeployError: it failed, or took too long. What ran before still runs.
+        """
+        ...
+
+    def deploy(self, deployment: Deployment, progress: Callable[[str], None]) -> None:
+        """Make the target run the release; what stays the same keeps its containers.
+
+        Raises:
+            DeployError: it did not come up in time. Nothing has been put back.
+            UnavailableError: the engine stopped answering.
+        """
+        ...
+
+    def running(self, deployment: Deployment) -> list[Running]:
+        """Return every container of the project, with those that are missing.
+
+        Raises:
+            UnavailableError: the engine does not answer.
+        """
+        ...

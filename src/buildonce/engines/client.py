@@ -1,0 +1,213 @@
+"""The docker client, aimed at one engine.
+
+python-on-whales finds the client and spells the host. The processes are started here, since
+its own calls take neither a time limit nor an environment, and print the environment where
+``PYTHON_ON_WHALES_DEBUG`` is set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from buildonce.engines.base import Target
+from buildonce.errors import UnavailableError
+
+CALL = 60.0
+"""Seconds after which a call that only asks has failed."""
+
+GRACE = 10.0
+"""Seconds that a client gets to stop what it does, before it is killed."""
+
+TAIL = 20
+"""Lines of a log that are worth showing."""
+
+_URL = re.compile(r"[a-z]+://")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Refused(Exception):
+    """The engine answers and the call failed; ``said`` is the client's last word on it.
+
+    ``log`` has the last lines of all that it printed.
+    """
+
+    def __init__(self, said: str, log: Sequence[str] = ()) -> None:
+        super().__init__(said)
+        self.said = said
+        self.log = tuple(log)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A client that runs: poll it, then read what it said."""
+
+    process: subprocess.Popen[bytes]
+    out: IO[bytes]
+    err: IO[bytes]
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self.process.poll()
+
+    def output(self) -> str:
+        """Return its standard output so far."""
+        return _read(self.out)
+
+    def complaint(self) -> str:
+        """Return the last line of its standard error, without control characters."""
+        return (_lines(_read(self.err)) or ["no reason given"])[-1]
+
+    def tail(self) -> list[str]:
+        """Return the last lines of all that it printed."""
+        return _lines(self.output() + _read(self.err))[-TAIL:]
+
+
+@dataclass(frozen=True)
+class Docker:
+    """Calls the docker client for one target."""
+
+    target: Target
+
+    @cached_property
+    def _prefix(self) -> list[str]:
+        from python_on_whales import DockerClient
+        from python_on_whales.client_config import ClientNotFoundError
+
+        host = self.target.host
+        aimed = {} if not host else {"host" if _URL.match(host) else "context": host}
+        try:
+            return [str(word) for word in DockerClient(**aimed).client_config.docker_cmd]
+        except ClientNotFoundError:
+            raise UnavailableError(
+                "there is no docker client on this machine", hint="install docker, with Compose"
+            ) from None
+
+    def line(self, *arguments: str) -> str:
+        """Return a call as a person would type it."""
+        return shlex.join(["docker", *self._prefix[1:], *arguments])
+
+    @contextmanager
+    def started(
+        self, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Iterator[Started]:  # fmt: skip
+        """Run the client with ``text`` on its standard input; it ends with the block."""
+        with tempfile.TemporaryFile() as given, _scratch() as out, _scratch() as err:
+            given.write(text.encode())
+            given.seek(0)
+            process = subprocess.Popen(
+                [*self._prefix, *arguments], stdin=given, stdout=out, stderr=err, cwd=folder,
+                env={**os.environ, **(variables or {})},
+            )  # fmt: skip
+            try:
+                yield Started(process, out, err)
+            finally:
+                _end(process)
+
+    def run(
+        self, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None,
+        folder: Path | None = None, limit: float = CALL,
+    ) -> str:  # fmt: skip
+        """Return what a call prints.
+
+        Raises:
+            Refused: it failed, or took longer than ``limit`` seconds, and the engine answers.
+            UnavailableError: the engine does not answer.
+        """
+        with self.started(*arguments, text=text, variables=variables, folder=folder) as client:
+            try:
+                client.process.wait(limit)
+            except subprocess.TimeoutExpired:
+                self.require_answer()
+                raise Refused(f"no end after {limit:.0f} s", client.tail()) from None
+            if client.code:
+                self.require_answer()
+                raise Refused(client.complaint(), client.tail())
+            return client.output()
+
+    def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what the engine knows about those objects that (still) exist.
+
+        Raises:
+            UnavailableError: the engine does not answer.
+        """
+        if not names:
+            return []
+        with self.started("inspect", "--type", kind, *names) as client:
+            try:
+                client.process.wait(CALL)
+            except subprocess.TimeoutExpired:
+                raise self._silent(f"no answer within {CALL:.0f} s") from None
+            if client.code:
+                self.require_answer()
+            found: list[dict[str, Any]] = json.loads(client.output() or "[]")
+            return found
+
+    def log_tail(self, *arguments: str) -> list[str]:
+        """Return the last lines of a log, as far as they can be had."""
+        with self.started(*arguments, "--tail", str(TAIL)) as client:
+            with suppress(subprocess.TimeoutExpired):
+                client.process.wait(CALL)
+            return client.tail()
+
+    def require_answer(self) -> None:
+        """See that the engine answers.
+
+        Raises:
+            UnavailableError: it does not.
+        """
+        with self.started("version", "--format", "{{.Server.Version}}") as client:
+            try:
+                client.process.wait(CALL)
+            except subprocess.TimeoutExpired:
+                raise self._silent(f"no answer within {CALL:.0f} s") from None
+            if client.code:
+                raise self._silent(client.complaint())
+
+    def _silent(self, said: str) -> UnavailableError:
+        return UnavailableError(
+            f"the engine of {self.target} does not answer: {said}",
+            hint=f"{self.line('version')}   (then run this command again)",
+        )
+
+
+def printable(text: str) -> str:
+    """Return a text without colours and control characters; lines stay lines."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in printable(text).splitlines() if line.strip()]
+
+
+def _scratch() -> IO[bytes]:
+    return tempfile.TemporaryFile()
+
+
+def _read(file: IO[bytes]) -> str:
+    # The client writes through the same open file: its position must stay where it is.
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0).decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
