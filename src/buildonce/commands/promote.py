@@ -123,7 +123,7 @@ def running_of(app: App, environment: str, release: Release) -> Running:
     return Running(
         deploys=True,
         before=app.hosts.settings(environment).before is not None,
-        in_step=not any(one.problem for one in found),
+        in_step=not any(one.problem for one in found if not one.stray),
     )
 
 

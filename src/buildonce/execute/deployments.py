@@ -46,13 +46,15 @@ class Deployments:
         engine.deploy(deployment, self.progress.note)
 
     def confirm(self, step: Confirm) -> None:
-        """See that every container runs the release's bytes.
+        """See that every container of the release runs its bytes; point out those of others.
 
         Raises:
             DeployError: naming the first that does not, or of which it cannot be told.
         """
         for one in self.hosts.running(step.environment, step.release):
-            if one.problem:
+            if one.stray:
+                self.progress.note(f"{one.service} on {one.host} ({one.container}) {one.problem}")
+            elif one.problem:
                 raise DeployError(
                     f"({one.container}) {one.problem}", service=one.service, host=one.host,
                     hint=f"inv verify --env {step.environment}",
