@@ -10,6 +10,7 @@ unless the next one is ``echo $?``. A further word on the fence names what happe
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,11 +26,12 @@ ROOT = Path(__file__).parents[2]
 ADOPT = ROOT / "docs/adopt.md"
 RECIPES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ADOPT})]
 REGISTRY = "ghcr.io/acme"
+BUILD_AND_STAGE = ("build", "--sha=HEAD", "promote", "staging")
 
 FENCED = re.compile(r"^```(?P<info>.*)\n(?P<content>(?s:.*?))^```$", re.MULTILINE)
 VARYING = {
     "…": ".*",
-    r"\b[0-9a-f]{12,}\b": "[0-9a-f]+",
+    r"\b[0-9a-f]{7,}\b": "[0-9a-f]+",
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?": r"[\d-]{10}.[\d:]{5,8}",
     r"\b\d+\.\d+ s\b": r"[\d.]+ s",
 }
@@ -69,9 +71,14 @@ class Monorepo:
     def release(self, message: str) -> None:
         """Commit, build and promote to both environments."""
         self.commit(message)
-        self.succeed("inv", "build", "--sha")
-        self.succeed("inv", "promote", "staging")
-        self.succeed("inv", "promote", "production")
+        self.succeed("inv", *BUILD_AND_STAGE, "promote", "production")
+
+    def push_as_shop(self, tag: str) -> None:
+        """Push mail's image as the shop's, as anybody could who has the right to push."""
+        mail = f"docker://{self.registry}/mail:staging"
+        shop = f"docker://{self.registry}/shop:{tag}"
+        insecure = ("--src-tls-verify=false", "--dest-tls-verify=false")
+        self.succeed("skopeo", "copy", "--quiet", *insecure, mail, shop)
 
     def shell(self, command: str) -> tuple[int, str]:
         """Run a command line; return its status and what it printed."""
@@ -96,18 +103,16 @@ class Monorepo:
 @pytest.fixture
 def monorepo(tmp_path: Path) -> Monorepo:
     running = lab.up()
-    root = tmp_path / "acme"
     registry = f"{running.registry}/{tmp_path.name}"
     overrides = json.loads(running.overrides())
     overrides["buildonce"]["registry"] = registry
-    (tmp_path / "lab.json").write_text(json.dumps(overrides))
-    made = Monorepo(root, registry, environment(running, tmp_path / "lab.json"))
-    origin = str(tmp_path / "origin.git")
-    subprocess.run(
-        ["git", "init", "--quiet", "--bare", "--initial-branch=main", origin], check=True
-    )
-    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(root)], check=True)
-    made.succeed("git", "remote", "add", "origin", origin)
+    settings = tmp_path / "lab.json"
+    settings.write_text(json.dumps(overrides))
+    made = Monorepo(tmp_path / "acme", registry, environment(running, settings))
+    made.root.mkdir()
+    made.succeed("git", "init", "--quiet", "--bare", "--initial-branch=main", "../origin.git")
+    made.succeed("git", "init", "--quiet", "--initial-branch=main")
+    made.succeed("git", "remote", "add", "origin", "../origin.git")
     made.succeed("git", "config", "user.name", "Ada")
     made.succeed("git", "config", "user.email", "ada@example.org")
     made.write_files(ADOPT)
@@ -192,8 +197,58 @@ def environment(running: lab.Lab, overrides: Path) -> dict[str, str]:
     }
 
 
+def a_commit(monorepo: Monorepo) -> None:
+    """Somebody goes on with the shop."""
+    with (monorepo.root / "shop/shop.py").open("a") as source:
+        source.write('print("and more")\n')
+    monorepo.commit("Go on")
+
+
 def a_killed_promotion(monorepo: Monorepo) -> None:
-    """A promotion of production dies at its first pointer."""
+    """A promotion of production dies when one of its two pointers has moved."""
+    a_commit(monorepo)
+    monorepo.succeed("inv", *BUILD_AND_STAGE)
+    status, output = monorepo.shell(f"exec python -c '{DIE_HALF_WAY}'")
+    assert status == -signal.SIGKILL, output
 
 
-EVENTS: dict[str, Callable[[Monorepo], None]] = {"after-a-kill": a_killed_promotion}
+def a_pushed_pointer(monorepo: Monorepo) -> None:
+    """Somebody pushes another image as production's."""
+    monorepo.push_as_shop("production")
+
+
+def a_pushed_commit_tag(monorepo: Monorepo) -> None:
+    """Somebody pushes another image as the one of the commit before."""
+    monorepo.push_as_shop(monorepo.succeed("inv", "sha", "--rev", "HEAD~1"))
+
+
+def no_registry(monorepo: Monorepo) -> None:
+    """The registry is gone."""
+    settings = Path(monorepo.env["INVOKE_RUNTIME_CONFIG"])
+    settings.write_text(json.dumps({"buildonce": {"registry": "127.0.0.1:1"}}))
+
+
+DIE_HALF_WAY = """
+import os, signal, threading
+from buildonce.registry import Registry
+from invoke.main import program
+
+point = Registry.point
+
+def point_and_die(registry, tag, digest):
+    if "shop" not in str(tag):
+        threading.Event().wait()
+    point(registry, tag, digest)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Registry.point = point_and_die
+program.run(["inv", "promote", "production"])
+"""
+
+EVENTS: dict[str, Callable[[Monorepo], None]] = {
+    "a-commit": a_commit,
+    "a-killed-promotion": a_killed_promotion,
+    "a-pushed-commit-tag": a_pushed_commit_tag,
+    "a-pushed-pointer": a_pushed_pointer,
+    "no-registry": no_registry,
+}
