@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from buildonce.refs import short
 from buildonce.verify import Evidence
 
 _WIDTH_FOR_FILES = 160
+PATIENCE = 2.0
+"""Seconds after which a step is announced where nothing can spin."""
 
 
 class Reporter:
@@ -34,18 +37,43 @@ class Reporter:
         width = None if sys.stdout.isatty() else _WIDTH_FOR_FILES
         self.out = Console(width=width, highlight=False)
         self.err = Console(stderr=True, width=width, highlight=False)
+        self._status = self.err.status("")
+        self._steps: list[str] = []
+        self._lock = threading.Lock()
 
     @contextmanager
     def step(self, sentence: str) -> Iterator[None]:
-        """Show a step for as long as it takes, then how long it took."""
+        """Show a step for as long as it takes, then how long it took; several at a time."""
         began = time.monotonic()
-        if self.err.is_terminal:
-            with self.err.status(escape(sentence)):
-                yield
-        else:
+        with self._shown(sentence):
             yield
         took = time.monotonic() - began
-        self.err.print(f"[green]✓[/] {escape(sentence)}  [dim]{took:.1f} s[/]")
+        self.err.print(f"[green]✓[/] {escape(sentence)}  [dim]{took:.1f} s[/]", soft_wrap=True)
+
+    @contextmanager
+    def _shown(self, sentence: str) -> Iterator[None]:
+        if self.err.is_terminal:
+            self._spin([*self._steps, sentence])
+            try:
+                yield
+            finally:
+                self._spin([one for one in self._steps if one != sentence])
+            return
+        announcement = threading.Timer(PATIENCE, self.note, [f"{sentence} …"])
+        announcement.start()
+        try:
+            yield
+        finally:
+            announcement.cancel()
+
+    def _spin(self, steps: list[str]) -> None:
+        with self._lock:
+            self._steps = steps
+            self._status.update("; ".join(escape(one) for one in steps))
+            if steps:
+                self._status.start()
+            else:
+                self._status.stop()
 
     def log(self, line: str) -> None:
         """Show a line of a tool's log."""
