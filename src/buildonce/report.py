@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,11 +53,11 @@ class Reporter:
     @contextmanager
     def _shown(self, sentence: str) -> Iterator[None]:
         if self.err.is_terminal:
-            self._spin([*self._steps, sentence])
+            self._spin(self._steps.append, sentence)
             try:
                 yield
             finally:
-                self._spin([one for one in self._steps if one != sentence])
+                self._spin(self._steps.remove, sentence)
             return
         announcement = threading.Timer(PATIENCE, self.note, [f"{sentence} …"])
         announcement.start()
@@ -66,11 +66,11 @@ class Reporter:
         finally:
             announcement.cancel()
 
-    def _spin(self, steps: list[str]) -> None:
+    def _spin(self, change: Callable[[str], None], sentence: str) -> None:
         with self._lock:
-            self._steps = steps
-            self._status.update("; ".join(escape(one) for one in steps))
-            if steps:
+            change(sentence)
+            self._status.update("; ".join(escape(one) for one in self._steps))
+            if self._steps:
                 self._status.start()
             else:
                 self._status.stop()
