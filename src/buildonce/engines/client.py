@@ -85,10 +85,11 @@ class Docker:
         from python_on_whales import DockerClient
         from python_on_whales.client_config import ClientNotFoundError
 
-        host = self.target.host
-        aimed = {} if not host else {"host" if _URL.match(host) else "context": host}
+        host = self.target.host or None
+        is_url = host is not None and _URL.match(host)
+        client = DockerClient(host=host) if is_url else DockerClient(context=host)
         try:
-            return [str(word) for word in DockerClient(**aimed).client_config.docker_cmd]
+            return [str(word) for word in client.client_config.docker_cmd]
         except ClientNotFoundError:
             raise UnavailableError(
                 "there is no docker client on this machine", hint="install docker, with Compose"

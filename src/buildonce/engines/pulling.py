@@ -1,0 +1,51 @@
+"""Get a release's images onto an engine before anything is switched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from buildonce.engines.client import Docker, Refused
+from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
+from buildonce.parallel import run_by_key
+from buildonce.refs import ImageRef
+
+LIMIT = 1800.0
+"""Seconds for one image: large ones come over slow lines."""
+
+_NOT_ALLOWED = re.compile(r"no basic auth credentials|unauthorized|authentication|denied|forbidden")
+_NOT_THERE = re.compile(r"not found|manifest unknown|no such manifest")
+
+
+def pull(docker: Docker, images: Mapping[str, ImageRef]) -> None:
+    """Pull by digest what the engine has not got.
+
+    Raises:
+        IntegrityError: the registry has no such image.
+        UnavailableError: the registry does not answer the engine, or wants credentials.
+    """
+    run_by_key(lambda item: _pull(docker, *item), {name: (name, images[name]) for name in images})
+
+
+def _pull(docker: Docker, service: str, ref: ImageRef) -> None:
+    if docker.inspect("image", [str(ref)]):
+        return
+    try:
+        docker.run("pull", "--quiet", str(ref), limit=LIMIT)
+    except Refused as refused:
+        raise _unpullable(docker, service, ref, refused.said) from None
+
+
+def _unpullable(docker: Docker, service: str, ref: ImageRef, said: str) -> BuildonceError:
+    what = f"{service}: {docker.target} cannot pull {ref}"
+    if _NOT_ALLOWED.search(said.lower()):
+        registry = ref.repository.registry
+        return UnavailableError(
+            f"{what}: the registry wants credentials, or others than it got",
+            hint=f"docker login {registry}   (here: the engine gets them from this client)",
+        )
+    if _NOT_THERE.search(said.lower()):
+        return IntegrityError(
+            f"{what}: the registry has it no more", hint="inv verify   (shows what else is gone)"
+        )
+    return UnavailableError(f"{what}: {said}", hint=docker.line("pull", str(ref)))

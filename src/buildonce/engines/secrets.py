@@ -1,0 +1,65 @@
+"""Keep what is secret out of everything that is shown or kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from buildonce.engines.base import Deployment
+from buildonce.engines.client import Docker, Refused
+
+SHORTEST = 4
+"""Characters: what is shorter is part of too many words to be taken out of them."""
+
+_NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
+
+
+def mask(text: str, docker: Docker, deployment: Deployment) -> str:
+    """Return a text with ``***`` for every value that a deployment gives to its containers.
+
+    Those are variables of this process, and the contents of its environment and secret files;
+    not what is written in the definition or in the configuration, which all may read.
+    """
+    public = "\n".join([deployment.definition, *deployment.variables.values()])
+    values = {value for value in _given(docker, deployment) if len(value) >= SHORTEST}
+    for value in sorted(values, key=len, reverse=True):
+        if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", public):
+            text = text.replace(value, "***")
+    return text
+
+
+def _given(docker: Docker, deployment: Deployment) -> Iterator[str]:
+    names = set(_NAME.findall(deployment.definition)) - set(deployment.variables)
+    yield from (os.environ[name] for name in names if name in os.environ)
+    model = _resolved(docker, deployment)
+    for service in model.get("services", {}).values():
+        yield from map(str, (service.get("environment") or {}).values())
+    for secret in model.get("secrets", {}).values():
+        yield os.environ.get(secret.get("environment", ""), "")
+        yield from _lines(Path(secret.get("file", "")))
+
+
+def _resolved(docker: Docker, deployment: Deployment) -> Mapping[str, Any]:
+    from buildonce.engines.definition import render
+
+    try:
+        text = docker.run(
+            "compose", "--file", "-", "config", "--format", "json",
+            text=render(deployment), variables=deployment.variables,
+            folder=deployment.file.parent,
+        )  # fmt: skip
+    except Refused:
+        return {}
+    read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError):
+        return []
