@@ -177,7 +177,7 @@ class Executor:
 
     def _left_open(self, error: StoppedError) -> StoppedError:
         held = self._promotions.holding
-        if held is None:
+        if held is None or not self._promotions.is_ours(held):
             return error
         name = held.environment
         return type(error)(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from buildonce import events
 from buildonce.environment import Operation
-from buildonce.errors import BuildonceError
+from buildonce.errors import BuildonceError, StoppedError
 from buildonce.execute.ports import Images
 from buildonce.ledger import Ledger
 from buildonce.parallel import run_by_key
@@ -46,13 +46,13 @@ class Promotions:
 
     def open(self, step: OpenPromotion) -> None:
         """Write the intent."""
-        self.ledger.append(lambda snapshot: events.opened(snapshot, step))
-        self._hold(step.environment, step.operation)
+        with self._holding(step.environment, step.operation):
+            self.ledger.append(lambda snapshot: events.opened(snapshot, step))
 
     def take_over(self, step: TakeOver) -> None:
         """Become the holder of an open promotion."""
-        self.ledger.append(lambda snapshot: events.taken_over(snapshot, step))
-        self._hold(step.environment, step.operation.model_copy(update={"id": step.new_id}))
+        with self._holding(step.environment, step.operation.model_copy(update={"id": step.new_id})):
+            self.ledger.append(lambda snapshot: events.taken_over(snapshot, step))
 
     def point(self, step: Point) -> None:
         """Move a tag."""
@@ -113,6 +113,13 @@ class Promotions:
         events.require_holder(record, self.holding.operation)
         self._seen_at = time.monotonic()
 
-    def _hold(self, environment: str, operation: Operation) -> None:
+    @contextmanager
+    def _holding(self, environment: str, operation: Operation) -> Iterator[None]:
+        """Hold an environment once this is written; interrupted, it may have been."""
+        try:
+            yield
+        except StoppedError:
+            self.holding = Holding(environment, operation)
+            raise
         self.holding = Holding(environment, operation)
         self._seen_at = time.monotonic()
