@@ -35,16 +35,17 @@ class Kept:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The remote's refs and the registry's images, as they were."""
+    """The clone's commit, the remote's refs and the registry's images, as they were."""
 
     repo: Monorepo
+    commit: str
     refs: Mapping[str, str]
     images: Mapping[str, Kept]
 
     @classmethod
     def of(cls, repo: Monorepo) -> Checkpoint:
         images = {service: Kept.of(repo.images(service)) for service in repo.services}
-        return cls(repo, repo.state().refs, images)
+        return cls(repo, repo.git("rev-parse", "HEAD"), repo.state().refs, images)
 
     def restore(self) -> None:
         """Bring them back, and let the clone forget what it has seen of the ledger since."""
@@ -57,3 +58,4 @@ class Checkpoint:
         for hook in (self.repo.origin / "hooks").iterdir():
             hook.unlink()
         self.repo.git("update-ref", "-d", f"refs/buildonce/{LEDGER}")
+        self.repo.git("reset", "--quiet", "--hard", self.commit)
