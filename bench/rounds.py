@@ -34,8 +34,7 @@ class Rounds:
         for turn in range(WARM_TURNS):
             self._warm(turn + number)
             self._released()
-        self._fresh(number)
-        self._legacy()
+        self._on_new_runners(number)
 
     def _cold(self) -> None:
         self.ground.renew_runner()
@@ -75,7 +74,7 @@ class Rounds:
             self._take("promote, skopeo", partial(workloads.skopeo_promote, self.ground, tag))
         self._take("verify, skopeo", lambda: workloads.skopeo_verify(self.ground, *tags))
 
-    def _fresh(self, turn: int) -> None:
+    def _on_new_runners(self, turn: int) -> None:
         def built() -> Sample:
             self.ground.renew_runner()
             return self._built_after(API)
@@ -84,15 +83,12 @@ class Rounds:
             self.ground.renew_runner()
             return self._baked_after(API)
 
-        self._in_turns(turn, {"fresh": built, "fresh, floor": baked})
-
-    def _legacy(self) -> None:
-        def both() -> Sample:
+        def legacy() -> Sample:
+            self.ground.change(API)
             staging = workloads.legacy_job(self.ground, "staging")
             return staging + workloads.legacy_job(self.ground, "prod")
 
-        self.ground.change(API)
-        self._take("legacy", both)
+        self._in_turns(turn, {"fresh, floor": baked, "fresh": built, "legacy": legacy})
 
     def _built_after(self, path: str) -> Sample:
         self.ground.change(path)
