@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -102,8 +103,7 @@ class Reporter:
         self.say(f"dry run: {plan.summary}")
         for number, step in enumerate(plan.steps, 1):
             self.say(f"  {number}. {step.describe()}")
-        for line in details:
-            self.say(f"     {line}")
+        self.say(textwrap.indent("\n".join(details), "     "))
         self.say("nothing was written")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

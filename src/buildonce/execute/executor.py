@@ -89,11 +89,9 @@ class Executor:
             BuildonceError: what a step raised, after things were put back.
         """
         try:
-            self._walk(plan.steps)
+            self._walk_or_recover(plan)
         except StoppedError as error:
             raise self._left_open(error) from None
-        except BuildonceError as error:
-            raise self._recovered(plan, error) from None
 
     def details(self, plan: Plan) -> list[str]:
         """Return the exact commands and requests behind a plan's steps, for a dry run."""
@@ -113,6 +111,14 @@ class Executor:
                     path = f"/v2/{step.tag.repository.path}/manifests/"
                     lines += [f"DELETE {path}{step.tag.reference}"]
         return lines
+
+    def _walk_or_recover(self, plan: Plan) -> None:
+        try:
+            self._walk(plan.steps)
+        except StoppedError:
+            raise
+        except BuildonceError as error:
+            raise self._recovered(plan, error) from None
 
     def _walk(self, steps: Iterable[Step]) -> None:
         for kind, group in groupby(steps, type):
@@ -143,6 +149,8 @@ class Executor:
         redeploy = any(isinstance(step, Deploy) for step in self._begun)
         try:
             self._walk(self._promotions.steps_back(held, cause.message, redeploy=redeploy))
+        except StoppedError:
+            raise
         except BuildonceError as error:
             return self._broken(held, cause, f"it could not be put back: {error.message}")
         return self._put_back(held, cause, redeploy=redeploy)
