@@ -14,6 +14,9 @@ import pytest
 
 import lab
 from tests.e2e.checkpoint import Checkpoint
+from tests.e2e.scenario import figures as figures
+from tests.e2e.scenario import project as project
+from tests.e2e.scenario import pytest_terminal_summary as pytest_terminal_summary
 from tests.e2e.support import NOBODYS_GIT, Monorepo, create
 
 Make = Callable[..., Monorepo]

@@ -1,0 +1,164 @@
+"""Many promoters at once: what the ledger acknowledged is in it, once, and in order."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from buildonce.app import App
+from buildonce.branch import RemoteBranch
+from buildonce.commands.promote import promote, rollback
+from buildonce.errors import BuildonceError, BusyError, PreconditionError
+from buildonce.ledger import Ledger
+from tests.e2e.scenario import Figures, app, facts, heard, in_processes, release
+from tests.e2e.support import LEDGER, Monorepo
+
+PROCESSES, ROUNDS, ROUNDS_OF_CONTROL, PATIENCE = 8, 25, 3, 4
+SEPARATE: dict[str, dict[str, str]] = {"staging": {}, "production": {}}
+"""Two environments of which neither comes after the other."""
+
+
+class LastWriterWins(RemoteBranch):
+    """The same branch without compare-and-swap: whoever pushes last is right."""
+
+    def tip(self) -> str | None:
+        self.git.run("fetch", "--quiet", self.remote, f"+refs/heads/{self.name}:refs/seen")
+        return self.git.text("rev-parse", "refs/seen")
+
+    def move(self, _old: str | None, new: str) -> bool:
+        self.git.run("push", "--quiet", "--force", self.remote, f"{new}:refs/heads/{self.name}")
+        return True
+
+
+def without_compare_and_swap(there: App) -> App:
+    there.ledger = Ledger(LastWriterWins(there.git, LEDGER, "origin"))
+    return there
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One round of one process; its reason names it in the ledger."""
+
+    reason: str
+    ended: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is wrong with a ledger, given the attempts that were acknowledged."""
+
+    lost: list[str]
+    unacknowledged: list[str]
+    duplicate: list[tuple[str, str]]
+    gaps: list[int]
+
+    @classmethod
+    def of(cls, repo: Monorepo, attempts: list[Attempt]) -> Audit:
+        events = [fact for fact in facts(repo) if fact.get("Reason", "").startswith("process")]
+        acknowledged = {one.reason for one in attempts if one.ended == "acknowledged"}
+        done = {event["Reason"] for event in events if event["Event"] == "done"}
+        counted = Counter((event["Reason"], event["Event"]) for event in events)
+        return cls(
+            lost=sorted(acknowledged - done),
+            unacknowledged=sorted(done - acknowledged),
+            duplicate=[event for event, count in counted.items() if count > 1],
+            gaps=[gap for environment in SEPARATE for gap in gaps(repo, environment)],
+        )
+
+
+def gaps(repo: Monorepo, environment: str) -> list[int]:
+    """The places at which an environment's sequence is not the one before plus one."""
+    sequence = [
+        int(fact["Sequence"])
+        for fact in facts(repo)
+        if fact["Event"] == "opened" and fact["Environment"] == environment
+    ]
+    return [found for place, found in enumerate(sequence, 1) if found != place]
+
+
+def race(repo: Monorepo, folder: Path, rounds: int, prepare: Callable[[App], App]) -> list[Attempt]:
+    """Let the processes promote and roll back at random, each in a clone of its own."""
+    shas = [release(repo, web=f"content {number}") for number in range(4)]
+    for environment in SEPARATE:
+        for sha in shas:
+            promote(app(repo, environments=SEPARATE), environment, sha)
+    clones = [repo.clone(folder / str(number)) for number in range(PROCESSES)]
+    jobs = [
+        partial(run, clone, number, shas, rounds, prepare) for number, clone in enumerate(clones)
+    ]
+    return [one for attempts in in_processes(jobs) for one in attempts]
+
+
+def run(
+    repo: Monorepo, number: int, shas: list[str], rounds: int, prepare: Callable[[App], App]
+) -> list[Attempt]:
+    os.environ["GIT_COMMITTER_NAME"] = f"Process {number}"
+    dice = random.Random(number)
+    reasons = [f"process {number} round {one}" for one in range(rounds)]
+    return [insist(partial(attempt, repo, dice, shas, one, prepare), dice) for one in reasons]
+
+
+def insist(once: Callable[[], Attempt], dice: random.Random) -> Attempt:
+    """Come back a few times while somebody else holds the environment."""
+    for _ in range(PATIENCE):
+        tried = once()
+        if tried.ended != "busy":
+            break
+        time.sleep(dice.uniform(0.1, 0.5))
+    return tried
+
+
+def attempt(
+    repo: Monorepo,
+    dice: random.Random,
+    shas: list[str],
+    reason: str,
+    prepare: Callable[[App], App],
+) -> Attempt:
+    there = prepare(app(repo, environments=SEPARATE))
+    environment, sha = dice.choice(list(SEPARATE)), dice.choice(shas)
+    try:
+        if dice.random() < 0.4:
+            rollback(there, environment, None, reason)
+        else:
+            promote(there, environment, sha, reason=reason)
+    except BusyError:
+        return Attempt(reason, "busy")
+    except PreconditionError:
+        return Attempt(reason, "moved meanwhile")
+    except BuildonceError as error:
+        return Attempt(reason, f"{type(error).__name__}: {error.message}")
+    return Attempt(reason, "nothing to do" if "nothing to do" in heard(there) else "acknowledged")
+
+
+def test_no_event_is_lost_or_written_twice(
+    project: Monorepo, tmp_path: Path, figures: Figures
+) -> None:
+    """Of 8 processes' mixed promotions and rollbacks, exactly those acknowledged are recorded."""
+    attempts = race(project, tmp_path, ROUNDS, lambda there: there)
+    ended = Counter(one.ended for one in attempts)
+    figures("races", processes=PROCESSES, rounds=ROUNDS, events=len(facts(project)), **ended)
+    assert Audit.of(project, attempts) == Audit([], [], [], [])
+    assert set(ended) <= {"acknowledged", "busy", "moved meanwhile", "nothing to do"}
+    assert ended["acknowledged"] > PROCESSES
+    for environment in SEPARATE:
+        record = project.record(f"environments/{environment}.json")
+        assert record["operation"] is None
+        assert project.digests(environment) == project.digests(record["release"])
+
+
+def test_a_ledger_where_the_last_writer_wins_loses_events(
+    project: Monorepo, tmp_path: Path, figures: Figures
+) -> None:
+    """The same race without compare-and-swap is caught losing what it had acknowledged."""
+    attempts = race(project, tmp_path, ROUNDS_OF_CONTROL, without_compare_and_swap)
+    audit = Audit.of(project, attempts)
+    acknowledged = sum(one.ended == "acknowledged" for one in attempts)
+    figures("races, last writer wins", acknowledged=acknowledged, lost=len(audit.lost))
+    assert audit.lost
