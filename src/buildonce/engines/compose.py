@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from buildonce.engines import definition, pulling
 from buildonce.engines.base import DeployError, Deployment, Running, Target
 from buildonce.engines.client import CALL, Docker, Refused, Started
-from buildonce.engines.definition import Part
 from buildonce.engines.project import Project
 from buildonce.engines.secrets import mask
 from buildonce.engines.watching import INTERVAL, Failing, Waiting, Watch
@@ -67,7 +66,7 @@ class Compose:
         name = f"{self._target.project}-before-{deployment.sha}"
         run = ("run", "--rm", "--no-deps", "--no-TTY", "--name", name, service, *command)
         try:
-            if ahead := _foreign_needs(service, parts, deployment):
+            if ahead := definition.foreign_needs(service, parts, deployment):
                 self._call(deployment, *_AHEAD, *ahead, limit=self._target.timeout)
             self._project.remove(name)
             self._call(deployment, *run, limit=self._target.timeout)
@@ -139,16 +138,3 @@ class Compose:
     def _words(self, *words: str) -> tuple[str, ...]:
         project = ("--project-name", self._target.project)
         return ("compose", "--progress", "quiet", *project, "--file", "-", *words)
-
-
-def _foreign_needs(service: str, parts: Mapping[str, Part], deployment: Deployment) -> list[str]:
-    """Return the services of others' images that a service needs, also at second hand."""
-    own = {ref.reference for ref in deployment.images.values()}
-    found: list[str] = []
-    wanted = list(parts[service].needs)
-    while wanted:
-        name = wanted.pop()
-        if name in parts and name not in found and parts[name].digest not in own:
-            found.append(name)
-            wanted += parts[name].needs
-    return found

@@ -118,6 +118,19 @@ def require_part(deployment: Deployment, parts: Mapping[str, Part], name: str) -
         )
 
 
+def foreign_needs(service: str, parts: Mapping[str, Part], deployment: Deployment) -> list[str]:
+    """Return the services of others' images that a service needs, also at second hand."""
+    own = {ref.reference for ref in deployment.images.values()}
+    found: list[str] = []
+    wanted = list(parts[service].needs)
+    while wanted:
+        name = wanted.pop()
+        if name in parts and name not in found and parts[name].digest not in own:
+            found.append(name)
+            wanted += parts[name].needs
+    return found
+
+
 def unusable(deployment: Deployment, said: str) -> UsageError:
     """Return the error for a definition that a tool does not take."""
     return UsageError(

@@ -15,13 +15,18 @@ INTERVAL = 0.3
 
 
 class Failing(Exception):
-    """A service will not come up. ``container`` is the id of the one that says why, if any."""
+    """A service will not come up.
 
-    def __init__(self, service: str, what: str, container: str = "") -> None:
+    ``container`` is the id of the container, or task, whose log says why, if there is one;
+    ``host`` is where it runs, if that is not the target itself.
+    """
+
+    def __init__(self, service: str, what: str, container: str = "", host: str = "") -> None:
         super().__init__(what)
         self.service = service
         self.what = what
         self.container = container
+        self.host = host
 
 
 @dataclass(frozen=True)
