@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+import redis
 from beacon_libs.models import Result, Target
 from beacon_libs.settings import Settings
-from beacon_libs.store import RESULTS_KEPT, Store, StoreError
+from beacon_libs.store import RESULTS, RESULTS_KEPT, Store, StoreError
 from beacon_libs.testing import free_port
 from pydantic import RedisDsn, SecretStr
 
@@ -45,14 +46,16 @@ def test_the_newest_result_comes_first(store: Store) -> None:
     assert [result.status for result in store.watched()[0].results] == [503, 200]
 
 
-def test_only_the_latest_results_are_kept(store: Store) -> None:
-    """However long the worker runs, a target's results stay few."""
+def test_only_the_latest_results_are_kept(store: Store, store_url: str) -> None:
+    """However long the worker runs, the server keeps few results of a target."""
     target = store.add(Target.of(URL))
     store.record(
         Result(target_id=target.id, status=status, latency_ms=1)
         for status in range(100, 101 + RESULTS_KEPT)
     )
-    statuses = [result.status for result in store.watched()[0].results]
+    with redis.Redis.from_url(store_url) as client:
+        kept = client.lrange(RESULTS.format(target.id), 0, -1)
+    statuses = [Result.model_validate_json(each).status for each in kept]
     assert statuses == list(range(100 + RESULTS_KEPT, 100, -1))
 
 
