@@ -34,6 +34,7 @@ FROM_OWN_SUITE = {
     "iptables": "iptables",
     "iproute2": "ip",
     "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
 }
 
 

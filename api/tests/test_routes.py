@@ -1,14 +1,13 @@
 """The api's routes, against a real store."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from beacon_api.app import create_app
 from beacon_libs.models import Result, Target
 from beacon_libs.settings import Settings
 from beacon_libs.store import Store
-from beacon_libs.testing import free_port, start_server
+from beacon_libs.testing import free_port
 from pydantic import RedisDsn
 from starlette.testclient import TestClient
 
@@ -78,15 +77,11 @@ def test_it_is_healthy_with_its_store(client: TestClient) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_it_is_unhealthy_once_its_store_is_gone(tmp_path: Path) -> None:
-    """A store that dies under the api turns /healthz to 503, with the store's address."""
+def test_it_is_unhealthy_without_its_store() -> None:
+    """A store that does not answer turns /healthz to 503, with the store's address."""
     port = free_port()
-    server = start_server(port, tmp_path)
     store = Store(Settings(store_url=RedisDsn(f"redis://127.0.0.1:{port}/0")))
     with TestClient(create_app(store, revision="abc123")) as client:
-        assert client.get("/healthz").status_code == 200
-        server.kill()
-        server.wait()
         refused = client.get("/healthz")
     store.close()
     assert refused.status_code == 503
