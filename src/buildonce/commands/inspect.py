@@ -10,12 +10,15 @@ from buildonce.app import App, now
 from buildonce.commands.promote import pointers_of
 from buildonce.environment import EnvironmentRecord
 from buildonce.errors import DifferenceError, PreconditionError, UnavailableError
+from buildonce.events import busy
 from buildonce.git import Commit
 from buildonce.ledger import Snapshot, environment_path
 from buildonce.refs import short
 from buildonce.release import Release
 from buildonce.report import evidence_json, github_output
-from buildonce.verify import compare, gather
+from buildonce.verify import Evidence, compare, gather
+
+_MENDABLE = ("record", "pointer", "container")
 
 
 def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) -> None:
@@ -47,7 +50,7 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
         )
         raise DifferenceError(
             f"{len(differing)} of {len(rows)} checks do not hold:\n  {named}",
-            hint="inv history ENV shows who changed it; inv promote ENV puts its pointers right",
+            hint=_remedy(snapshot, differing),
         )
     if not as_json:
         same = "" if each or len(chosen) == 1 else f"; {' and '.join(chosen)} are identical"
@@ -69,6 +72,11 @@ def status(app: App, *, as_json: bool) -> None:
         + ["containers"],
         [_status_row(row) for row in rows],
     )
+    for name in app.project.environments:
+        record = snapshot.environment(name)
+        if record.operation is not None:
+            held = busy(record)
+            app.report.note(f"{held.message}\n  → {held.hint}")
 
 
 def show_sha(app: App, name: str) -> None:
@@ -76,6 +84,22 @@ def show_sha(app: App, name: str) -> None:
     sha = app.sha(app.commit(name))
     print(sha)
     github_output({"sha": sha})
+
+
+def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
+    """Return the commands after which environments are what their records say."""
+    names = dict.fromkeys(row.environment for row in differing if row.check in _MENDABLE)
+    if not names:
+        return "inv status shows what each environment is to run, inv history ENV who wanted it"
+    commands = [_mending(snapshot.environment(name)) for name in names]
+    return f"to put it right, without a build: {'; '.join(commands)}"
+
+
+def _mending(record: EnvironmentRecord) -> str:
+    name = record.environment
+    if record.operation is not None:
+        return f"inv resume {name}, or inv abort {name}"
+    return f"inv promote {name} --sha {record.release}" if record.release else f"inv promote {name}"
 
 
 def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[dict[str, object]]:
@@ -127,10 +151,9 @@ def _commit(app: App, revision: str) -> Commit | None:
 
 
 def _state(record: EnvironmentRecord) -> str:
-    if record.operation is None:
+    if record.operation is None or record.state == "broken":
         return record.state
-    operation = record.operation
-    return f"{operation.kind} to {operation.release} in progress (by {operation.actor})"
+    return f"{record.operation.kind} in progress"
 
 
 def _status_row(row: dict[str, object]) -> list[str]:
