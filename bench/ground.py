@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import lab
@@ -40,7 +41,8 @@ class Ground:
             LabError: this machine's own engine would be used; it is not ours to replace.
         """
         lab.down(state=self._runner_state)
-        self.runner = lab.up(state=self._runner_state)
+        with redirect_stderr(StringIO()):
+            self.runner = lab.up(state=self._runner_state)
         if self.runner.docker_host == self.registry.docker_host:
             raise lab.LabError(
                 "the bench replaces engines, and the lab would use this machine's own; "

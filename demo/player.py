@@ -72,7 +72,9 @@ class Player:
         if code != command.ends or command.says not in "\n".join(lines):
             self._show(lines[-TAIL:])
             told = f"exit {command.ends}" + (f" and {command.says!r}" if command.says else "")
-            raise UnexpectedError(f"`{command.line}` ended with exit {code}; it should have been {told}")
+            raise UnexpectedError(
+                f"`{command.line}` ended with exit {code}; it should have been {told}"
+            )
         self._show([line for line in lines if re.search(command.keep, line)])
         as_told = f"exit {code}, as it should be, " if code else ""
         self.console.print(f"  [dim]{as_told}{seconds:.1f} s[/]\n")

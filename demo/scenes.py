@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 
 EVERYTHING = r""
-NOT_THE_BUILD_LOG = r"^\S"
-RESULTS = r"^[^✓]"
+NOT_THE_BUILD_LOG = r"^[^\s•]"
+RESULTS = r"^[^✓•]"
 DIFFERENCE = 9
 
 
