@@ -102,7 +102,7 @@ class RemoteBranch:
         tip = self._remote_tip()
         if tip is None:
             return LocalBranch(self.git, self.name).tip()
-        if not self._has(tip):
+        if tip != self._seen():
             self._fetch(tip)
         return tip
 
@@ -149,6 +149,10 @@ class RemoteBranch:
             raise unreachable(self.remote, listed.stderr.decode(errors="replace").strip())
         return listed.stdout.decode().split("\t")[0].strip() or None
 
+    def _seen(self) -> str:
+        seen = self.git.attempt("rev-parse", "--verify", "--quiet", self._fetched)
+        return seen.stdout.decode().strip()
+
     def _has(self, commit: str) -> bool:
         return self.git.attempt("cat-file", "-e", f"{commit}^{{tree}}").returncode == 0
 
@@ -166,7 +170,7 @@ class RemoteBranch:
     def _fetch_to(self, *extent: str) -> str:
         refspec = f"{'+' if extent else ''}{self._ref}:{self._fetched}"
         fetched = self.git.attempt(
-            "-c", "gc.auto=0", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+            "-c", "gc.auto=0", "fetch", "--no-tags", "--no-write-fetch-head",
             "--no-recurse-submodules", "--refmap=", *extent, self.remote, refspec,
         )  # fmt: skip
         return fetched.stderr.decode(errors="replace").strip()
