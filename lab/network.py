@@ -114,11 +114,20 @@ def restore_forwarding(before: str) -> None:
 
 
 def ensure_bridge(name: str, network: Subnet) -> None:
-    """A bridge that is up and has the network's first address."""
+    """A bridge that is up and has the network's first address.
+
+    Without a link address of its own a bridge takes one of its ports', and changes it as
+    containers come and go: whoever talks through it then loses the network for a while.
+    """
     if not (INTERFACES / name).exists():
-        run(["ip", "link", "add", name, "type", "bridge"])
+        run(["ip", "link", "add", name, "address", link_address(network), "type", "bridge"])
     run(["ip", "address", "replace", f"{network[1]}/{network.prefixlen}", "dev", name])
     run(["ip", "link", "set", name, "up"])
+
+
+def link_address(network: Subnet) -> str:
+    """A locally administered link address, made from the network's first address."""
+    return ":".join(["02", "42", *(f"{byte:02x}" for byte in network[1].packed)])
 
 
 def ensure_host(host: Host, *, bridge: str, network: Subnet) -> None:
