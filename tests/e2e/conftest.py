@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shlex
@@ -20,6 +21,7 @@ from tests.e2e.scenario import pytest_terminal_summary as pytest_terminal_summar
 from tests.e2e.support import NOBODYS_GIT, Monorepo, create
 
 Make = Callable[..., Monorepo]
+Override = Callable[..., Path]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,25 @@ def released(released_once: Checkpoint) -> Iterator[Monorepo]:
     """A monorepo whose commit runs in both environments; shared, and put back afterwards."""
     yield released_once.repo
     released_once.restore()
+
+
+@pytest.fixture
+def override(env: Mapping[str, str], tmp_path: Path) -> Override:
+    """Make a file for `inv -f` of the machine's own, with these settings beside it."""
+
+    def write(**settings: object) -> Path:
+        machines = json.loads(Path(env["INVOKE_RUNTIME_CONFIG"]).read_text())["buildonce"]
+        path = tmp_path / "override.json"
+        path.write_text(json.dumps({"buildonce": {**machines, **settings}}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def nowhere(override: Override) -> Mapping[str, str]:
+    """An environment in which nobody answers at the registry's address."""
+    return {"INVOKE_RUNTIME_CONFIG": str(override(registry="127.0.0.1:9"))}
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""`inv doctor`: each problem with its remedy, before anything is built."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.support import Monorepo
+
+
+def test_a_healthy_machine_passes(built: Monorepo) -> None:
+    """Everything that a release needs is looked at, found, and left as it was."""
+    before = built.state()
+    said = built.inv("doctor").out
+    for subject in ("git", "ledger", "engine", "Buildx", "builder", "registry"):
+        assert f"✓  {subject} " in said
+    assert built.state() == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "subject", "remedy"),
+    [
+        ("DOCKER_HOST", "unix:///nowhere/docker.sock", "engine", "DOCKER_HOST"),
+        ("INVOKE_BUILDONCE_PLATFORM", "linux", "configuration", "tool.buildonce.platform"),
+    ],
+)
+def test_a_problem_is_named(
+    built: Monorepo, variable: str, value: str, subject: str, remedy: str
+) -> None:
+    """What does not answer or is wrong ends with 3, its name and what to do about it."""
+    done = built.inv("doctor", expect=3, env={variable: value})
+    assert subject in done.err
+    assert f"✗  {subject} " in done.out
+    assert remedy in done.out
+
+
+def test_a_registry_that_is_down_is_named(built: Monorepo, nowhere: Mapping[str, str]) -> None:
+    """A registry that does not answer is named by its address."""
+    assert "✗  registry " in built.inv("doctor", expect=3, env=nowhere).out
+
+
+def test_a_missing_docker_is_named(built: Monorepo, tmp_path: Path) -> None:
+    """On a machine without docker, both of its parts are named with what to install."""
+    for program in ("git", "sh"):
+        found = shutil.which(program)
+        assert found is not None
+        (tmp_path / program).symlink_to(found)
+    done = built.inv("doctor", expect=3, env={"PATH": str(tmp_path)})
+    assert "✗  engine " in done.out
+    assert "install docker-buildx" in done.out
+
+
+def test_a_remote_that_refuses_pushes_is_named(built: Monorepo) -> None:
+    """Without the right to push the ledger, that is what has to be got first."""
+    built.hook("update", "exit 1")
+    built.git("config", "remote.origin.pushurl", "/nowhere.git")
+    try:
+        done = built.inv("doctor", expect=3)
+    finally:
+        built.git("config", "--unset", "remote.origin.pushurl")
+    assert "get the right to push" in done.out
+
+
+def test_a_shallow_clone_is_told(built: Monorepo, tmp_path: Path) -> None:
+    """History that is cut off is no obstacle, and is mentioned with what it means."""
+    built.commit("Another")
+    shallow = built.clone(tmp_path / "shallow", "--depth=1")
+    assert "shallow: enough to build" in shallow.inv("doctor").out
+
+
+def test_outside_a_repository(built: Monorepo, tmp_path: Path) -> None:
+    """A folder that is in no git repository is named, with the command that makes it one."""
+    for name in ("pyproject.toml", "tasks.py"):
+        shutil.copy(built.root / name, tmp_path)
+    done = Monorepo(tmp_path, built.origin, built.registry, built.namespace, built.env).inv(
+        "doctor", expect=3
+    )
+    assert "is not in a git repository" in done.out
+    assert "git init" in done.out
