@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,9 +18,9 @@ from rich.padding import Padding
 
 import lab
 
-from . import pictures
+from . import pictures, stage
 from .player import Player, UnexpectedError
-from .scenes import scenes
+from .scenes import Stage, scenes
 from .scratch import Scratch, is_dirty
 
 WIDTH_OF_FILES = 140
@@ -53,17 +53,37 @@ def _play(folder: Path, console: Console) -> None:
     if is_dirty():
         console.print("[yellow]•[/] uncommitted changes stay out of it: HEAD is what is played")
     with _lab(folder / "lab", console) as running:
-        player = Player(scratch, _environment(running), console)
-        registry = running.registry
-        for scene in scenes(first, registry, lambda: pictures.layers(registry, first, scratch.sha)):
-            player.play(scene)
-        console.rule("[bold]What happened[/]", align="left", style="cyan")
-        console.print(Padding(pictures.times(player.played), (1, 0, 1, 2), expand=False))
-        console.print(
-            Padding(pictures.digests(registry, [first, scratch.sha]), (0, 0, 1, 2), expand=False)
-        )
+        places = stage.environments(folder)
+        environment = stage.configure(running, folder, *places)
+        try:
+            _play_scenes(scratch, running, environment, places, console)
+        finally:
+            stage.clear(environment, *places)
     took = time.monotonic() - began
     console.print(f"[green]✓[/] all as told, in {took:.0f} s; the lab and the clone are gone again")
+
+
+def _play_scenes(
+    scratch: Scratch,
+    running: lab.Lab,
+    environment: Mapping[str, str],
+    places: tuple[stage.Environment, stage.Environment],
+    console: Console,
+) -> None:
+    first, registry = scratch.sha, running.registry
+    staging, production = places
+    player = Player(scratch, environment, console)
+    layers = partial(pictures.layers, registry, first)
+    there = Stage(
+        first, registry, staging.url, production.url, production.project,
+        lambda: layers(scratch.sha),
+    )  # fmt: skip
+    for scene in scenes(there):
+        player.play(scene)
+    console.rule("[bold]What happened[/]", align="left", style="cyan")
+    console.print(Padding(pictures.times(player.played), (1, 0, 1, 2), expand=False))
+    commits = [first, scratch.sha]
+    console.print(Padding(pictures.digests(registry, commits), (0, 0, 1, 2), expand=False))
 
 
 @contextmanager
@@ -77,12 +97,6 @@ def _lab(state: Path, console: Console) -> Iterator[lab.Lab]:
         yield running
     finally:
         lab.down(state=state)
-
-
-def _environment(running: lab.Lab) -> dict[str, str]:
-    tools = Path(sys.executable).parent
-    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, **running.environ(), "PATH": path, "NO_COLOR": "1"}
 
 
 if __name__ == "__main__":

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import urllib3
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from .scenes import Command, Edit, Scene, Show
+from .scenes import Ask, Command, Edit, Scene, Show
 from .scratch import Scratch
 
 STYLES = {"✓": "green", "✗": "red", "•": "yellow", "-": "red", "+": "green"}
 TAIL = 40
+PATIENCE = 10.0
 
 
 class UnexpectedError(Exception):
@@ -60,6 +62,8 @@ class Player:
                     self._run(act, scene.title)
                 case Edit():
                     self._edit(act)
+                case Ask():
+                    self._ask(act)
                 case Show():
                     self.console.print(Padding(act.picture(), (0, 0, 1, 2), expand=False))
 
@@ -102,6 +106,16 @@ class Player:
         self.scratch.edit(edit.path, edit.before, edit.after)
         self.console.print(f"[bold cyan]✎[/] [bold]{escape(edit.path)}[/]")
         self._show([f"- {edit.before}", f"+ {edit.after}"])
+        self.console.print()
+
+    def _ask(self, ask: Ask) -> None:
+        answer = urllib3.request("GET", ask.url, timeout=PATIENCE, retries=False)
+        said = answer.data.decode(errors="replace")
+        self.console.print(f"[bold cyan]$[/] [bold]curl {escape(ask.url)}[/]", soft_wrap=True)
+        if ask.says not in said:
+            self._show(said.splitlines()[-TAIL:])
+            raise UnexpectedError(f"{ask.url} should have said {ask.says!r}")
+        self._show([line for line in said.splitlines() if re.search(ask.keep, line)])
         self.console.print()
 
     def _show(self, lines: list[str]) -> None:
