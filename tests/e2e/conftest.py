@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import lab
+from buildonce.refs import ImageRef
 from tests.e2e.checkpoint import Checkpoint
+from tests.e2e.releases import Shop
 from tests.e2e.scenario import figures as figures
 from tests.e2e.scenario import project as project
 from tests.e2e.scenario import pytest_terminal_summary as pytest_terminal_summary
@@ -147,3 +149,17 @@ def docker(tmp_path: Path) -> Docker:
     )
     program.chmod(0o755)
     return Docker(folder)
+
+
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
+    """Three hosts with an engine each, in one Swarm, and a registry between them."""
+    state = tmp_path_factory.mktemp("hosts") / "lab"
+    yield lab.up(hosts=3, swarm=True, state=state)
+    lab.down(state)
+
+
+@pytest.fixture(scope="session")
+def shop(hosts: lab.Lab) -> Shop:
+    """A maker of releases."""
+    return Shop(ImageRef.parse(hosts.base_image))

@@ -89,6 +89,10 @@ class Running:
         return f"runs {short(self.digest)}, not {short(self.expected)}"
 
 
+UNTOUCHED = "what ran before the promotion still runs"
+"""What a person needs to know first where the step before the switch failed."""
+
+
 class DeployError(BuildonceError):
     """A release did not come up. ``log`` has the last lines of the container that failed.
 

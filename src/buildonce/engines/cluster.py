@@ -54,11 +54,6 @@ class Task:
         return self.desired in ("running", "ready", "complete") and self.state not in _ENDED
 
     @property
-    def broke(self) -> bool:
-        """Whether it ended by a failure."""
-        return self.state in ("failed", "rejected")
-
-    @property
     def left_behind(self) -> bool:
         """Whether it is not meant to run any more, and has not said that it ended."""
         return not self.wanted and self.state not in _ENDED
@@ -133,6 +128,14 @@ class Stack:
         """Return a service's tasks, the newest first."""
         own = [task for task in self.tasks if task.service == service.id]
         return sorted(own, key=lambda task: task.created, reverse=True)
+
+    def broken(self, service: Service) -> list[Task]:
+        """Return a service's tasks that ended by themselves, the newest first.
+
+        An unhealthy container that ends with 0 when it is stopped makes its task complete.
+        """
+        ends = ("failed", "rejected") if service.job else ("failed", "rejected", "complete")
+        return [task for task in self.tasks_of(service) if task.state in ends]
 
     def node(self, task: Task) -> Node:
         """Return the node of a task; one without a node waits for one."""

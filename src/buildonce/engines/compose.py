@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from buildonce.engines import definition, pulling
-from buildonce.engines.base import DeployError, Deployment, Running, Target
+from buildonce.engines.base import UNTOUCHED, DeployError, Deployment, Running, Target
 from buildonce.engines.client import CALL, Docker, Refused, Started
 from buildonce.engines.project import Project
 from buildonce.engines.secrets import mask
@@ -72,10 +72,11 @@ class Compose:
             self._call(deployment, *run, limit=self._target.timeout)
         except Refused as refused:
             raise DeployError(
-                f"failed in the step before the switch ({shlex.join(command)}): nothing changed",
+                f"failed in the step before the switch ({shlex.join(command)})",
                 service=service,
                 host=self._host,
                 log=self._masked_log(deployment, refused.log),
+                hint=UNTOUCHED,
             ) from None
         finally:
             self._project.remove(name)

@@ -48,18 +48,19 @@ class Rollout:
 
     def _judge(self, service: Service, stack: Stack) -> None:
         known = {task.id for task in self.before.tasks}
-        broken = [t for t in stack.tasks_of(service) if t.broke and t.id not in known]
+        broken = [task for task in stack.broken(service) if task.id not in known]
         if self._is_fresh(service) and service.update in _GIVEN_UP:
             what = f"failed, and Swarm's update is {service.update.replace('_', ' ')}"
-        elif len(broken) >= PATIENCE:
-            what = f"failed {len(broken)} times"
+        elif len(broken) >= (1 if service.job else PATIENCE):
+            what = f"failed {len(broken)} times" if len(broken) > 1 else "failed"
         else:
             return
         if not broken:
             raise Failing(service.name, what)
         newest = broken[0]
-        what = f"{what}: {newest.said or newest.state}"
-        raise Failing(service.name, what, newest.id, stack.node(newest).name)
+        raise Failing(
+            service.name, f"{what} ({_reason(newest)})", newest.id, stack.node(newest).name
+        )
 
     def _settled(self, service: Service, stack: Stack) -> bool:
         tasks = stack.tasks_of(service)
@@ -99,6 +100,12 @@ class Rollout:
         if self._told.get(service.name) != line:
             self._told[service.name] = line
             self.tell(line)
+
+
+def _reason(task: Task) -> str:
+    if task.state == "complete":
+        return "it ended with 0, or was stopped as unhealthy"
+    return task.said or task.state
 
 
 def _unsettled(service: Service, stack: Stack) -> Failing:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from buildonce.engines import cluster, definition, oneoff, pulling, stack
-from buildonce.engines.base import DeployError, Deployment, Running, Target
+from buildonce.engines.base import UNTOUCHED, DeployError, Deployment, Running, Target
 from buildonce.engines.client import CALL, Docker, Refused
 from buildonce.engines.cluster import Stack
 from buildonce.engines.definition import Part
@@ -116,6 +116,9 @@ class Swarm:
         self._remove(part.name)
         try:
             self._roll_out(deployment, text, {part.name: part})
+        except DeployError as error:
+            error.hint = UNTOUCHED
+            raise
         finally:
             self._remove(part.name)
 

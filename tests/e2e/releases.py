@@ -1,0 +1,90 @@
+"""Releases of two small services, made without a build: only their configurations differ."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from dataclasses import dataclass, field
+
+from buildonce.refs import ImageRef, Repository, parse_digest
+from tests.e2e.wire import OCI_MANIFEST, Images, Stored
+
+SECOND = 1_000_000_000  # nanoseconds, as the engine counts them
+
+PROGRAM = """
+import http.server, os, signal, sys, threading, time
+mode = os.environ["MODE"]
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        sick = self.path == "/health" and mode == "sick"
+        self.send_response(500 if sick else 200)
+        self.end_headers()
+        self.wfile.write(os.environ["VERSION"].encode())
+    def log_message(self, *_):
+        pass
+if mode == "slow":
+    time.sleep(15)
+print(f"{os.environ['VERSION']} starts, password", os.environ.get("PASSWORD"), flush=True)
+def stop(*_):
+    # a request that is on its way still finds somebody
+    threading.Timer(1, lambda: os._exit(0)).start()
+signal.signal(signal.SIGTERM, stop)
+if mode == "crash":
+    threading.Timer(3, lambda: (print("out of luck", flush=True), os._exit(3))).start()
+http.server.ThreadingHTTPServer(("", 8000), Page).serve_forever()
+"""
+
+HEALTH = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"
+
+HEALTHCHECK = {
+    "Test": ["CMD", "python3", "-c", HEALTH],
+    "Interval": SECOND,
+    "Timeout": 3 * SECOND,
+    "StartPeriod": 2 * SECOND,
+    "StartInterval": SECOND // 4,
+    "Retries": 2,
+}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Publishes images of `web` and `jobs`, each version its own bytes, on top of `base`."""
+
+    base: ImageRef
+    namespace: str = field(default_factory=lambda: f"shop{secrets.token_hex(4)}")
+
+    def release(self, version: str, **modes: str) -> dict[str, ImageRef]:
+        """Both services in one version; `web="sick"` or `web="crash"` makes one fail."""
+        return {
+            name: self.image(name, version, modes.get(name, "fine")) for name in ("web", "jobs")
+        }
+
+    def image(self, name: str, version: str, mode: str = "fine") -> ImageRef:
+        """One service's image, in the registry."""
+        registry, path = self.base.repository.registry, f"{self.namespace}/{name}"
+        source, target = Images(registry, self.base.repository.path), Images(registry, path)
+        base = source.require(self.base.reference)
+        config = source.config(self.base.reference)
+        config["config"] |= {
+            "Env": [*config["config"]["Env"], f"VERSION={version}", f"MODE={mode}", f"NAME={name}"],
+            "Cmd": ["python3", "-c", PROGRAM],
+            "Healthcheck": HEALTHCHECK,
+            "StopSignal": "SIGTERM",
+        }
+        for layer in base.layers:
+            mount(target, layer, source.path)
+        content = json.dumps(config).encode()
+        document = base.document
+        document["config"] |= {"digest": target.put_blob(content), "size": len(content)}
+        stored = Stored(json.dumps(document).encode(), OCI_MANIFEST)
+        target.put(version, stored)
+        return Repository(registry, path).at(parse_digest(stored.digest))
+
+
+def mount(images: Images, blob: str, source: str) -> None:
+    """Have a blob of another repository in this one too."""
+    connection = http.client.HTTPConnection(images.registry, timeout=30)
+    connection.request("POST", f"/v2/{images.path}/blobs/uploads/?mount={blob}&from={source}")
+    assert connection.getresponse().status == 201
+    connection.close()
