@@ -38,9 +38,9 @@ def find_credentials(registry: str) -> Credentials | None:
     """
     config = _docker_config()
     key = _HUB_KEY if registry == DOCKER_HUB else registry
-    helper = config.get("credHelpers", {}).get(key) or config.get("credsStore")
+    helper = _table(config, "credHelpers").get(key) or config.get("credsStore")
     found = _ask_helper(helper, key) if helper else None
-    return found or _from_file(config.get("auths", {}), key)
+    return found or _from_file(_table(config, "auths"), key)
 
 
 def _docker_config() -> dict[str, Any]:
@@ -57,8 +57,13 @@ def _docker_config() -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
+def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    found = tables.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _from_file(entries: dict[str, Any], key: str) -> Credentials | None:
-    entry = entries.get(key) or entries.get(f"https://{key}") or {}
+    entry = _table(entries, key) or _table(entries, f"https://{key}")
     if entry.get("identitytoken"):
         return Credentials(_TOKEN_USER, entry["identitytoken"], identity=True)
     try:
@@ -80,6 +85,12 @@ def _ask_helper(helper: str, key: str) -> Credentials | None:
         ) from None
     if answer.returncode != 0:
         return None
-    stored = json.loads(answer.stdout)
-    user, secret = stored["Username"], stored["Secret"]
+    try:
+        stored = json.loads(answer.stdout)
+        user, secret = stored["Username"], stored["Secret"]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"the credential helper {program} gave no credentials for {key}",
+            hint=f"docker login {key}",
+        ) from None
     return Credentials(user, secret, identity=user == _TOKEN_USER)
