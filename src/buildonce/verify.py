@@ -150,9 +150,9 @@ def _container_rows(containers: Containers, environment: str, release: Release) 
 
 def _container_row(environment: str, one: Running) -> Evidence:
     expected = one.expected or SERVING
-    runs = one.digest or "unknown bytes"
-    found = f"{runs}: {one.problem}" if one.problem else expected
-    where = f"{one.container} on {one.host}"
+    problem = one.problem.removeprefix("is ")
+    found = ": ".join(filter(None, (one.digest, problem))) if problem else expected
+    where = f"{one.container} on {one.host}" if one.container else one.host
     return Evidence(environment, one.service, "container", where, expected, found)
 
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 ADOPT = ROOT / "docs/adopt.md"
 RECIPES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ADOPT})]
 REGISTRY = "ghcr.io/acme"
+COMPOSE = ("docker", "compose", "--project-name", "acme-production")
 BUILD_AND_STAGE = ("build", "--sha=HEAD", "promote", "staging")
 
 FENCED = re.compile(r"^```(?P<info>.*)\n(?P<content>(?s:.*?))^```$", re.MULTILINE)
@@ -101,7 +102,7 @@ class Monorepo:
 
 
 @pytest.fixture
-def monorepo(tmp_path: Path) -> Monorepo:
+def monorepo(tmp_path: Path) -> Iterator[Monorepo]:
     running = lab.up()
     registry = f"{running.registry}/{tmp_path.name}"
     overrides = json.loads(running.overrides())
@@ -116,7 +117,8 @@ def monorepo(tmp_path: Path) -> Monorepo:
     made.succeed("git", "config", "user.name", "Ada")
     made.succeed("git", "config", "user.email", "ada@example.org")
     made.write_files(ADOPT)
-    return made
+    yield made
+    made.succeed(*COMPOSE, "down", "--volumes")
 
 
 def test_adopting_it_takes_what_the_recipe_says(monorepo: Monorepo) -> None:
@@ -204,6 +206,22 @@ def a_commit(monorepo: Monorepo) -> None:
     monorepo.commit("Go on")
 
 
+def a_broken_commit(monorepo: Monorepo) -> None:
+    """Somebody breaks the shop."""
+    (monorepo.root / "shop/shop.py").write_text('raise SystemExit("no prices")\n')
+    monorepo.commit("Break it")
+
+
+def a_container_by_hand(monorepo: Monorepo) -> None:
+    """Somebody runs the image that is in staging, in the place of production's shop."""
+    images = {
+        f"BUILDONCE_IMAGE_{name.upper()}": f"{monorepo.registry}/{name}:staging"
+        for name in ("shop", "mail")
+    }
+    up = (*COMPOSE, "--file", "deploy/compose.yaml", "up", "--detach", "--no-deps", "shop")
+    replace(monorepo, env={**monorepo.env, **images}).succeed(*up)
+
+
 def a_killed_promotion(monorepo: Monorepo) -> None:
     """A promotion of production dies when one of its two pointers has moved."""
     a_commit(monorepo)
@@ -246,7 +264,9 @@ program.run(["inv", "promote", "production"])
 """
 
 EVENTS: dict[str, Callable[[Monorepo], None]] = {
+    "a-broken-commit": a_broken_commit,
     "a-commit": a_commit,
+    "a-container-by-hand": a_container_by_hand,
     "a-killed-promotion": a_killed_promotion,
     "a-pushed-commit-tag": a_pushed_commit_tag,
     "a-pushed-pointer": a_pushed_pointer,

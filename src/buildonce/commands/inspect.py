@@ -88,9 +88,11 @@ def show_sha(app: App, name: str) -> None:
 
 def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
     """Return the commands after which environments are what their records say."""
+    if any(row.check == "containers" for row in differing):
+        return "inv doctor, and see that the engine named above answers"
     names = dict.fromkeys(row.environment for row in differing if row.check in _MENDABLE)
     if not names:
-        return "inv status shows what each environment is to run, inv history ENV who wanted it"
+        return f"inv status, and who wanted it: inv history {differing[0].environment}"
     commands = [_mending(snapshot.environment(name)) for name in names]
     return f"to put it right, without a build: {'; '.join(commands)}"
 
@@ -139,7 +141,8 @@ def _containers(app: App, environment: str, release: Release) -> dict[str, list[
         for one in app.hosts.running(environment, release):
             found.setdefault(one.service, []).append(one.problem or one.state)
     except UnavailableError as error:
-        return {service: [error.message] for service in found}
+        app.report.note(f"{error.message}\n  → {error.hint}")
+        return {service: ["unknown"] for service in found}
     return found
 
 
@@ -151,6 +154,8 @@ def _commit(app: App, revision: str) -> Commit | None:
 
 
 def _state(record: EnvironmentRecord) -> str:
+    if record.state == "failed" and record.last is not None:
+        return f"{record.last.operation.kind} {record.last.outcome}, put back"
     if record.operation is None or record.state == "broken":
         return record.state
     return f"{record.operation.kind} in progress"
@@ -177,7 +182,7 @@ def _status_row(row: dict[str, object]) -> list[str]:
 def _in_words(containers: object) -> str:
     if not isinstance(containers, list):
         return ""
-    counted = Counter(str(state) for state in containers)
+    counted = Counter(str(state).removeprefix("is ") for state in containers)
     return ", ".join(f"{number} {state}" for state, number in counted.items()) or "none"
 
 
