@@ -32,8 +32,8 @@ class Branch(Protocol):
         """Move the branch from ``old`` to ``new``; False where it was not at ``old``."""
         ...
 
-    def deepen(self, commits: int) -> None:
-        """Have at least the latest ``commits`` of the branch's history in the clone."""
+    def deepen(self, commits: int) -> bool:
+        """Have the latest ``commits`` of the branch in the clone; tell whether older are not."""
         ...
 
 
@@ -70,8 +70,9 @@ class LocalBranch:
             hint="check the disk and the permissions of the repository",
         )
 
-    def deepen(self, commits: int) -> None:
-        """Do nothing: a clone has the whole history of its own branches."""
+    def deepen(self, _commits: int) -> bool:
+        """Return False: a clone has the whole history of its own branches."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,16 @@ class RemoteBranch:
 
         Raises:
             UnavailableError: the remote did not answer.
-            IntegrityError: the branch's history was rewritten since it was last seen.
+            IntegrityError: the branch was rewritten, or removed, since it was last seen.
         """
-        tip = self._remote_tip()
-        if tip is None:
+        tip, seen = self._remote_tip(), self._seen()
+        if tip is None and seen is None:
             return LocalBranch(self.git, self.name).tip()
-        if tip != self._seen():
-            self._fetch(tip)
+        if tip is None:
+            raise self._removed()
+        if tip != seen:
+            extent = ["--depth=1"] if seen is None and self.git.is_shallow() else []
+            self._fetch(tip, *extent)
         return tip
 
     def move(self, old: str | None, new: str) -> bool:
@@ -134,14 +138,19 @@ class RemoteBranch:
             _back_off(attempt)
         raise unreachable(self.remote, pushed.stderr.decode(errors="replace").strip())
 
-    def deepen(self, commits: int) -> None:
+    def deepen(self, commits: int) -> bool:
         """Fetch more of the branch's history, where the clone is shallow.
 
         Raises:
             UnavailableError: the remote did not answer.
         """
-        if self.git.is_shallow():
-            self._fetch_to(f"--depth={commits}")
+        if not self.git.is_shallow():
+            return False
+        said = self._fetch_to(f"--depth={commits}")
+        there = int(self.git.text("rev-list", "--count", self._fetched))
+        if there < commits and said:
+            raise unreachable(self.remote, said)
+        return there >= commits
 
     def _remote_tip(self) -> str | None:
         listed = self.git.attempt("ls-remote", "--quiet", self.remote, self._ref)
@@ -149,15 +158,14 @@ class RemoteBranch:
             raise unreachable(self.remote, listed.stderr.decode(errors="replace").strip())
         return listed.stdout.decode().split("\t")[0].strip() or None
 
-    def _seen(self) -> str:
+    def _seen(self) -> str | None:
         seen = self.git.attempt("rev-parse", "--verify", "--quiet", self._fetched)
-        return seen.stdout.decode().strip()
+        return seen.stdout.decode().strip() or None
 
     def _has(self, commit: str) -> bool:
         return self.git.attempt("cat-file", "-e", f"{commit}^{{tree}}").returncode == 0
 
-    def _fetch(self, tip: str) -> None:
-        extent = ["--depth=1"] if self.git.is_shallow() else []
+    def _fetch(self, tip: str, *extent: str) -> None:
         for attempt in range(_TRIES):
             said = self._fetch_to(*extent)
             if "non-fast-forward" in said:
@@ -181,6 +189,13 @@ class RemoteBranch:
             "of the ledger is no longer part of it",
             hint=f"compare: git log {self._fetched} and git ls-remote {self.remote} {self._ref}; "
             f"to accept the new history: git update-ref -d {self._fetched}",
+        )
+
+    def _removed(self) -> IntegrityError:
+        return IntegrityError(
+            f"{self.remote}/{self.name}, the ledger, was removed; this clone still has it",
+            hint=f"to bring it back: git push {self.remote} {self._fetched}:{self._ref}; "
+            f"to begin a new one: git update-ref -d {self._fetched}",
         )
 
 
