@@ -65,6 +65,11 @@ def opened(snapshot: Snapshot, step: OpenPromotion) -> Event | None:
         if record.operation.id == operation.id:
             return None
         raise busy(record)
+    if snapshot.release(operation.release) is None:
+        raise PreconditionError(
+            f"release {operation.release} was pruned meanwhile; nothing was written",
+            hint=f"inv build --sha {operation.release}",
+        )
     if (record.release, record.sequence + 1) != (operation.previous, operation.sequence):
         raise PreconditionError(
             f"{step.environment} has moved to {record.release} meanwhile "

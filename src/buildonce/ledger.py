@@ -86,13 +86,25 @@ class Snapshot:
         """Return an environment's record; an empty one before its first promotion."""
         path = environment_path(name)
         record = self._record(EnvironmentRecord, path)
-        if record is None:
-            return EnvironmentRecord(environment=name)
-        return _same(record, "environment", name, path)
+        if record is not None:
+            return _same(record, "environment", name, path)
+        if name in self.folders("standings"):
+            raise IntegrityError(
+                f"the ledger's {path} is gone, and releases were good in {name}",
+                hint=f"git log -p release-ledger -- {path}   (who removed it, and what it was)",
+            )
+        return EnvironmentRecord(environment=name)
 
     def standing(self, environment: str, sha: str) -> Standing | None:
         """Return what became of a release in an environment; None where it was never good."""
         return self._record(Standing, standing_path(environment, sha))
+
+    def ways_back(self, record: EnvironmentRecord) -> list[str]:
+        """Return the releases that an environment could roll back to, the latest first."""
+        past = [good.release for good in record.good if good.release != record.release]
+        self.load(*(standing_path(record.environment, sha) for sha in past))
+        standings = [(sha, self.standing(record.environment, sha)) for sha in past]
+        return [sha for sha, standing in standings if standing and not standing.held]
 
     def pruned(self, sha: str) -> Release | None:
         """Return the record of a release that is out of use and whose tags are not gone yet."""

@@ -46,7 +46,7 @@ def fates(snapshot: Snapshot, policy: Prune, now: datetime) -> list[Fate]:
 
 
 def _needed(snapshot: Snapshot, policy: Prune) -> dict[str, str]:
-    names = snapshot.names("environments")
+    names = sorted({*snapshot.names("environments"), *snapshot.folders("standings")})
     snapshot.load(*(environment_path(name) for name in names))
     reasons: dict[str, str] = {}
     for name in names:
@@ -57,8 +57,7 @@ def _needed(snapshot: Snapshot, policy: Prune) -> dict[str, str]:
                     reasons.setdefault(sha, f"a promotion of {name} in progress needs it")
         if record.release:
             reasons.setdefault(record.release, f"{name} runs it")
-        past = [good.release for good in record.good if good.release != record.release]
-        for sha in past[: policy.keep_rollbacks]:
+        for sha in snapshot.ways_back(record)[: policy.keep_rollbacks]:
             reasons.setdefault(sha, f"{name} could roll back to it")
     return reasons
 

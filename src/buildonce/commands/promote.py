@@ -151,12 +151,9 @@ def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str)
 
 
 def _last_good(snapshot: Snapshot, record: EnvironmentRecord) -> str:
-    for good in record.good:
-        if good.release == record.release:
-            continue
-        standing = snapshot.standing(record.environment, good.release)
-        if standing and not standing.held:
-            return good.release
+    ways_back = snapshot.ways_back(record)
+    if ways_back:
+        return ways_back[0]
     raise PreconditionError(
         f"{record.environment} has no earlier release to go back to",
         hint=f"inv history {record.environment}; to one that is held: "
