@@ -32,6 +32,9 @@ from buildonce.refs import ImageRef, Repository
 TABLE = "tool.buildonce"
 RESERVED_TAGS = frozenset({"buildcache", "dev", "latest"})
 
+DATE = "%Y-%m-%d %H:%M"
+"""How a freeze's moment on a date looks."""
+
 _NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
 
 
@@ -57,7 +60,7 @@ def is_weekly(moment: str) -> bool:
 
 def _moment(text: str) -> str:
     try:
-        datetime.strptime(text, "%a %H:%M" if is_weekly(text) else "%Y-%m-%d %H:%M")
+        datetime.strptime(text, "%a %H:%M" if is_weekly(text) else DATE)
     except ValueError:
         raise ValueError("must look like 'Fri 16:00' or '2026-12-20 00:00'") from None
     return text
@@ -122,7 +125,14 @@ class Freeze(Table):
     def _is_a_window(self) -> Freeze:
         if is_weekly(self.start) != is_weekly(self.end):
             raise ValueError("start and end must both be weekdays, or both dates")
+        if self._is_empty():
+            raise ValueError("end must come after start")
         return self
+
+    def _is_empty(self) -> bool:
+        if is_weekly(self.start):
+            return self.start.lower() == self.end.lower()
+        return datetime.strptime(self.end, DATE) <= datetime.strptime(self.start, DATE)
 
 
 class Before(Table):

@@ -20,11 +20,11 @@ def parse_duration(text: str) -> timedelta:
     """
     if not re.fullmatch(_PATTERN, text):
         raise ValueError("must look like '30m', '1h30m' or '2d'")
-    lengths = (
-        timedelta(**{_UNITS[unit]: int(number)})
-        for number, unit in re.findall(r"([0-9]+)([dhms])", text)
-    )
-    return sum(lengths, timedelta())
+    parts = re.findall(r"([0-9]+)([dhms])", text)
+    try:
+        return sum((timedelta(**{_UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
+    except OverflowError:
+        raise ValueError("is longer than a time can be") from None
 
 
 def format_duration(length: timedelta) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import model_validator
 
 from buildonce.records import DigestField, Record, RepositoryField, RevisionField, Time
-from buildonce.refs import Digest, ImageRef, Repository, parse_tag
+from buildonce.refs import Digest, ImageRef, Repository
 
 
 class Image(Record):
@@ -48,7 +48,7 @@ class Release(Record):
 
     @model_validator(mode="after")
     def _sha_is_the_revisions(self) -> Release:
-        if len(parse_tag(self.sha)) < 7 or not self.revision.startswith(self.sha):
+        if len(self.sha) < 7 or not self.revision.startswith(self.sha):
             raise ValueError(f"sha {self.sha!r} does not belong to revision {self.revision}")
         return self
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
-from buildonce.config import Environment, Freeze, is_weekly
+from buildonce.config import DATE, Environment, Freeze, is_weekly
 from buildonce.durations import format_duration
 from buildonce.environment import Standing
 from buildonce.errors import PreconditionError, UsageError
@@ -112,12 +112,16 @@ def _freeze(window: Freeze, now: datetime) -> Violation | None:
         start, end = _of_week(window.start), _of_week(window.end)
         frozen = start <= present < end if start < end else present >= start or present < end
     else:
-        frozen = window.start <= f"{local:%Y-%m-%d %H:%M}" < window.end
+        frozen = _of_date(window.start) <= local.replace(tzinfo=None) < _of_date(window.end)
     if not frozen:
         return None
     return Violation(
         "freeze", f"it is frozen from {window.start} until {window.end} ({window.timezone})"
     )
+
+
+def _of_date(moment: str) -> datetime:
+    return datetime.strptime(moment, DATE)
 
 
 def _of_week(moment: str) -> timedelta:
