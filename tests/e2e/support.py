@@ -124,6 +124,15 @@ class Monorepo:
             (self.root / path).parent.mkdir(parents=True, exist_ok=True)
             (self.root / path).write_text(text)
 
+    def begin(self, files: Mapping[str, str]) -> None:
+        """Make the clone and its remote, with these files as the first commit."""
+        self.root.mkdir(parents=True)
+        clone, init = self.origin.parent / "clone", ("init", "--quiet", "--initial-branch=main")
+        self.git(*init, "--bare", str(self.origin))
+        self.git(*init, cwd=clone)
+        self.git("remote", "add", "origin", str(self.origin))
+        self.commit("Begin", files)
+
     def commit(self, message: str, files: Mapping[str, str] | None = None) -> str:
         """Commit and push these files; return the tag of the commit."""
         self.write(files or {})
@@ -211,14 +220,9 @@ def create(
     folder: Path, registry: str, namespace: str, env: Mapping[str, str], inside: str = "."
 ) -> Monorepo:
     """Make a monorepo with one commit; `inside` is the project's folder in the repository."""
-    origin, clone = folder / "origin.git", folder / "clone"
-    root = clone / inside
-    root.mkdir(parents=True)
-    repo = Monorepo(root, origin, registry, namespace, env)
-    repo.git("init", "--quiet", "--bare", "--initial-branch=main", str(origin))
-    repo.git("init", "--quiet", "--initial-branch=main", cwd=clone)
-    repo.git("remote", "add", "origin", str(origin))
-    repo.commit("Begin", sources(namespace))
+    root = folder / "clone" / inside
+    repo = Monorepo(root, folder / "origin.git", registry, namespace, env)
+    repo.begin(sources(namespace))
     return repo
 
 
