@@ -171,7 +171,7 @@ def _tampering(stage: Stage) -> Scene:
                 f"{repository}:{stage.first}",
                 keep=r"pushing",
             ),
-            Command(f"docker stop --time 2 {stage.project}-worker-1"),
+            Command(f"docker stop -t 2 {stage.project}-worker-1"),
             Command(
                 "inv verify", keep=r"^✗ \d|expected |→", ends=DIFFERENCE,
                 says=f"{repository}:production",
