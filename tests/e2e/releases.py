@@ -24,7 +24,7 @@ class Page(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 if mode == "slow":
-    time.sleep(15)
+    time.sleep(30)
 print(f"{os.environ['VERSION']} starts, password", os.environ.get("PASSWORD"), flush=True)
 def stop(*_):
     # a request that is on its way still finds somebody
@@ -41,7 +41,6 @@ HEALTHCHECK = {
     "Test": ["CMD", "python3", "-c", HEALTH],
     "Interval": SECOND,
     "Timeout": 3 * SECOND,
-    "StartPeriod": 2 * SECOND,
     "StartInterval": SECOND // 4,
     "Retries": 2,
 }
@@ -69,7 +68,7 @@ class Shop:
         config["config"] |= {
             "Env": [*config["config"]["Env"], f"VERSION={version}", f"MODE={mode}", f"NAME={name}"],
             "Cmd": ["python3", "-c", PROGRAM],
-            "Healthcheck": HEALTHCHECK,
+            "Healthcheck": {**HEALTHCHECK, "StartPeriod": (60 if mode == "slow" else 2) * SECOND},
             "StopSignal": "SIGTERM",
         }
         for layer in base.layers:

@@ -80,13 +80,13 @@ class Running:
         """What is wrong with it, in words; empty where nothing is."""
         if self.stray:
             return f"does not belong to the release ({self.state})"
+        if self.digest and self.expected and self.digest != self.expected:
+            return f"runs {short(self.digest)}, not {short(self.expected)}"
         if self.state not in SERVING:
             return f"is {self.state}"
-        if self.expected is None or self.digest == self.expected:
-            return ""
-        if self.digest is None:
+        if self.expected and not self.digest:
             return "cannot tell which bytes it runs"
-        return f"runs {short(self.digest)}, not {short(self.expected)}"
+        return ""
 
 
 UNTOUCHED = "what ran before the promotion still runs"

@@ -13,7 +13,7 @@ from buildonce.engines.base import UNTOUCHED, DeployError, Deployment, Running, 
 from buildonce.engines.client import CALL, Docker, Refused, Started
 from buildonce.engines.project import Project
 from buildonce.engines.secrets import mask
-from buildonce.engines.watching import INTERVAL, Failing, Waiting, Watch
+from buildonce.engines.watching import INTERVAL, Failing, Watch, slowest
 from buildonce.errors import UnavailableError
 
 _PULL = ("pull", "--policy", "missing", "--ignore-buildable")
@@ -106,7 +106,7 @@ class Compose:
             if code == 0 and not waiting:
                 return
             if time.monotonic() >= deadline:
-                raise (waiting or [Waiting("compose up")])[0].after(self._target.timeout)
+                raise slowest(waiting).after(self._target.timeout)
             time.sleep(INTERVAL)
 
     def _failed(self, deployment: Deployment, failing: Failing) -> DeployError:

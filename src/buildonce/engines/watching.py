@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildonce.engines.base import MONITOR
@@ -42,6 +42,12 @@ class Waiting:
             return Failing(self.service, f"has no container after {seconds:.0f} s")
         what = f"is {self.container.state} after {seconds:.0f} s"
         return Failing(self.service, what, self.container.id)
+
+
+def slowest(waiting: Sequence[Waiting]) -> Waiting:
+    """Return the one that the others wait for: those have no container yet, or no start."""
+    started = [one for one in waiting if one.container and one.container.state != "created"]
+    return (started or list(waiting) or [Waiting("compose up")])[0]
 
 
 @dataclass

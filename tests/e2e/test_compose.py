@@ -1,0 +1,370 @@
+"""Releases on a Compose host: deployed, watched, failing, and told apart from what drifted."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import lab
+from buildonce.engines.base import DeployError
+from buildonce.errors import IntegrityError, UnavailableError, UsageError
+from buildonce.refs import Digest, ImageRef
+from tests.e2e.hosts import Place, Target, asking, kill_engine, longest_silence, until
+from tests.e2e.releases import Shop
+from tests.e2e.scenario import Figures
+
+DEFINITION = """\
+services:
+  web:
+    image: ${BUILDONCE_IMAGE_WEB:?}
+    restart: unless-stopped
+    ports: ["8000:8000"]
+    environment: {PASSWORD: "${SHOP_PASSWORD-}"}
+  jobs:
+    image: ${BUILDONCE_IMAGE_JOBS:?}
+    restart: unless-stopped
+    depends_on: {web: {condition: service_healthy}, store: {condition: service_healthy}}
+  store:
+    image: ${STORE_IMAGE}
+    command: [sh, -c, "exec valkey-server --protected-mode no"]
+    healthcheck: {test: valkey-cli ping, interval: 1s, start_period: 5s, start_interval: 200ms}
+"""
+
+Images = dict[str, ImageRef]
+
+MICROSECONDS = len("2026-11-23T03:00:00.000000")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deploy")
+    (folder / "compose.yaml").write_text(DEFINITION)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(shop: Shop) -> Images:
+    """The release that runs when a test begins."""
+    return shop.release("one")
+
+
+@pytest.fixture(scope="module")
+def host1(hosts: lab.Lab, folder: Path) -> Iterator[Place]:
+    place = Place(
+        Target("production", "compose", hosts.hosts["host1"], f"shop{secrets.token_hex(3)}"),
+        folder / "compose.yaml",
+        f"{hosts.addresses['host1']}:8000",
+        {"STORE_IMAGE": hosts.store_image},
+    )
+    yield place
+    remove(place)
+
+
+@pytest.fixture
+def place(host1: Place, one: Images) -> Place:
+    """A host that runs release one."""
+    host1.deploy(one)
+    host1.said.clear()
+    return host1
+
+
+def remove(place: Place) -> None:
+    """Leave nothing of the project on the host."""
+    label = f"--filter=label=com.docker.compose.project={place.target.project}"
+    ids = place.docker("ps", "--all", "--quiet", label).split()
+    if ids:
+        place.docker("rm", "--force", "--volumes", *ids)
+
+
+def test_a_release_runs_by_digest_and_answers(place: Place, one: Images) -> None:
+    """After a deploy every container is healthy, runs its digest, and a client is served."""
+    rows = {row.service: row for row in place.running(one)}
+    assert {name: rows[name].digest for name in one} == {n: r.reference for n, r in one.items()}
+    assert {row.state for row in rows.values()} == {"healthy"}
+    assert place.version() == "one"
+
+
+def test_what_stays_the_same_keeps_its_container(place: Place, one: Images, shop: Shop) -> None:
+    """Only the service with another digest gets a new container."""
+    web, jobs = place.ids("web"), place.ids("jobs")
+    place.deploy({**one, "web": shop.image("web", "new")})
+    assert place.version() == "new"
+    assert place.ids("jobs") == jobs
+    assert not place.ids("web") & web
+
+
+def test_nothing_to_change_is_quick(place: Place, one: Images) -> None:
+    """Deploying what runs already restarts nothing and waits for nothing."""
+    before = {name: place.ids(name) for name in ("web", "jobs", "store")}
+    began = time.monotonic()
+    place.deploy(one)
+    assert time.monotonic() - began < 5
+    assert {name: place.ids(name) for name in before} == before
+
+
+def test_services_start_in_the_order_of_their_needs(place: Place, shop: Shop) -> None:
+    """A service starts only once what it depends on has passed its health check."""
+    place.deploy(shop.release("ordered"))
+    (web,), (jobs,) = place.ids("web"), place.ids("jobs")
+    checks = json.loads(place.docker("inspect", "--format={{json .State.Health.Log}}", web))
+    first_passed = min(check["End"] for check in checks if check["ExitCode"] == 0)
+    started = place.docker("inspect", "--format={{.State.StartedAt}}", jobs)
+    assert first_passed[:MICROSECONDS] < started[:MICROSECONDS]
+
+
+def test_one_that_never_gets_healthy_is_named_with_its_log(place: Place, shop: Shop) -> None:
+    """An unhealthy container ends the deploy, naming service, host and the end of the log."""
+    with pytest.raises(DeployError) as failed:
+        place.deploy(shop.release("sick", web="sick"))
+    assert failed.value.message == f"web on {place.target.host} is unhealthy"
+    assert failed.value.log == ("sick starts, password",)
+
+
+def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop) -> None:
+    """A container that is healthy at first and crashes after three seconds fails the deploy."""
+    with pytest.raises(DeployError) as failed:
+        place.deploy(shop.release("crashing", jobs="crash"))
+    assert "jobs 1 is healthy" in place.said
+    assert failed.value.service == "jobs"
+    assert failed.value.log[-1] == "out of luck"
+
+
+def test_the_limit_holds(place: Place, shop: Shop) -> None:
+    """A release that is not up in time has failed, and the message says how far it came."""
+    began = time.monotonic()
+    with pytest.raises(DeployError, match=r"web on .* is starting after 6 s"):
+        place.deploy(shop.release("slow", web="slow"), within=6)
+    assert time.monotonic() - began < 18
+
+
+def test_the_previous_release_comes_back(
+    place: Place, one: Images, shop: Shop, figures: Figures
+) -> None:
+    """Deploying the previous release after a failure restores it; the time is on record."""
+    with pytest.raises(DeployError):
+        place.deploy(shop.release("sick-again", web="sick"))
+    began = time.monotonic()
+    place.deploy(one)
+    figures("Compose, from failure to restored", seconds=f"{time.monotonic() - began:.1f}")
+    assert place.problems(one) == {}
+    assert place.version() == "one"
+
+
+def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -> None:
+    """A client that keeps asking misses the api only while its one container is replaced."""
+    two = shop.release("two")
+    place.engine.require_ready(place.deployment(two))
+    with asking(place.address) as answers:
+        began = time.monotonic()
+        place.deploy(two)
+        took = time.monotonic() - began
+        until(lambda: answers[-1][1] == "two")
+    silence = longest_silence(answers)
+    figures("Compose, a deploy", seconds=f"{took:.1f}", of_them_interrupted=f"{silence:.2f}")
+    assert {answer for _, answer in answers} == {"one", "", "two"}
+    assert silence < took
+
+
+def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> None:
+    """A digest that the registry has no more is found before anything is switched."""
+    before = place.ids("web")
+    gone = one["web"].repository.at(Digest("sha256:" + "0" * 64))
+    with pytest.raises(IntegrityError, match=rf"web: .* cannot pull {gone}: .* has it no more"):
+        place.deploy({**one, "web": gone})
+    assert place.ids("web") == before
+
+
+def test_a_missing_variable_is_named_before_anything_changes(place: Place, one: Images) -> None:
+    """A variable that the definition needs and nobody set is named, and nothing was changed."""
+    before = place.ids("web")
+    needy = replace(place.deployment(one), definition=DEFINITION.replace("D-}", "D:?is not set}"))
+    with pytest.raises(UsageError, match="SHOP_PASSWORD is missing a value"):
+        place.engine.require_ready(needy)
+    assert place.ids("web") == before
+
+
+def test_a_context_names_a_host_too(
+    place: Place, one: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host may be the name of a docker context."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    place.docker("context", "create", "far", f"--docker=host={place.target.host}")
+    there = replace(place, target=replace(place.target, host="far"))
+    assert there.problems(one) == {}
+
+
+def recreate(place: Place, shop: Shop) -> str:
+    definition = place.engine.render(place.deployment(shop.release("by-hand")))
+    compose(place, definition, "up", "--detach", "--no-deps", "web")
+    return "web"
+
+
+def stop(place: Place, _: Shop) -> str:
+    place.docker("stop", *place.ids("jobs"))
+    return "jobs"
+
+
+def delete(place: Place, _: Shop) -> str:
+    place.docker("rm", "--force", *place.ids("jobs"))
+    return "jobs"
+
+
+def add_a_stray(place: Place, shop: Shop) -> str:
+    project = place.target.project
+    labels = {"project": project, "service": "former", "oneoff": "False", "config-hash": "x"}
+    options = [f"--label=com.docker.compose.{name}={value}" for name, value in labels.items()]
+    place.docker("run", "--detach", *options, str(shop.image("web", "stray")))
+    return "former"
+
+
+def run_one_off(place: Place, shop: Shop) -> str:
+    definition = place.engine.render(place.deployment(shop.release("one")))
+    compose(place, definition, "run", "--detach", "--no-deps", "jobs")
+    return "jobs"
+
+
+def leave_a_replica(place: Place, shop: Shop) -> str:
+    definition = place.engine.render(place.deployment(shop.release("one")))
+    compose(place, definition, "up", "--detach", "--no-recreate", "--scale=jobs=2", "jobs")
+    return "jobs"
+
+
+def retag(place: Place, shop: Shop) -> str:
+    """A container of other bytes under a name that says it is the release's."""
+    (web,) = place.ids("web")
+    image = str(shop.image("web", "disguised"))
+    place.docker("pull", "--quiet", image)
+    labels = json.loads(place.docker("inspect", "--format={{json .Config.Labels}}", web))
+    place.docker("rm", "--force", web)
+    options = [f"--label={key}={value}" for key, value in labels.items()]
+    place.docker("run", "--detach", *options, f"--name={place.target.project}-web-1", image)
+    return "web"
+
+
+def compose(place: Place, definition: str, *words: str) -> None:
+    project = ("--project-name", place.target.project)
+    place.docker("compose", *project, "--file=-", *words, stdin=definition, env=place.variables)
+
+
+@pytest.mark.parametrize(
+    ("drift", "problem"),
+    [
+        (recreate, "runs "),
+        (retag, "runs "),
+        (stop, "is exited"),
+        (delete, "is missing"),
+        (add_a_stray, "does not belong to the release"),
+        (run_one_off, "does not belong to the release"),
+        (leave_a_replica, "does not belong to the release"),
+    ],
+)
+def test_drift_is_found_and_undone(
+    place: Place, one: Images, shop: Shop, drift: Callable[[Place, Shop], str], problem: str
+) -> None:
+    """What was changed behind the pipeline's back is named, and gone after the next deploy."""
+    assert place.problems(one) == {}
+    service = drift(place, shop)
+    found = place.problems(one)
+    assert list(found) == [service]
+    assert found[service].startswith(problem)
+    remove_one_offs(place)
+    place.deploy(one)
+    assert place.problems(one) == {}
+
+
+def remove_one_offs(place: Place) -> None:
+    """Compose itself never removes those."""
+    one_offs = place.docker("ps", "--quiet", "--filter=label=com.docker.compose.oneoff=True")
+    if one_offs:
+        place.docker("rm", "--force", *one_offs.split())
+
+
+def test_an_image_without_a_manifest_cannot_be_told(place: Place, one: Images) -> None:
+    """A container of an image that is gone from the engine says so; it does not pass."""
+    (row,) = [row for row in place.running(one) if row.service == "web"]
+    unknown = replace(row, digest=None)
+    assert unknown.problem == "cannot tell which bytes it runs"
+
+
+def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Shop) -> None:
+    """The one-off command runs in the new release's image while the old one keeps serving."""
+    before = {name: place.ids(name) for name in ("web", "jobs", "store")}
+    show = "import os, sys; sys.exit(os.environ['VERSION'])"
+    new = place.deployment(shop.release("migrated"))
+    with pytest.raises(DeployError) as failed:
+        place.engine.run_once(new, "jobs", ["python3", "-c", show])
+    assert failed.value.log == ("migrated",)
+    assert failed.value.hint == "what ran before the promotion still runs"
+    assert {name: place.ids(name) for name in before} == before
+    assert place.problems(one) == {}
+
+
+def test_the_step_before_has_what_it_needs(hosts: lab.Lab, host1: Place, one: Images) -> None:
+    """On an empty host the foreign services that a step needs are up before it runs."""
+    remove(host1)
+    reach = "import socket; socket.create_connection(('store', 6379), 2)"
+    given = host1.deployment(one)
+    host1.engine.require_ready(given)
+    host1.engine.run_once(given, "jobs", ["python3", "-c", reach])
+    assert host1.ids("store")
+    assert not host1.ids("web") | host1.ids("jobs")
+
+
+def test_no_secret_is_shown(place: Place, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password from the environment reaches the container, and nothing that is shown."""
+    monkeypatch.setenv("SHOP_PASSWORD", "correct-horse")
+    sick = shop.release("leaky", web="sick")
+    with pytest.raises(DeployError) as failed:
+        place.deploy(sick)
+    assert failed.value.log == ("leaky starts, password ***",)
+    given = place.deployment(sick)
+    shown = [place.engine.render(given), *place.engine.commands(given), *place.said]
+    assert "correct-horse" not in "\n".join([*shown, failed.value.message, failed.value.hint])
+
+
+def test_an_engine_that_is_dead_is_named(hosts: lab.Lab, place: Place, shop: Shop) -> None:
+    """A host without an engine is named at once, before a deploy and in the middle of one."""
+    there = replace(place, target=replace(place.target, host=hosts.hosts["host2"]))
+    there.deploy(shop.release("dying"))
+    released = shop.release("dead", web="slow")
+    there.engine.require_ready(there.deployment(released))
+    threading.Timer(2, kill_engine, (hosts, "host2")).start()
+    try:
+        with pytest.raises(UnavailableError, match=f"of production \\({there.target.host}\\)"):
+            there.deploy(released)
+        with pytest.raises(UnavailableError, match="does not answer"):
+            there.engine.require_ready(there.deployment(released))
+        with pytest.raises(UnavailableError, match="does not answer"):
+            there.running(released)
+    finally:
+        lab.up(state=hosts.state)
+        remove(there)
+
+
+def test_pulling_takes_credentials(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry with a password: the client's credentials do, and without them it says so."""
+    state = tmp_path_factory.mktemp("auth") / "lab"
+    running = lab.up(hosts=1, auth=True, state=state)
+    try:
+        definition = folder / "store.yaml"
+        definition.write_text("services: {web: {image: '${BUILDONCE_IMAGE_WEB}'}}")
+        target = Target("production", "compose", running.hosts["host1"], "private")
+        place = Place(target, definition, "")
+        store = ImageRef.parse(running.store_image)
+        given = place.deployment({"web": store})
+        with pytest.raises(UnavailableError, match=r"web: .* the registry wants credentials") as no:
+            place.engine.require_ready(given)
+        assert no.value.hint.startswith(f"docker login {running.registry}")
+        monkeypatch.setenv("DOCKER_CONFIG", str(running.docker_config))
+        place.engine.require_ready(given)
+    finally:
+        lab.down(state)
