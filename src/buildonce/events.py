@@ -160,7 +160,8 @@ def pruned(
     """Take releases out of use: their records move to ``pruned/`` until their tags are gone.
 
     What may go is chosen again from the state that the event is appended to: a promotion
-    that began meanwhile keeps its release.
+    that began meanwhile keeps its release. That a release is held is not forgotten: it can be
+    built again.
     """
     chosen = choose(snapshot)
     files: Files = {}
@@ -168,7 +169,8 @@ def pruned(
         files[release_path(sha)] = None
         files[pruned_path(sha)] = snapshot.release(sha)
         for environment in snapshot.folders("standings"):
-            if snapshot.standing(environment, sha):
+            standing = snapshot.standing(environment, sha)
+            if standing and not standing.held:
                 files[standing_path(environment, sha)] = None
     return _about_releases("pruned", chosen, actor, files)
 
