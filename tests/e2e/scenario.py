@@ -79,7 +79,8 @@ def pytest_terminal_summary(
 
 def app(repo: Monorepo, *, dry_run: bool = False, **settings: Any) -> App:
     """What a command is given, as `inv` makes it; `settings` override the configuration's."""
-    table = {**read_table(repo.root), "registry": repo.registry, **settings}
+    place = {"registry": repo.registry, "image": f"{{registry}}/{repo.namespace}/{{service}}"}
+    table = {**read_table(repo.root), **place, **settings}
     return App(repo.root, table, dry_run=dry_run, report=Heard())
 
 

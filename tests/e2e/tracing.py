@@ -1,0 +1,130 @@
+"""What a command does to the world, one process and one request after the other.
+
+A child process stops whenever it is about to start a process or to send a request; a trace looks
+whether the world has changed since the last stop. So side effects are found, not listed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from buildonce import parallel
+from buildonce.errors import BuildonceError
+from tests.e2e.support import Monorepo
+
+Stop = tuple[str, int]
+
+
+class Tracer:
+    """Tells `reached` when this process is about to start another or to send (part of) a request.
+
+    A stop has a name and is counted under it: `("git push", 2)`.
+    """
+
+    def __init__(self, reached: Callable[[Stop], None]) -> None:
+        self._reached = reached
+        self._counted: Counter[str] = Counter()
+        self._busy = False
+        sys.addaudithook(self._hear)
+
+    def stop(self, name: str) -> None:
+        if not self._busy:
+            self._busy = True
+            self._counted[name] += 1
+            self._reached((name, self._counted[name]))
+            self._busy = False
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen":
+            words = [word for word in arguments[1] if "=" not in word and word != "-c"]
+            self.stop(" ".join(words[:2]))
+        elif event == "http.client.send":
+            first = arguments[1].partition(b"\r\n")[0].decode()
+            self.stop(first.split("/")[0] if first.endswith("HTTP/1.1") else "a request's body")
+
+
+_CRASHED = 70
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run `work` in a process of its own, one request after the other; return how it ended."""
+    child = os.fork()
+    if child == 0:
+        code = _CRASHED
+        try:
+            parallel.WORKERS = 1
+            work()
+            code = 0
+        except BuildonceError as error:
+            code = error.exit_code
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What changed the world in a command's run, and the stops before and after each."""
+
+    effects: list[str]
+    stops: list[Stop]
+
+
+def trace(repo: Monorepo, command: Callable[[], None], folder: Path) -> Trace:
+    """Run a command and look at the world at each of its stops."""
+    report = folder / repo.namespace
+
+    def run() -> None:
+        last: list[tuple[Stop, object]] = [(("the start", 1), world(repo))]
+
+        def reached(stop: Stop) -> None:
+            (before, was), now = last.pop(), world(repo)
+            last.append((stop, now))
+            if was != now:
+                with report.open("a") as file:
+                    file.write(json.dumps([before, stop]) + "\n")
+
+        tracer = Tracer(reached)
+        command()
+        tracer.stop("the end")
+
+    assert in_child(run) == 0
+    pairs = [json.loads(line) for line in report.read_text().splitlines()]
+    stops = dict.fromkeys((str(name), int(count)) for pair in pairs for name, count in pair)
+    return Trace([name for (name, _), _ in pairs], list(stops))
+
+
+def world(repo: Monorepo) -> object:
+    """Everything that lasts: the files of the clone's repository and of the remote, and tags."""
+    files = {
+        (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+        for root in (repo.root / ".git", repo.origin)
+        for path in root.rglob("*")
+    }
+    return files, {service: repo.images(service).tags() for service in repo.services}
+
+
+def run_until(there: Stop, happens: Callable[[], None], command: Callable[[], None]) -> int:
+    """Run a command in a process of its own; at a stop, have something happen; return its end."""
+
+    def run() -> None:
+        tracer = Tracer(lambda stop: happens() if stop == there else None)
+        command()
+        tracer.stop("the end")
+
+    return in_child(run)
+
+
+def killed_at(there: Stop, command: Callable[[], None]) -> bool:
+    """Kill a command at a stop; tell whether it got there."""
+    return (
+        run_until(there, lambda: os.kill(os.getpid(), signal.SIGKILL), command) == -signal.SIGKILL
+    )
