@@ -16,7 +16,7 @@ from buildonce.refs import Digest
 _VARIABLE = re.compile(
     r"\$\$|\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^{}]*)\})"
 )
-_NESTED = re.compile(r"\$\{(BUILDONCE_IMAGE_\w+)")
+_LEFT = re.compile(r"\$\$|\$\{?(BUILDONCE_IMAGE_\w+)")
 _BY_DIGEST = re.compile(r".+@(sha256:[0-9a-f]{64})")
 
 
@@ -59,9 +59,9 @@ def render(deployment: Deployment) -> str:
         return images[name]
 
     text = _VARIABLE.sub(fill, deployment.definition)
-    if nested := _NESTED.search(text):
+    if left := [name for name in _LEFT.findall(text) if name]:
         raise UsageError(
-            f"{deployment.file.name} asks for ${{{nested[1]}}}, which is no image of this release",
+            f"{deployment.file.name} asks for ${{{left[0]}}}, which is no image of this release",
             hint=f"it may use {', '.join(images)}, each as ${{NAME}} or ${{NAME:?words}}",
         )
     if unused := sorted(set(images) - used):

@@ -52,7 +52,6 @@ class Container:
     exit_code: int
     restarts: int
     started_at: str
-    error: str
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any]) -> Container:
@@ -70,7 +69,6 @@ class Container:
             exit_code=int(state.get("ExitCode") or 0),
             restarts=int(inspected.get("RestartCount") or 0),
             started_at=state.get("StartedAt", ""),
-            error=state.get("Error", ""),
         )
 
     @property
