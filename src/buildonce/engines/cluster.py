@@ -138,10 +138,8 @@ class Stack:
         return [task for task in self.tasks_of(service) if task.state in ends]
 
     def node(self, task: Task) -> Node:
-        """Return the node of a task; one without a node waits for one."""
-        return self.nodes.get(
-            task.node, Node("no node yet" if not task.node else "a lost node", False)
-        )
+        """Return the node of a task; one that waits for a node, or has lost it, has none."""
+        return self.nodes.get(task.node, NOWHERE)
 
 
 def read(docker: Docker, stack: str) -> Stack:

@@ -77,7 +77,7 @@ class Rollout:
         return (
             task.state == "running"
             and task.image == service.image
-            and (self._is_same(service) or task not in self._before(task))
+            and (self._is_same(service) or not self._before(task))
         )
 
     def _is_steady(self, task: Task) -> bool:

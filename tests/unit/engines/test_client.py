@@ -16,6 +16,11 @@ from buildonce.refs import Digest, Repository
 REF = Repository("r.example", "web").at(Digest("sha256:" + "a" * 64))
 
 
+@pytest.fixture(autouse=True)
+def nothing_outside() -> None:
+    """The one process that these tests start is a script of their own, in docker's place."""
+
+
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `docker` that is a script; without one it succeeds and says nothing."""
