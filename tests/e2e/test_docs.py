@@ -115,8 +115,8 @@ def monorepo(tmp_path: Path) -> Iterator[Monorepo]:
     made.succeed("git", "init", "--quiet", "--bare", "--initial-branch=main", "../origin.git")
     made.succeed("git", "init", "--quiet", "--initial-branch=main")
     made.succeed("git", "remote", "add", "origin", "../origin.git")
-    made.succeed("git", "config", "user.name", "Ada")
-    made.succeed("git", "config", "user.email", "ada@example.org")
+    made.succeed("git", "config", "user.name", "somebody")
+    made.succeed("git", "config", "user.email", "somebody@example.org")
     made.write_files(ADOPT)
     yield made
     made.succeed(*COMPOSE, "down", "--volumes")
