@@ -47,7 +47,7 @@ def require_available(release: Release, parts: Parts) -> None:
         raise IntegrityError(
             f"release {release.sha} cannot be had any more; missing in the registry:\n  "
             + "\n  ".join(missing),
-            hint="inv history ENV shows the other releases that were good there",
+            hint="choose another release: inv history, with the environment's name, lists them",
         )
 
 

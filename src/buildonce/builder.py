@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from buildonce.refs import Digest, parse_digest
 _ENVIRONMENT = {"BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
 """The definition is our own and names an exported tree outside the working directory; Buildx
 asks for consent in such a case (docs.docker.com, "bake --allow")."""
+
+
+_CONSENT = "Your build is requesting privileges"
 
 
 class Buildx:
@@ -56,9 +59,9 @@ class Buildx:
                 files=bakefile, metadata_file=metadata, progress="plain", stream_logs=True,
                 variables=_ENVIRONMENT,
             )  # fmt: skip
-            for line in lines:
-                said = str(line).rstrip() or said
-                on_log(str(line).rstrip())
+            for line in without_consent(str(line).rstrip() for line in lines):
+                said = line or said
+                on_log(line)
         except DockerException as error:
             raise PreconditionError(
                 f"the build failed (docker buildx bake ended with {error.return_code}): {said}",
@@ -68,3 +71,15 @@ class Buildx:
             raise UnavailableError(
                 "there is no docker client on this machine", hint="install docker with Buildx"
             ) from None
+
+
+def without_consent(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out what Buildx says about privileges even where it was told not to ask for consent.
+
+    It begins with the sentence below and ends where the build's own log begins.
+    """
+    asking = False
+    for line in lines:
+        asking = line.startswith(_CONSENT) or (asking and not line.startswith("#"))
+        if not asking:
+            yield line

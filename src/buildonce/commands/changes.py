@@ -55,7 +55,9 @@ def _between(app: App, old: str, new: str, direction: str) -> list[Change]:
             hint=error.hint,
         ) from None
     touched = {
-        service: {one.revision for one in app.git.commits(old, new, table.inputs)}
+        service: {
+            one.revision for one in app.git.commits(old, new, table.inputs or (table.context,))
+        }
         for service, table in app.project.services.items()
     }
     return [

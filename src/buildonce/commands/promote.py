@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from buildonce.planfile import PlanFile, PlannedState, read_plan, require_unmove
 from buildonce.refs import short
 from buildonce.release import Release
 from buildonce.rules import enforce, violations
+
+
+_HEX = re.compile(r"[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def release_in_question(app: App, snapshot: Snapshot, environment: str, name: st
     """
     before = app.project.environment(environment).after
     if name is not None or before is None:
-        return app.sha(app.commit(name or "HEAD"))
+        return _sha_of(app, snapshot, name or "HEAD")
     sha = snapshot.environment(before).release
     if sha is None:
         raise PreconditionError(
@@ -138,10 +142,16 @@ def _release_to_promote(
     return required_release(snapshot, release_in_question(app, snapshot, environment, name))
 
 
-def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str) -> str:
+def _sha_of(app: App, snapshot: Snapshot, name: str) -> str:
+    """Return a commit's tag; one that was released needs not be in this clone."""
     sha = name[: app.project.sha_length]
-    if snapshot.release(sha) is None:
-        sha = app.sha(app.commit(name))
+    if _HEX.fullmatch(name) and len(sha) == app.project.sha_length and snapshot.release(sha):
+        return sha
+    return app.sha(app.commit(name))
+
+
+def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str) -> str:
+    sha = _sha_of(app, snapshot, name)
     if snapshot.standing(record.environment, sha) is None:
         raise PreconditionError(
             f"{sha} was never good in {record.environment}",
@@ -215,15 +225,18 @@ def _plan(
     plan = plan_promotion(record, request.release, operation, pointers, running)
     if not plan.steps:
         return plan
-    overridden = _enforce(app, snapshot, request)
+    overridden = _enforce(app, snapshot, request, record)
     _require_not_held(snapshot, request)
     require_available(request.release, app.registry)
     operation = operation.model_copy(update={"overrides": overridden})
     return plan_promotion(record, request.release, operation, pointers, running)
 
 
-def _enforce(app: App, snapshot: Snapshot, request: Request) -> tuple[str, ...]:
-    if request.kind == "rollback":  # no rule may stand in the way back
+def _enforce(
+    app: App, snapshot: Snapshot, request: Request, record: EnvironmentRecord
+) -> tuple[str, ...]:
+    """Return the rules that are broken with leave; none stands in the way of back or repair."""
+    if request.kind == "rollback" or request.release.sha == record.release:
         return ()
     environment = app.project.environment(request.environment)
     sha = request.release.sha
@@ -264,6 +277,8 @@ def _tell(app: App, request: Request, record: EnvironmentRecord, before: Digests
         tag = image.tag(request.environment)
         rows.append([name, str(tag), short(old) if old else "nothing", short(image.digest)])
     app.report.table(["service", "pointer", "from", "to"], rows)
-    app.report.say(
-        f"{request.environment} runs {request.release.sha} (before: {record.release or 'nothing'})"
-    )
+    what = f"{request.environment} runs {request.release.sha}"
+    if record.release == request.release.sha:
+        app.report.say(f"{what}, as before: what had drifted was put right")
+    else:
+        app.report.say(f"{what} (before: {record.release or 'nothing'})")
