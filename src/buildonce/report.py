@@ -22,7 +22,7 @@ from buildonce.plan import Plan
 from buildonce.refs import short
 from buildonce.verify import Evidence
 
-_WIDTH_FOR_FILES = 160
+_WIDTH_FOR_FILES = 240
 PATIENCE = 2.0
 """Seconds after which a step is announced where nothing can spin."""
 
@@ -108,7 +108,9 @@ class Reporter:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table."""
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self.out.print(table)
