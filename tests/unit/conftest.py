@@ -1,0 +1,22 @@
+"""Unit tests touch nothing but memory and their own temporary folder."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from typing import NoReturn
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every subprocess and every connection fail the test."""
+
+    def refuse(*arguments: object, **_: object) -> NoReturn:
+        pytest.fail(f"a unit test reached outside: {arguments[:2]}")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for name in ("GITHUB_ACTOR", "GITHUB_OUTPUT", "GITHUB_RUN_ID", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)

@@ -1,0 +1,175 @@
+"""`[tool.buildonce]`: what is accepted, and what a wrong table's author is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from buildonce.config import Project, parse, read_table
+from buildonce.errors import UsageError
+
+SMALLEST: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
+
+
+def table(**changed: Any) -> dict[str, Any]:
+    return {**SMALLEST, **changed}
+
+
+def service(**settings: Any) -> dict[str, Any]:
+    return table(services={"api": settings})
+
+
+def environments(**named: dict[str, Any]) -> dict[str, Any]:
+    return table(environments=named)
+
+
+def refusal(wrong: dict[str, Any]) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse(wrong)
+    assert caught.value.exit_code == 2
+    return caught.value.message
+
+
+def test_the_defaults_are_those_of_the_field() -> None:
+    """Two keys are enough: the rest is what most projects want."""
+    project = parse(SMALLEST)
+    assert str(project.repository("api")) == "ghcr.io/acme/api"
+    assert project.dockerfile("api") == "api/Dockerfile"
+    assert project.service("api").context == "."
+    assert (project.platform, project.sha_length, project.cache) == ("linux/amd64", 12, True)
+    assert (project.ledger_branch, project.ledger_remote) == ("release-ledger", "origin")
+
+
+def test_a_context_of_its_own_has_the_dockerfile_in_it() -> None:
+    """A service with a context is built from there unless it names a Dockerfile."""
+    assert parse(service(context="apps/api")).dockerfile("api") == "apps/api/Dockerfile"
+    named = service(context="apps/api", dockerfile="docker/api")
+    assert parse(named).dockerfile("api") == "docker/api"
+
+
+def test_the_image_template_is_filled_in() -> None:
+    """The template places registry and service where it wants them."""
+    project = parse(table(image="{registry}/shop/{service}-image"))
+    assert str(project.repository("api")) == "ghcr.io/acme/shop/api-image"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (table(registri="x"), "tool.buildonce.registri: unknown key; perhaps you meant 'registry'"),
+        (service(dockerfil="x"), "services.api.dockerfil: unknown key; perhaps you meant 'dock"),
+        (environments(staging={"aftr": "x"}), "aftr: unknown key; perhaps you meant 'after'"),
+        (table(zebra=1), "tool.buildonce.zebra: unknown key"),
+        ({"services": {"api": {}}}, "tool.buildonce.registry: is missing"),
+        ({"registry": "ghcr.io"}, "tool.buildonce.services: is missing"),
+        (table(services={}), "tool.buildonce.services = {}"),
+        (table(registry=5), "tool.buildonce.registry = 5"),
+        (table(platform="linux"), "tool.buildonce.platform = 'linux'"),
+        (table(sha_length=4), "tool.buildonce.sha_length = 4"),
+        (table(sha_length=41), "tool.buildonce.sha_length = 41"),
+        (service(context="/etc"), "tool.buildonce.services.api.context = '/etc'"),
+        (service(context="../other"), "must be a path inside the repository"),
+        (service(dockerfile="-f"), "must be a path inside the repository"),
+        (service(inputs=["a/../../b"]), "services.api.inputs.0 = 'a/../../b'"),
+        (service(args={"1ST": "x"}), "services.api.args.1ST"),
+        (service(target="--push"), "services.api.target = '--push'"),
+        (table(image="{registry}/{servise}"), "may use {registry} and {service} only"),
+        (table(image="{registry}/UPPER/{service}"), "is not an image name"),
+        (table(bases={"python": "not a name"}), "tool.buildonce.bases.python = 'not a name'"),
+        (table(ledger_branch="--force"), "tool.buildonce.ledger_branch = '--force'"),
+        (table(ledger_remote="--exec=x"), "tool.buildonce.ledger_remote = '--exec=x'"),
+        (environments(latest={}), "environments.latest: the tag 'latest' is used for something"),
+        (environments(dev={}), "environments.dev: the tag 'dev' is used for something"),
+        (environments(buildcache={}), "the tag 'buildcache' is used for something else"),
+        (environments(abcdef012345={}), "the tag 'abcdef012345' is used for something else"),
+        (environments(live={"after": "tset"}, test={}), "perhaps you meant 'test'"),
+        (environments(live={"after": "live"}), "environments.live.after: live after live is a"),
+    ],
+)
+def test_a_problem_is_told_with_its_path_and_value(wrong: dict[str, Any], told: str) -> None:
+    """The message names the TOML path, the offending value, and what was perhaps meant."""
+    assert told in refusal(wrong)
+
+
+@pytest.mark.parametrize("name", ["-rf", "--push", "Api", "a b", "", "a/b", "a:b", "x" * 64])
+@pytest.mark.parametrize("kind", ["services", "environments"])
+def test_a_name_that_could_be_an_option_or_a_path_is_refused(kind: str, name: str) -> None:
+    """Names that reach a command line or a tag are held to a grammar when they are read."""
+    assert f"tool.buildonce.{kind}.{name}" in refusal(table(**{kind: {name: {}}}))
+
+
+def test_a_circle_of_environments_is_shown() -> None:
+    """`after` that leads back to itself is told with the whole way round."""
+    wrong = environments(a={"after": "b"}, b={"after": "c"}, c={"after": "a"})
+    assert "a after b after c after a is a circle" in refusal(wrong)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Nobody has to run it once for each mistake."""
+    told = refusal(table(platform="linux", sha_length=1, zebra=1))
+    assert len(told.splitlines()) == 4
+
+
+def test_the_types_are_frozen() -> None:
+    """A configuration that was read stays as it is."""
+    project = parse(SMALLEST)
+    with pytest.raises(ValueError, match="frozen"):
+        project.registry = "elsewhere"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", ["service", "environment"])
+def test_an_unknown_name_is_told_with_the_known_ones(kind: str) -> None:
+    """Asking for what is not configured names what was perhaps meant, and all there are."""
+    project = parse(table(services={"worker": {}}, environments={"workers": {}}))
+    with pytest.raises(UsageError) as caught:
+        getattr(project, kind)("wroker")
+    assert "perhaps you meant 'worker" in caught.value.message
+    assert "worker" in caught.value.hint
+
+
+def test_the_table_is_read_from_the_projects_folder(tmp_path: Path) -> None:
+    """`pyproject.toml` beside tasks.py is where the table is."""
+    (tmp_path / "pyproject.toml").write_text('[tool.buildonce]\nregistry = "ghcr.io/acme"\n')
+    assert read_table(tmp_path) == {"registry": "ghcr.io/acme"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "there is no"),
+        ("", "has no table [tool.buildonce]"),
+        ("[tool]\nbuildonce = 5\n", "has no table [tool.buildonce]"),
+        ("[tool.buildonce", "cannot be read"),
+    ],
+)
+def test_a_file_without_a_table_is_told(tmp_path: Path, content: str | None, told: str) -> None:
+    """A missing file, a missing table and broken TOML are told apart, with the file's path."""
+    if content is not None:
+        (tmp_path / "pyproject.toml").write_text(content)
+    with pytest.raises(UsageError) as caught:
+        read_table(tmp_path)
+    assert told in caught.value.message
+    assert str(tmp_path / "pyproject.toml") in caught.value.message
+
+
+def test_the_schema_describes_every_key() -> None:
+    """Editors get a valid JSON Schema with a sentence for each key."""
+    schema = Project.model_json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    tables = [schema, *schema["$defs"].values()]
+    for keys in (one["properties"] for one in tables if "properties" in one):
+        undescribed = [name for name, key in keys.items() if "description" not in key]
+        assert undescribed in ([], ["start", "end", "timezone"])
+
+
+def test_the_schema_agrees_with_the_code() -> None:
+    """What the code accepts the schema accepts, and a misspelt key neither."""
+    validator = jsonschema.Draft202012Validator(Project.model_json_schema())
+    validator.validate(SMALLEST)
+    validator.validate(environments(staging={}, production={"after": "staging", "soak": "30m"}))
+    assert not validator.is_valid(table(registri="x"))
+    assert not validator.is_valid(service(dockerfil="x"))
+    assert not validator.is_valid({"registry": "ghcr.io"})

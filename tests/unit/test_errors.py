@@ -1,0 +1,35 @@
+"""The exception tree: a stable exit code for each kind of failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildonce import errors
+from buildonce.errors import BuildonceError
+
+CODES = {
+    "UsageError": 2,
+    "PreconditionError": 3,
+    "BusyError": 4,
+    "IntegrityError": 5,
+    "UnavailableError": 6,
+    "RolledBackError": 7,
+    "BrokenError": 8,
+    "DifferenceError": 9,
+    "StoppedError": 130,
+    "TerminatedError": 143,
+}
+
+
+@pytest.mark.parametrize(("name", "code"), CODES.items())
+def test_exit_codes_are_a_promise(name: str, code: int) -> None:
+    """Scripts rely on them: each kind keeps its number."""
+    kind = getattr(errors, name)
+    assert issubclass(kind, BuildonceError)
+    assert kind.exit_code == code
+
+
+def test_every_kind_is_in_the_list() -> None:
+    """No error of the tree goes without a promised exit code."""
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    assert kinds == {*CODES, "BuildonceError"}
