@@ -21,7 +21,6 @@ from buildonce.refs import short
 from buildonce.release import Release
 from buildonce.rules import enforce, violations
 
-
 _HEX = re.compile(r"[0-9a-f]+")
 
 
