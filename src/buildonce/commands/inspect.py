@@ -162,8 +162,9 @@ def _state(record: EnvironmentRecord) -> str:
 
 
 def _status_row(row: dict[str, object]) -> list[str]:
-    if row["release"] is None:
-        return [str(row["environment"]), str(row["state"]), "nothing yet", *[""] * 6]
+    if "service" not in row:
+        runs = f"{row['release']}: there is no record of it" if row["release"] else "nothing yet"
+        return [str(row["environment"]), str(row["state"]), runs, *[""] * 6]
     time = row["committed_at"]
     age = _age(now(), time) if isinstance(time, int) else "not in this clone"
     return [
