@@ -139,6 +139,26 @@ def test_the_umask_does_not_get_in(repo: Monorepo) -> None:
         os.umask(before)
 
 
+def test_the_source_is_named_without_its_password(repo: Monorepo) -> None:
+    """A remote's web address becomes a label; a password in it gets nowhere."""
+    repo.git("remote", "set-url", "origin", "https://robot:secret@git.example.org/acme/shop.git")
+    repo.git("config", f"url.{repo.origin}.insteadOf", repo.git("remote", "get-url", "origin"))
+    done = repo.inv("build", "--sha")
+    assert repo.images("web").labels(repo.sha())["source"] == "https://git.example.org/acme/shop"
+    assert "secret" not in done.out + done.err
+
+
+def test_an_unreachable_remote_is_named_without_its_password(built: Monorepo) -> None:
+    """What git says about a remote is passed on, but for the password in its address."""
+    built.git("remote", "set-url", "origin", "https://robot:secret@127.0.0.1:9/acme/shop.git")
+    try:
+        done = built.inv("status", expect=6)
+    finally:
+        built.git("remote", "set-url", "origin", str(built.origin))
+    assert "127.0.0.1:9" in done.err
+    assert "secret" not in done.out + done.err
+
+
 @pytest.mark.parametrize("command", [("build", "--sha"), ("promote", "staging"), ("verify",)])
 def test_a_remote_that_is_gone(built: Monorepo, command: tuple[str, ...]) -> None:
     """A git remote that does not answer ends with 6, its name and the command that asks it."""
