@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -22,8 +23,10 @@ from buildonce import events
 from buildonce.app import App
 from buildonce.config import read_table
 from buildonce.refs import digest_of, parse_digest
+from buildonce.registry import Registry
 from buildonce.release import Image, Release
 from buildonce.report import Reporter
+from tests.e2e.checkpoint import Checkpoint
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.wire import OCI_MANIFEST, Images, Stored
 
@@ -129,6 +132,29 @@ def push(repo: Monorepo, service: str, revision: str) -> Image:
     stored = Stored(json.dumps(manifest).encode(), OCI_MANIFEST)
     images.put(revision[:12], stored)
     return Image(image=str(images), digest=parse_digest(stored.digest))
+
+
+@contextmanager
+def put_back(kept: Checkpoint) -> Iterator[Monorepo]:
+    """Let a test have a monorepo that others will have as well; put it back as it was."""
+    repo = kept.repo
+    head = repo.git("rev-parse", "HEAD")
+    repo.git("fetch", "--quiet", "origin", f"{LEDGER}:refs/buildonce/{LEDGER}")
+    try:
+        yield repo
+    finally:
+        repo.git("reset", "--quiet", "--hard", head)
+        kept.restore()
+
+
+class Killed(BaseException):
+    """This process is as good as dead: nothing of the library may catch it."""
+
+
+def leave_open(command: Callable[[], None]) -> None:
+    """Run a promotion or rollback that dies once its intent is in the ledger."""
+    with mock.patch.object(Registry, "point", side_effect=Killed), pytest.raises(Killed):
+        command()
 
 
 def facts(repo: Monorepo) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort, resume
 from buildonce.errors import BrokenError, BuildonceError, UnavailableError
 from tests.e2e.checkpoint import Checkpoint
-from tests.e2e.scenario import Figures, app, facts, heard, release
+from tests.e2e.scenario import Figures, app, facts, heard, put_back, release
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.tracing import run_until, trace
 
@@ -50,9 +50,8 @@ def released_twice(make: Callable[..., Monorepo], env: Mapping[str, str]) -> Che
 @pytest.fixture
 def released(project: Monorepo, released_twice: Checkpoint) -> Iterator[Monorepo]:
     """A monorepo that has run two releases in staging and has a third one built."""
-    released_twice.repo.git("fetch", "--quiet", "origin", f"{LEDGER}:refs/buildonce/{LEDGER}")
-    yield released_twice.repo
-    released_twice.restore()
+    with put_back(released_twice) as repo:
+        yield repo
 
 
 def refusals(repo: Monorepo, *commands: str) -> list[BuildonceError]:

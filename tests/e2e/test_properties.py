@@ -34,7 +34,7 @@ from buildonce.commands.recover import abort, resume
 from buildonce.errors import BusyError, DifferenceError, PreconditionError
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Registry
-from tests.e2e.scenario import EARLY, Figures, app, record_release
+from tests.e2e.scenario import EARLY, Figures, Killed, app, record_release
 from tests.e2e.support import LEDGER, Monorepo
 
 EXAMPLES, STEPS, COMMITS = 8, 50, 5
@@ -53,10 +53,6 @@ environments = some.sampled_from(list(BEFORE))
 commits = some.integers(0, COMMITS * 4 - 1)
 stops = some.sampled_from(STOPS)
 picks = some.integers(0, len(BEFORE) - 1)
-
-
-class Killed(BaseException):
-    """The process is dead: nothing of the library may catch this."""
 
 
 @contextmanager
