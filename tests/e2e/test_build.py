@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Docker
-from tests.e2e.support import SERVICES, Monorepo, ended
+from tests.e2e.support import LEDGER, SERVICES, Done, Monorepo, ended
 from tests.e2e.wire import OCI_MANIFEST, another
 
 
@@ -116,20 +116,27 @@ def test_two_builds_of_one_commit_at_the_same_time_agree(
     repo: Monorepo, docker: Docker, tmp_path: Path
 ) -> None:
     """Both end well with the same recorded digests, although their bytes differ."""
-    docker.before_a_build(both_have_arrived(tmp_path))
-    flavours = [{"INVOKE_BUILDONCE_SERVICES_WEB_ARGS_FLAVOUR": one} for one in ("sweet", "sour")]
-    clones = [repo.clone(tmp_path / str(number)) for number in range(2)]
-    running = [
-        clone.start("build", "--sha", env={**docker.env, **flavour})
-        for clone, flavour in zip(clones, flavours, strict=True)
-    ]
-    ends = [ended(process) for process in running]
-    assert [end.code for end in ends] == [0, 0], ends
-    assert len(docker.builds()) == 2
-    record = repo.record(f"releases/{repo.sha()}.json")
-    digests = {name: image["digest"] for name, image in record["services"].items()}
-    assert digests == repo.digests(repo.sha())
-    assert all(digest[7:19] in end.out for end in ends for digest in digests.values())
+    arrived = f"ls {tmp_path} | grep -c arrived-"
+    docker.before_a_build(
+        f"touch {tmp_path}/arrived-$$; while [ $({arrived}) -lt 2 ]; do sleep 0.05; done"
+    )
+    agree(repo, docker, [flavoured(repo, docker, tmp_path, one) for one in ("sweet", "sour")])
+
+
+def test_who_pushes_second_yields_to_who_recorded_first(
+    repo: Monorepo, docker: Docker, tmp_path: Path
+) -> None:
+    """A build that overwrote the tag after another was recorded points it back."""
+    recorded = f"git -C {repo.origin} rev-parse --quiet --verify {LEDGER}"
+    docker.before_a_build(
+        f'case "$INVOKE_BUILDONCE_SERVICES_WEB_ARGS_FLAVOUR" in '
+        f"first) until [ -e {tmp_path}/second ]; do sleep 0.05; done ;; "
+        f"*) touch {tmp_path}/second; until {recorded} >/dev/null; do sleep 0.05; done ;; esac"
+    )
+    first, second = [flavoured(repo, docker, tmp_path, one) for one in ("first", "second")]
+    _, late = agree(repo, docker, [first, second])
+    assert "another build was recorded first" in late.err
+    assert "FLAVOUR=first" in repo.images("web").config(repo.sha())["config"]["Env"]
 
 
 def test_one_service_first_then_the_rest(repo: Monorepo, docker: Docker) -> None:
@@ -188,12 +195,23 @@ def test_a_base_image_that_is_not_there_is_named(repo: Monorepo) -> None:
     assert missing in repo.inv("build", "--sha", expect=3).err
 
 
-def both_have_arrived(folder: Path) -> str:
-    """A line of shell that waits until two processes have come to it."""
-    return (
-        f"touch {folder}/arrived-$$; "
-        f"while [ $(ls {folder} | grep -c arrived-) -lt 2 ]; do sleep 0.05; done"
-    )
+def flavoured(repo: Monorepo, docker: Docker, folder: Path, flavour: str) -> subprocess.Popen[str]:
+    """Begin a build of the same commit, elsewhere, that makes other bytes."""
+    other = {"INVOKE_BUILDONCE_SERVICES_WEB_ARGS_FLAVOUR": flavour}
+    clone = repo.clone(folder / f"clone-{flavour}")
+    return clone.start("build", "--sha", env={**docker.env, **other})
+
+
+def agree(repo: Monorepo, docker: Docker, running: list[subprocess.Popen[str]]) -> list[Done]:
+    """Wait for builds that really built, and see that each tells what was recorded."""
+    ends = [ended(process) for process in running]
+    assert [end.code for end in ends] == [0] * len(running), ends
+    assert len(docker.builds()) == len(running)
+    record = repo.record(f"releases/{repo.sha()}.json")
+    digests = {name: image["digest"] for name, image in record["services"].items()}
+    assert digests == repo.digests(repo.sha())
+    assert all(digest[7:19] in end.out for end in ends for digest in digests.values())
+    return ends
 
 
 def built_on(repo: Monorepo) -> str:

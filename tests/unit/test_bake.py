@@ -48,12 +48,12 @@ def test_a_service_is_built_from_the_exported_tree() -> None:
 
 
 def test_an_image_is_pushed_plain_for_one_platform() -> None:
-    """One tag, one platform, no attestation that would wrap the manifest in an index."""
+    """One tag, one platform, no attestation to wrap it in an index, no copy in the engine."""
     api = target("api")
     assert api["tags"] == [f"registry.example.org/api:{SHA}"]
     assert api["platforms"] == ["linux/amd64"]
     (output,) = api["output"]
-    assert {"type=image", "push=true"} <= set(output.split(","))
+    assert {"type=image", "push=true", "store=false"} <= set(output.split(","))
     assert api["attest"] == ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 
 
