@@ -170,12 +170,12 @@ class Registry:
         """Remove a tag and nothing else: what it names stays, under its digest and other tags.
 
         Registries that cannot remove a tag by its name (Distribution 2) remove a manifest with
-        all its tags; there the tag first gets a manifest that nothing else names.
+        all its tags; there the tag first gets a manifest that nothing else names. Where that
+        cannot be removed either, the tag names again what it named.
         """
         response = self._send("DELETE", tag.repository, _manifest(tag))
         if response.status in (400, 405):
-            placeholder = self._put_placeholder(tag)
-            response = self._send("DELETE", tag.repository, f"/manifests/{placeholder}")
+            response = self._remove_with_manifest(tag)
         if response.status not in (202, 404):
             raise _failed(response, f"removing {tag}")
 
@@ -188,6 +188,14 @@ class Registry:
         begun = self._send("POST", repository, "/blobs/uploads/")
         _expect(begun, 202, f"beginning an upload to {repository}")
         self._send("DELETE", repository, begun.headers["Location"])
+
+    def _remove_with_manifest(self, tag: ImageRef) -> urllib3.BaseHTTPResponse:
+        named = self.manifest(tag)
+        placeholder = self._put_placeholder(tag)
+        response = self._send("DELETE", tag.repository, f"/manifests/{placeholder}")
+        if named and response.status != 202:
+            self._put(tag, named.content, named.media_type)
+        return response
 
     def _put_placeholder(self, tag: ImageRef) -> Digest:
         self._put_blob(tag.repository, _EMPTY)
