@@ -11,7 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 from unittest import mock
@@ -105,13 +105,14 @@ def release(repo: Monorepo, message: str = "Change", **changed: str) -> str:
     return sha
 
 
-def record_release(repo: Monorepo, revision: str, at: datetime = EARLY) -> Release:
-    """Push images of a commit and record them; only the ledger's own way of writing is used."""
+def record_release(repo: Monorepo, revision: str, at: datetime | None = None) -> Release:
+    """Push images of a commit and record them; without a time, later commits are built later."""
     sha = revision[:12]
     services = {service: push(repo, service, revision) for service in repo.services}
+    depth = timedelta(minutes=int(repo.git("rev-list", "--count", revision)))
     made = Release(
         revision=revision, sha=sha, expects=repo.services, services=services,
-        built_at=at, built_by="Bo Builder <bo@example.org>", built_with="a test",
+        built_at=at or EARLY + depth, built_by="Bo Builder <bo@example.org>", built_with="a test",
     )  # fmt: skip
     app(repo).ledger.append(lambda snapshot: events.built(snapshot, made))
     return made

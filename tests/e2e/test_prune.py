@@ -1,0 +1,225 @@
+"""`inv prune`: what nothing needs goes, tag by tag, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from unittest import mock
+
+import pytest
+
+from buildonce.app import App, now
+from buildonce.commands.inspect import verify
+from buildonce.commands.promote import promote, rollback
+from buildonce.commands.prune import prune
+from buildonce.commands.recover import abort, resume
+from buildonce.errors import PreconditionError, UnavailableError
+from buildonce.execute.promotions import Promotions
+from buildonce.execute.prunings import Prunings
+from buildonce.registry import Registry
+from tests.e2e.scenario import Killed, app, facts, heard, leave_open, record_release, release
+from tests.e2e.support import Monorepo
+
+KEEP_ONE = {"keep_releases": 1, "keep_for": "0s", "keep_rollbacks": 1}
+
+
+def keeping(repo: Monorepo, **policy: object) -> App:
+    """A command under a policy that keeps almost nothing."""
+    return app(repo, prune={**KEEP_ONE, **policy})
+
+
+def tags(repo: Monorepo, *shas: str) -> list[bool]:
+    """Which of the releases have their tags; never only some of a release's."""
+    found = [set(repo.digests(sha).values()) for sha in shas]
+    assert all(None not in digests or len(digests) == 1 for digests in found)
+    return [None not in digests for digests in found]
+
+
+def built(repo: Monorepo, count: int) -> list[str]:
+    return [release(repo, web=f"content {number}") for number in range(count)]
+
+
+@pytest.fixture
+def history(project: Monorepo) -> list[str]:
+    """Four releases of which staging has run all but the newest."""
+    shas = built(project, 4)
+    for sha in shas[:3]:
+        promote(app(project), "staging", sha)
+    return shas
+
+
+def test_what_nothing_needs_goes(project: Monorepo, history: list[str]) -> None:
+    """Tags and records of what is out of reach are removed; what runs, or is a way back, stays."""
+    prune(keeping(project))
+    assert tags(project, *history) == [False, True, True, True]
+    assert app(project).ledger.read().names("releases") == sorted(history[1:])
+    assert app(project).ledger.read().names("pruned") == []
+
+
+def test_what_stays_still_works(project: Monorepo, history: list[str]) -> None:
+    """After a prune staging verifies, and the rollback that was promised succeeds."""
+    prune(keeping(project))
+    verify(app(project), ["staging"], each=True, as_json=False)
+    rollback(app(project), "staging", None, "")
+    assert project.digests("staging") == project.digests(history[1])
+
+
+def test_a_dry_run_says_why_and_removes_nothing(project: Monorepo, history: list[str]) -> None:
+    """Each release is shown with the reason it stays or goes, each tag with its removal."""
+    before = project.state()
+    there = app(project, dry_run=True, prune=KEEP_ONE)
+    prune(there)
+    said = heard(there)
+    reasons = ["nothing needs it", "staging could roll back to it", "staging runs it"]
+    for sha, reason in zip(history, [*reasons, "one of the newest 1"], strict=True):
+        assert any(sha in line and reason in line for line in said.splitlines())
+    for service in project.services:
+        assert f"remove the tag {project.images(service)}:{history[0]}" in said
+    assert project.state() == before
+
+
+def test_other_tags_of_the_same_bytes_stay(project: Monorepo) -> None:
+    """Removing a tag leaves the manifest alone, and every other tag that names it."""
+    old, _ = built(project, 2)
+    for service in project.services:
+        images = project.images(service)
+        images.put("somebody-elses", images.require(old))
+    before = project.digests("somebody-elses")
+    prune(keeping(project))
+    assert tags(project, old) == [False]
+    assert project.digests("somebody-elses") == before
+
+
+def test_pruning_again_finds_nothing(project: Monorepo, history: list[str]) -> None:
+    """A second prune writes nothing and says so."""
+    prune(keeping(project))
+    before = project.state()
+    there = keeping(project)
+    prune(there)
+    assert "nothing to remove" in heard(there)
+    assert project.state() == before
+
+
+@pytest.mark.parametrize("recover", [resume, abort])
+def test_a_promotion_in_progress_keeps_what_it_needs(
+    project: Monorepo, recover: Callable[[App, str], None]
+) -> None:
+    """Interrupted, pruned under, and then finished or put back: both releases are still there."""
+    first, second, _ = built(project, 3)
+    promote(app(project), "staging", first)
+    leave_open(lambda: promote(app(project), "staging", second))
+    prune(keeping(project))
+    recover(app(project), "staging")
+    verify(app(project), ["staging"], each=True, as_json=False)
+
+
+def test_a_promotion_that_begins_during_a_prune_keeps_its_release(project: Monorepo) -> None:
+    """What may go is decided again the moment it is written down: a new promotion comes first."""
+    old, _ = built(project, 2)
+    write = Prunings.prune
+
+    def after_a_promotion(prunings: Prunings, step: object) -> None:
+        promote(app(project), "staging", old)
+        write(prunings, step)  # type: ignore[arg-type]
+
+    with mock.patch.object(Prunings, "prune", after_a_promotion):
+        prune(keeping(project))
+    assert tags(project, old) == [True]
+    verify(app(project), ["staging"], each=True, as_json=False)
+
+
+def test_a_prune_during_a_promotion_stops_it(project: Monorepo) -> None:
+    """A promotion whose release was pruned after it looked refuses, having written nothing."""
+    old, _ = built(project, 2)
+    write = Promotions.open
+
+    def after_a_prune(promotions: Promotions, step: object) -> None:
+        prune(keeping(project))
+        write(promotions, step)  # type: ignore[arg-type]
+
+    with (
+        mock.patch.object(Promotions, "open", after_a_prune),
+        pytest.raises(PreconditionError, match=f"{old} was pruned meanwhile"),
+    ):
+        promote(app(project), "staging", old)
+    assert facts(project)[-1]["Event"] == "forgotten"
+    assert project.digests("staging") == dict.fromkeys(project.services)
+
+
+def test_a_prune_that_was_killed_is_finished_by_the_next(project: Monorepo) -> None:
+    """Dead between ledger and registry, it leaves tags behind that the next prune removes."""
+    shas = built(project, 3)
+    with (
+        mock.patch.object(Registry, "remove_tag", side_effect=Killed),
+        pytest.raises(Killed),
+    ):
+        prune(keeping(project))
+    assert tags(project, *shas) == [True, True, True]
+    with pytest.raises(PreconditionError, match="was not built"):
+        promote(app(project), "staging", shas[0])
+    prune(keeping(project))
+    assert tags(project, *shas) == [False, False, True]
+    assert app(project).ledger.read().names("pruned") == []
+
+
+def test_a_pruned_release_can_be_built_again(project: Monorepo) -> None:
+    """A commit that was pruned is built, promoted, and not pruned by what was left unfinished."""
+    old, _ = built(project, 2)
+    with (
+        mock.patch.object(Registry, "remove_tag", side_effect=Killed),
+        pytest.raises(Killed),
+    ):
+        prune(keeping(project))
+    record_release(project, project.git("rev-parse", old))
+    promote(app(project), "staging", old)
+    prune(keeping(project))
+    assert tags(project, old) == [True]
+    verify(app(project), ["staging"], each=True, as_json=False)
+
+
+def test_a_pruned_release_is_still_held(project: Monorepo) -> None:
+    """What was rolled back needs a reason even after it was pruned and built again."""
+    good, bad, _ = built(project, 3)
+    for sha in (good, bad):
+        promote(app(project), "staging", sha)
+    rollback(app(project), "staging", None, "it fell over")
+    prune(keeping(project))
+    assert tags(project, bad) == [False]
+    record_release(project, project.git("rev-parse", bad))
+    with pytest.raises(PreconditionError, match="held in staging: it fell over"):
+        promote(app(project), "staging", bad)
+
+
+def test_the_age_counts_from_the_build(project: Monorepo) -> None:
+    """A release younger than the policy says stays, however many newer ones there are."""
+    young = project.commit("Young", {"web/web.txt": "young"})
+    record_release(project, project.git("rev-parse", young), at=now() - timedelta(days=6))
+    old, *_ = built(project, 1)
+    prune(keeping(project, keep_for="7d"))
+    assert tags(project, young, old) == [True, False]
+
+
+def test_prune_is_recorded(project: Monorepo, history: list[str]) -> None:
+    """The ledger says what went, who removed it, and that the tags are gone."""
+    prune(keeping(project))
+    pruned, forgotten = facts(project)[-2:]
+    assert (pruned["Event"], forgotten["Event"]) == ("pruned", "forgotten")
+    assert pruned["Releases"] == forgotten["Releases"] == history[0]
+    assert pruned["Actor"] == "Dana Developer <dana@example.org>"
+
+
+def test_a_registry_that_removes_nothing_keeps_its_tags(project: Monorepo) -> None:
+    """Where the registry refuses to delete, the tag still names what it named: 6, not a wreck."""
+    old, _ = built(project, 2)
+    before = project.digests(old)
+    send = Registry._send
+
+    def refusing(registry: Registry, method: str, *arguments: object, **more: object) -> object:
+        response = send(registry, "GET" if method == "DELETE" else method, *arguments, **more)  # type: ignore[arg-type]
+        if method == "DELETE":
+            response.status = 405
+        return response
+
+    with mock.patch.object(Registry, "_send", refusing), pytest.raises(UnavailableError):
+        prune(keeping(project))
+    assert project.digests(old) == before
