@@ -17,10 +17,10 @@ import lab
 from buildonce.refs import ImageRef
 from tests.e2e.checkpoint import Checkpoint
 from tests.e2e.releases import Shop
-from tests.e2e.scenario import figures as figures
-from tests.e2e.scenario import project as project
-from tests.e2e.scenario import pytest_terminal_summary as pytest_terminal_summary
+from tests.e2e.scenario import figures, project, pytest_terminal_summary
 from tests.e2e.support import NOBODYS_GIT, Monorepo, create
+
+__all__ = ["figures", "project", "pytest_terminal_summary"]
 
 Make = Callable[..., Monorepo]
 Override = Callable[..., Path]
@@ -100,6 +100,17 @@ def released_once(make: Make) -> Checkpoint:
     return Checkpoint.of(repo)
 
 
+@pytest.fixture(scope="session")
+def updated_once(make: Make) -> Checkpoint:
+    repo = make()
+    repo.inv("build", "--sha")
+    repo.inv("promote", "staging")
+    repo.inv("promote", "production")
+    repo.commit("Change", {"web/web.txt": "changed\n"})
+    repo.inv("build", "--sha")
+    return Checkpoint.of(repo)
+
+
 @pytest.fixture
 def built(built_once: Checkpoint) -> Iterator[Monorepo]:
     """A monorepo whose commit is built and promoted nowhere; shared, and put back afterwards."""
@@ -112,6 +123,13 @@ def released(released_once: Checkpoint) -> Iterator[Monorepo]:
     """A monorepo whose commit runs in both environments; shared, and put back afterwards."""
     yield released_once.repo
     released_once.restore()
+
+
+@pytest.fixture
+def updated(updated_once: Checkpoint) -> Iterator[Monorepo]:
+    """One whose environments run HEAD~1, with HEAD built; shared, and put back afterwards."""
+    yield updated_once.repo
+    updated_once.restore()
 
 
 @pytest.fixture

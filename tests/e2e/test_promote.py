@@ -20,18 +20,16 @@ def test_a_promoted_image_has_the_very_bytes_that_were_built(released: Monorepo)
         assert images.require("production") == built
 
 
-def test_promotion_tells_what_moved_from_what_to_what(released: Monorepo) -> None:
+def test_promotion_tells_what_moved_from_what_to_what(updated: Monorepo) -> None:
     """Each service's pointer is shown with the digest before and the digest after."""
-    before = released.digests("staging")
-    released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    done = released.inv("promote", "staging")
-    after = released.digests("staging")
+    before = updated.digests("staging")
+    done = updated.inv("promote", "staging")
+    after = updated.digests("staging")
     for service in SERVICES:
         was, now = before[service], after[service]
         assert was is not None
         assert now is not None
-        assert done.row(service, f"{released.images(service)}:staging", was[7:19], now[7:19])
+        assert done.row(service, f"{updated.images(service)}:staging", was[7:19], now[7:19])
 
 
 def test_promotion_builds_nothing(built: Monorepo, docker: Docker) -> None:
@@ -47,14 +45,13 @@ def test_the_first_environment_gets_heads_release(built: Monorepo) -> None:
     assert built.record("environments/staging.json")["release"] == built.sha()
 
 
-def test_a_later_environment_gets_what_the_one_before_runs(released: Monorepo) -> None:
+def test_a_later_environment_gets_what_the_one_before_runs(updated: Monorepo) -> None:
     """Without --sha, production gets staging's release, whatever HEAD is by now."""
-    staged = released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    released.inv("promote", "staging")
-    released.commit("Change again")
-    released.inv("promote", "production")
-    assert released.record("environments/production.json")["release"] == staged
+    staged = updated.sha()
+    updated.inv("promote", "staging")
+    updated.commit("Change again")
+    updated.inv("promote", "production")
+    assert updated.record("environments/production.json")["release"] == staged
 
 
 def test_promotion_again_does_nothing(released: Monorepo) -> None:
@@ -116,17 +113,15 @@ def test_a_pointer_moved_by_hand_is_put_right(released: Monorepo) -> None:
     assert images.require("production") == wanted
 
 
-def test_a_release_that_lost_an_image_moves_no_pointer(released: Monorepo) -> None:
+def test_a_release_that_lost_an_image_moves_no_pointer(updated: Monorepo) -> None:
     """Where a recorded manifest is gone, the promotion ends with 5 and names it."""
-    released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    lost = released.digests(released.sha())["jobs"]
+    lost = updated.digests(updated.sha())["jobs"]
     assert lost is not None
-    before = released.digests("staging")
-    released.images("jobs").delete(lost)
-    done = released.inv("promote", "staging", expect=5)
+    before = updated.digests("staging")
+    updated.images("jobs").delete(lost)
+    done = updated.inv("promote", "staging", expect=5)
     assert "jobs: manifest" in done.err
-    assert released.digests("staging") == before
+    assert updated.digests("staging") == before
 
 
 @pytest.mark.parametrize(
@@ -151,15 +146,12 @@ def test_whoever_interrupts_is_told_how_to_go_on(built: Monorepo) -> None:
     assert "inv abort staging" in done.err
 
 
-def test_an_open_promotion_does_not_hold_other_environments(released: Monorepo) -> None:
+def test_an_open_promotion_does_not_hold_other_environments(updated: Monorepo) -> None:
     """While staging is held, production still takes a release."""
-    first = released.sha()
-    released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    released.inv("promote", "staging")
-    released.leave_open("staging", "--sha", first)
-    released.inv("promote", "production")
-    assert released.digests("production") == released.digests(released.sha())
+    updated.inv("promote", "staging")
+    updated.leave_open("staging", "--sha", updated.sha("HEAD~1"))
+    updated.inv("promote", "production")
+    assert updated.digests("production") == updated.digests(updated.sha())
 
 
 def test_resume_finishes_what_was_interrupted(built: Monorepo) -> None:
@@ -172,17 +164,15 @@ def test_resume_finishes_what_was_interrupted(built: Monorepo) -> None:
     assert "nothing to resume" in built.inv("resume", "staging").out
 
 
-def test_abort_puts_the_release_before_back(released: Monorepo) -> None:
+def test_abort_puts_the_release_before_back(updated: Monorepo) -> None:
     """After abort the environment runs what it ran, and the ledger says aborted."""
-    before = released.digests("staging")
-    released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    released.leave_open("staging")
-    released.images("web").put("staging", released.images("web").require(released.sha()))
-    released.inv("abort", "staging")
-    assert released.digests("staging") == before
-    assert released.record("environments/staging.json")["last"]["outcome"] == "aborted"
-    assert "nothing to abort" in released.inv("abort", "staging").out
+    before = updated.digests("staging")
+    updated.leave_open("staging")
+    updated.images("web").put("staging", updated.images("web").require(updated.sha()))
+    updated.inv("abort", "staging")
+    assert updated.digests("staging") == before
+    assert updated.record("environments/staging.json")["last"]["outcome"] == "aborted"
+    assert "nothing to abort" in updated.inv("abort", "staging").out
 
 
 def test_abort_of_the_first_promotion_leaves_no_pointer(built: Monorepo) -> None:

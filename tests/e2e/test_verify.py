@@ -145,15 +145,13 @@ def test_expected_is_shown_beside_found(released: Monorepo) -> None:
     assert f"expected {expected}, found {found}" in done.err
 
 
-def test_environments_with_different_releases_are_not_identical(released: Monorepo) -> None:
+def test_environments_with_different_releases_are_not_identical(updated: Monorepo) -> None:
     """Each is as recorded, so --each is content; together they differ, and that is named."""
-    released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    released.inv("promote", "staging")
-    assert "same as staging" in released.inv("verify", expect=9).err
-    released.inv("verify", "--each")
-    released.inv("verify", "--env", "production")
-    released.inv("verify", "--env", "staging", "--env", "production", expect=9)
+    updated.inv("promote", "staging")
+    assert "same as staging" in updated.inv("verify", expect=9).err
+    updated.inv("verify", "--each")
+    updated.inv("verify", "--env", "production")
+    updated.inv("verify", "--env", "staging", "--env", "production", expect=9)
 
 
 def test_an_environment_that_runs_nothing_does_not_hold(built: Monorepo) -> None:
@@ -161,12 +159,10 @@ def test_an_environment_that_runs_nothing_does_not_hold(built: Monorepo) -> None
     assert "staging" in built.inv("verify", expect=9).err
 
 
-def test_an_open_promotion_does_not_hold(released: Monorepo) -> None:
+def test_an_open_promotion_does_not_hold(updated: Monorepo) -> None:
     """An environment in the middle of a promotion is not reported as fine."""
-    released.commit("Change", {"web/web.txt": "changed\n"})
-    released.inv("build", "--sha")
-    released.leave_open("staging")
-    assert "in progress" in released.inv("verify", expect=9).err
+    updated.leave_open("staging")
+    assert "in progress" in updated.inv("verify", expect=9).err
 
 
 def test_an_unknown_environment_is_refused(released: Monorepo) -> None:
@@ -205,7 +201,7 @@ def test_status_shows_what_runs_where(released: Monorepo) -> None:
     for environment in ("staging", "production"):
         for service in SERVICES:
             row = done.row(environment, released.sha(), "Begin", service)
-            assert row.rstrip().endswith("yes")
+            assert "in step" in row
 
 
 def test_status_shows_a_pointer_out_of_step(released: Monorepo) -> None:
