@@ -10,79 +10,32 @@ import difflib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import tomli
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from buildonce.durations import Duration
 from buildonce.errors import BuildonceError, UsageError
-from buildonce.refs import ImageRef, Repository
+from buildonce.fields import (
+    DATE,
+    ArgumentName,
+    GitName,
+    Host,
+    ImageName,
+    Moment,
+    Name,
+    PathInside,
+    Platform,
+    TimeZone,
+    image_variable,
+    is_weekly,
+)
+from buildonce.refs import Repository
 
 TABLE = "tool.buildonce"
 RESERVED_TAGS = frozenset({"buildcache", "dev", "latest"})
-
-DATE = "%Y-%m-%d %H:%M"
-"""How a freeze's moment on a date looks."""
-
-_NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
-
-
-def _inside_repository(text: str) -> str:
-    path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or text.startswith("-"):
-        raise ValueError("must be a path inside the repository, relative to its root")
-    return text
-
-
-def _image(text: str) -> str:
-    try:
-        ImageRef.parse(text)
-    except UsageError as error:
-        raise ValueError(error.message) from None
-    return text
-
-
-def is_weekly(moment: str) -> bool:
-    """Tell whether a freeze's moment is a weekday's, not a date's."""
-    return moment[:1].isalpha()
-
-
-def _moment(text: str) -> str:
-    try:
-        datetime.strptime(text, "%a %H:%M" if is_weekly(text) else DATE)
-    except ValueError:
-        raise ValueError("must look like 'Fri 16:00' or '2026-12-20 00:00'") from None
-    return text
-
-
-def _timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("is not a time zone of the IANA database: 'Europe/Berlin'") from None
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
-TimeZone = Annotated[str, AfterValidator(_timezone)]
-Name = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$", max_length=63)]
-PathInside = Annotated[str, AfterValidator(_inside_repository)]
-ImageName = Annotated[str, AfterValidator(_image)]
-ArgumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-GitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
-Host = Annotated[str, StringConstraints(pattern=r"^(?:|[A-Za-z0-9][^\s]*)$")]
-Platform = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$")]
 
 
 class Table(BaseModel):
@@ -184,6 +137,8 @@ class Environment(Table):
             raise ValueError("soak: needs `after`, the environment to have run in")
         if self.engine != "none" and not (self.file and self.project):
             raise ValueError(f"engine {self.engine!r} needs `file` and `project`")
+        if self.engine == "none" and self.before is not None:
+            raise ValueError("before: needs an engine that runs it")
         return self
 
 
@@ -230,8 +185,10 @@ class Project(Table):
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Project:
-        for service in self.services:
-            _repository(self, service)
+        places = {name: str(_repository(self, name)) for name in self.services}
+        _require_distinct(places, "image: {} and {} would share {}")
+        variables = {name: image_variable(name) for name in self.services}
+        _require_distinct(variables, "services: {} and {} would share the variable {}")
         for name, environment in self.environments.items():
             self._check_environment(name, environment)
         return self
@@ -243,10 +200,20 @@ class Project(Table):
         if environment.after is not None and environment.after not in self.environments:
             known = suggest(environment.after, self.environments)
             raise ValueError(f"{where}.after: there is no environment {environment.after!r}{known}")
+        if environment.before is not None and environment.before.service not in self.services:
+            known = suggest(environment.before.service, self.services)
+            raise ValueError(
+                f"{where}.before.service: there is no service {environment.before.service!r}{known}"
+            )
+        self._check_order(name)
+
+    def _check_order(self, name: str) -> None:
         seen = [name]
-        while (before := self.environments[seen[-1]].after) is not None:
+        while (before := self.environments[seen[-1]].after) in self.environments:
+            assert before is not None
             if before in seen:
-                raise ValueError(f"{where}.after: {' after '.join([*seen, before])} is a circle")
+                circle = " after ".join([*seen, before])
+                raise ValueError(f"environments.{name}.after: {circle} is a circle")
             seen.append(before)
 
     def repository(self, service: str) -> Repository:
@@ -333,6 +300,14 @@ def _named(table: Mapping[str, AnyTable], name: str, kind: str) -> AnyTable:
         f"there is no {kind} {name!r}{suggest(name, table)}",
         hint=f"the {kind}s of [{TABLE}]: {listed}",
     )
+
+
+def _require_distinct(values: Mapping[str, str], message: str) -> None:
+    owners: dict[str, str] = {}
+    for name, value in values.items():
+        if value in owners:
+            raise ValueError(message.format(owners[value], name, value))
+        owners[value] = name
 
 
 def _repository(project: Project, service: str) -> Repository:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
-class BuildonceError(Exception):
-    """Something a person has to act on.
+class Told(BaseException):
+    """What a person reads of an error, and the exit code that the command ends with.
 
     ``message`` says what failed and on which image or environment, ``hint`` is the command
     or the change to try next.
@@ -18,6 +21,16 @@ class BuildonceError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def continued(self, message: str, *, hint: str = "") -> Self:
+        """Return the error with more to say: what became of things, and what to do then."""
+        self.message = f"{self.message}\n{message}"
+        self.hint = "; then ".join(filter(None, (self.hint, hint)))
+        return self
+
+
+class BuildonceError(Told, Exception):
+    """Something a person has to act on."""
 
 
 class UsageError(BuildonceError):
@@ -68,8 +81,11 @@ class DifferenceError(BuildonceError):
     exit_code = 9
 
 
-class StoppedError(BuildonceError):
-    """The command was interrupted (SIGINT, as 128 + 2); what it began can be resumed."""
+class StoppedError(Told):
+    """The command was interrupted (SIGINT, as 128 + 2); what it began can be resumed.
+
+    It is nobody's to handle on the way, so it is no ``Exception``.
+    """
 
     exit_code = 130
 

@@ -11,12 +11,18 @@ from pathlib import Path
 
 from buildonce.errors import BuildonceError, PreconditionError, UnavailableError
 
-_WEB_ADDRESS = re.compile(r"https?://(?:[^@/]*@)?(?P<place>[^/]+/.+?)(?:\.git)?/?$")
-_SSH_ADDRESS = re.compile(r"(?:ssh://)?git@(?P<place>[^:/]+[:/].+?)(?:\.git)?/?$")
+REMOTE = 120.0
+"""Seconds after which a call to a remote has failed."""
 
-
-_FIELD = "\x1f"
-_COMMIT = ("--no-show-signature", f"--format=%H{_FIELD}%ct{_FIELD}%s{_FIELD}%an")
+_PATH = r"(?P<path>[^@]+?)(?:\.git)?/?"
+_ADDRESSES = (
+    re.compile(rf"https?://(?:[^/]*@)?(?P<host>[\w.-]+(?::\d+)?)/{_PATH}"),
+    re.compile(rf"ssh://git@(?P<host>[\w.-]+)(?::\d+)?/{_PATH}"),
+    re.compile(rf"git@(?P<host>[\w.-]+):{_PATH}"),
+)
+_USER = re.compile(r"(?<=://)\S*@")
+_FIELDS = ("%H", "%ct", "%s", "%an")
+_COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
 
 class GitError(BuildonceError):
@@ -59,8 +65,7 @@ class Git:
         """
         result = self.attempt(*arguments, stdin=stdin, environment=environment)
         if result.returncode != 0:
-            said = result.stderr.decode(errors="replace").strip()
-            raise GitError(f"git {arguments[0]}: {said or f'exit {result.returncode}'}")
+            raise GitError(f"git {arguments[0]}: {complaint(result) or result.returncode}")
         return result.stdout
 
     def attempt(
@@ -68,10 +73,16 @@ class Git:
         *arguments: str,
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
+        limit: float | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run ``git`` and return its status and output, whatever they are.
 
-        It never asks for credentials: there may be nobody to answer.
+        Git itself asks for no user name or password at the terminal: there may be nobody to
+        answer. What it starts, as ssh or a credential helper, may still ask.
+
+        Raises:
+            PreconditionError: there is no git on this machine.
+            subprocess.TimeoutExpired: it did not end within ``limit`` seconds.
         """
         fixed = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         try:
@@ -83,11 +94,23 @@ class Git:
                 capture_output=True,
                 env={**os.environ, **fixed, **(environment or {})},
                 umask=0o022,
+                timeout=limit,
             )
         except FileNotFoundError:
             raise PreconditionError(
                 f"git cannot be run in {self.root}", hint="install git, and run this in a clone"
             ) from None
+
+    def attempt_at(self, remote: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a ``git`` command that speaks to a remote, like ``attempt``.
+
+        Raises:
+            UnavailableError: it did not end in time.
+        """
+        try:
+            return self.attempt(*arguments, limit=REMOTE)
+        except subprocess.TimeoutExpired:
+            raise unreachable(remote, f"no answer within {REMOTE:.0f} s") from None
 
     def text(self, *arguments: str) -> str:
         """Run ``git`` and return what it printed as text, without the newline at its end."""
@@ -99,11 +122,8 @@ class Git:
         Raises:
             PreconditionError: this is no repository, or it has no such commit.
         """
-        try:
-            shown = self.text("log", "-1", *_COMMIT, "--end-of-options", f"{name}^{{commit}}", "--")
-        except GitError as error:
-            raise self._no_commit(name, error) from None
-        return _commit(shown)
+        (found,) = self._log(name, "-1", "--end-of-options", f"{name}^{{commit}}", "--")
+        return found
 
     def commits(self, old: str, new: str, paths: Sequence[str] = ()) -> list[Commit]:
         """Return the commits of ``new`` that ``old`` does not have, the newest first.
@@ -113,17 +133,23 @@ class Git:
         Raises:
             PreconditionError: one of the two is not in this clone.
         """
+        return self._log(new, "--end-of-options", f"{old}..{new}", "--", *paths)
+
+    def _log(self, name: str, *arguments: str) -> list[Commit]:
         try:
-            shown = self.text("log", *_COMMIT, "--end-of-options", f"{old}..{new}", "--", *paths)
+            fields = self.text("log", *_COMMIT, *arguments).split("\0")
         except GitError as error:
-            raise self._no_commit(new, error) from None
-        return [_commit(line) for line in shown.splitlines()]
+            raise self._unusable(error) or self._no_commit(name) from None
+        rows = zip(*[iter(fields)] * len(_FIELDS), strict=False)
+        return [Commit(revision, int(time), *names) for revision, time, *names in rows]
 
     def is_on(self, revision: str, branches: Sequence[str], remote: str) -> bool | None:
         """Tell whether one of ``branches`` contains a commit; None where that cannot be told.
 
         Where there is a remote, its branches as last fetched count, not this clone's own.
         """
+        if not branches:
+            return None
         place = f"refs/remotes/{remote}" if self.has_remote(remote) else "refs/heads"
         answers = [
             self.attempt("merge-base", "--is-ancestor", revision, f"{place}/{branch}").returncode
@@ -134,10 +160,23 @@ class Git:
         unknown = any(answer != 1 for answer in answers) or self.is_shallow()
         return None if unknown else False
 
-    def _no_commit(self, name: str, error: GitError) -> PreconditionError:
+    def _unusable(self, error: GitError) -> PreconditionError | None:
         if "not a git repository" in error.message:
             return PreconditionError(
                 f"{self.root} is not in a git repository", hint="git init, and commit something"
+            )
+        if "dubious ownership" in error.message:
+            return PreconditionError(
+                error.message.partition("\n")[0],
+                hint=f"if you trust it: git config --global --add safe.directory {self.root}",
+            )
+        return None
+
+    def _no_commit(self, name: str) -> PreconditionError:
+        if not self.attempt("rev-list", "-1", "--all").stdout:
+            return PreconditionError(
+                f"the git repository in {self.root} has no commit yet",
+                hint='git add --all, then git commit -m "Begin"',
             )
         if self.is_shallow():
             hint = "this clone is shallow: git fetch --unshallow"
@@ -160,6 +199,18 @@ class Git:
         self.run("-C", top, "checkout-index", "--all", prefix, environment=index)
         return folder / below
 
+    def has_commit(self, revision: str) -> bool:
+        """Tell whether this clone has a commit."""
+        return self.attempt("cat-file", "-e", f"{revision}^{{commit}}").returncode == 0
+
+    def fetch_commit(self, revision: str, remote: str) -> None:
+        """Try to get one commit that a shallow clone does not have; no ref is moved."""
+        extent = ["--depth=1"] if self.is_shallow() else []
+        self.attempt_at(
+            remote, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", *extent,
+            remote, revision,
+        )  # fmt: skip
+
     def show(self, revision: str, path: str) -> str:
         """Return a file of a commit; ``path`` is relative to the project's root.
 
@@ -176,6 +227,17 @@ class Git:
         """Tell whether anything differs from HEAD: modified, staged or not tracked."""
         return bool(self.run("status", "--porcelain", "--no-renames"))
 
+    def remotes(self) -> list[str]:
+        """Return the names of all remotes.
+
+        Raises:
+            PreconditionError: this is no repository, or git may not use it.
+        """
+        try:
+            return self.text("remote").split()
+        except GitError as error:
+            raise self._unusable(error) or error from None
+
     def has_remote(self, remote: str) -> bool:
         """Tell whether there is a remote of that name."""
         return bool(self._remote_url(remote))
@@ -183,8 +245,8 @@ class Git:
     def source_url(self, remote: str) -> str | None:
         """Return the web address of a remote, without credentials; None for a local path."""
         url = self._remote_url(remote)
-        match = _WEB_ADDRESS.match(url) or _SSH_ADDRESS.match(url)
-        return f"https://{match['place'].replace(':', '/')}" if match else None
+        matches = filter(None, (address.fullmatch(url) for address in _ADDRESSES))
+        return next((f"https://{match['host']}/{match['path']}" for match in matches), None)
 
     def _remote_url(self, remote: str) -> str:
         return self.attempt("config", "--get", f"remote.{remote}.url").stdout.decode().strip()
@@ -201,9 +263,9 @@ class Git:
         return f"{user} <{user}@localhost>"
 
 
-def _commit(shown: str) -> Commit:
-    revision, time, subject, author = shown.split(_FIELD)
-    return Commit(revision, int(time), subject, author)
+def complaint(result: subprocess.CompletedProcess[bytes]) -> str:
+    """Return what a ``git`` command said about its failure, without users and passwords."""
+    return _USER.sub("", result.stderr.decode(errors="replace").strip())
 
 
 def trailers(values: Sequence[tuple[str, str]]) -> str:
@@ -216,4 +278,13 @@ def unreachable(remote: str, said: str) -> UnavailableError:
     return UnavailableError(
         f"the git remote {remote!r} refused or did not answer: {said}",
         hint=f"git ls-remote {remote}",
+    )
+
+
+def unwritable(remote: str, branch: str, said: str) -> UnavailableError:
+    """Return the error for a remote that can be read and does not take a push."""
+    return UnavailableError(
+        f"the git remote {remote!r} does not take a push to {branch}: {said}",
+        hint=f"the right to push to {branch} is missing, or branch protection refuses it: "
+        f"give that right to whoever runs this",
     )

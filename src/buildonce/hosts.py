@@ -67,10 +67,13 @@ class Hosts:
         )
 
     def _definition(self, release: Release, path: str) -> str:
+        if not self.git.has_commit(release.revision):
+            self.git.fetch_commit(release.revision, self.project.ledger_remote)
         try:
             return self.git.show(release.revision, path)
         except GitError as error:
             raise PreconditionError(
                 f"{path} of release {release.sha} cannot be read: {error.message}",
-                hint=f"git fetch --unshallow, or: git fetch origin {release.revision}",
+                hint=f"git fetch origin {release.revision}, or set the environment's `file` to "
+                "the path that this commit has it at",
             ) from None

@@ -131,7 +131,7 @@ def plan_promotion(
         (
             *_prepare(record.environment, release, running),
             OpenPromotion(record.environment, operation),
-            *_before(record.environment, release, running),
+            *_before(record, operation, release, running),
             *moves,
             *_deploy(record.environment, release, running),
             ClosePromotion(record.environment, operation, "done"),
@@ -159,7 +159,7 @@ def plan_resume(
         (
             *_prepare(record.environment, release, running),
             TakeOver(record.environment, operation, new_id, host),
-            *_before(record.environment, release, running),
+            *_before(record, operation, release, running),
             *pointer_moves(record.environment, release, pointers),
             *_deploy(record.environment, release, running),
             ClosePromotion(record.environment, mine, "done"),
@@ -264,8 +264,12 @@ def _prepare(environment: str, release: Release, running: Running) -> tuple[Step
     return (Prepare(environment, release),) if running.deploys else ()
 
 
-def _before(environment: str, release: Release, running: Running) -> tuple[Step, ...]:
-    return (RunBefore(environment, release),) if running.before else ()
+def _before(
+    record: EnvironmentRecord, operation: Operation, release: Release, running: Running
+) -> tuple[Step, ...]:
+    """Return the one-off step: it leads to a release, and has no place on the way back."""
+    forward = operation.kind == "promotion" and record.release != release.sha
+    return (RunBefore(record.environment, release),) if running.before and forward else ()
 
 
 def _deploy(environment: str, release: Release, running: Running) -> tuple[Step, ...]:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from buildonce.environment import EnvironmentRecord, Kind
+from buildonce.environment import EnvironmentRecord
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.records import DigestField, Record
 from buildonce.release import Release
 
 
 class PlannedState(Record):
-    """What a plan was made from."""
+    """What a plan was made from; ``settings`` are the environment's, from the configuration."""
 
     record: EnvironmentRecord
     release: Release
     pointers: dict[str, DigestField | None]
+    settings: dict[str, Any]
 
 
 class PlanFile(Record):
     """``inv promote ENV --plan FILE`` writes it, ``--apply FILE`` reads it."""
 
     environment: str
-    kind: Kind
     release: str
     reason: str
     overrides: tuple[str, ...]

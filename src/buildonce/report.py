@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from buildonce.errors import BuildonceError
+from buildonce.errors import Told
 from buildonce.plan import Plan
 from buildonce.refs import short
 from buildonce.verify import Evidence
@@ -88,7 +88,7 @@ class Reporter:
         """Print a result."""
         self.out.print(escape(sentence), soft_wrap=True)
 
-    def error(self, error: BuildonceError) -> None:
+    def error(self, error: Told) -> None:
         """Print what failed, and what to do next."""
         self.err.print(f"[red]✗[/] {escape(error.message)}", soft_wrap=True)
         if error.hint:
@@ -100,11 +100,15 @@ class Reporter:
 
     def plan(self, plan: Plan, details: Sequence[str] = ()) -> None:
         """Print the steps of a dry run, and the exact commands behind them."""
-        self.say(f"dry run: {plan.summary}")
-        for number, step in enumerate(plan.steps, 1):
-            self.say(f"  {number}. {step.describe()}")
+        self.steps(plan, heading=f"dry run: {plan.summary}")
         self.say(textwrap.indent("\n".join(details), "     "))
         self.say("nothing was written")
+
+    def steps(self, plan: Plan, *, heading: str = "") -> None:
+        """Print the steps of a plan under its summary, or another heading."""
+        self.say(heading or plan.summary)
+        for number, step in enumerate(plan.steps, 1):
+            self.say(f"  {number}. {step.describe()}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table."""
@@ -125,7 +129,6 @@ class Reporter:
                 for row in rows
             ],
         )
-        summarise(_markdown(rows))
 
 
 def github_output(values: Mapping[str, str]) -> None:
@@ -157,7 +160,8 @@ def _brief(value: str, holds: bool) -> str:
     return short(value) if holds and value.startswith("sha256:") else value
 
 
-def _markdown(rows: Sequence[Evidence]) -> str:
+def evidence_markdown(rows: Sequence[Evidence]) -> str:
+    """Return rows of evidence as a Markdown table, for a workflow's summary."""
     held = "all hold" if all(row.holds for row in rows) else "**a difference was found**"
     lines = [f"### Verification: {held}", ""]
     lines += ["| | environment | service | check | expected | found |", "|---|---|---|---|---|---|"]

@@ -7,11 +7,17 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from invoke import Collection, Context, Exit, task
 
-from buildonce.errors import BuildonceError, StoppedError, TerminatedError
+from buildonce.errors import (
+    BuildonceError,
+    StoppedError,
+    TerminatedError,
+    UnavailableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from buildonce.app import App
@@ -58,7 +64,6 @@ def _table(root: Path) -> Mapping[str, Any]:
 
 def _app(context: Context, *, dry_run: bool = False) -> App:
     from buildonce.app import App
-    from buildonce.errors import UsageError
 
     table = _plain(context.config["buildonce"])
     if "_unreadable" in table:
@@ -79,13 +84,20 @@ def _command(body: Callable[..., None]) -> Callable[..., None]:
         try:
             with _signals():
                 body(*args, **kwargs)
-        except BuildonceError as error:
-            from buildonce.report import Reporter
-
-            Reporter().error(error)
-            raise Exit(code=error.exit_code) from None
+        except (BuildonceError, StoppedError) as error:
+            _end(error)
+        except OSError as error:
+            named = f" ({error.filename})" if error.filename else ""
+            _end(UnavailableError(f"this machine refused: {error.strerror}{named}"))
 
     return run
+
+
+def _end(error: BuildonceError | StoppedError) -> NoReturn:
+    from buildonce.report import Reporter
+
+    Reporter().error(error)
+    raise Exit(code=error.exit_code)
 
 
 @contextmanager
@@ -162,6 +174,8 @@ def promote(
 
     app = _app(context, dry_run=dry_run)
     if apply is not None:
+        if sha or reason or override or irreversible or plan:
+            raise UsageError("--apply takes everything from its file: leave the other options out")
         commands.apply(app, environment, Path(apply))
     else:
         commands.promote(

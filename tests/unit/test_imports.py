@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).parents[2] / "src/buildonce"
 LAYERS = [
     {"errors", "durations", "parallel"},
     {"refs"},
-    {"config", "git", "records", "registry"},
+    {"fields", "git", "records", "registry"},
+    {"config"},
     {"bake", "branch", "builder", "engines", "environment", "release"},
     {"availability", "ledger", "steps"},
     {"events", "history", "hosts", "plan", "planfile", "pruning", "rules", "verify"},
@@ -29,7 +30,7 @@ LAYERS = [
 ONLY_IN = {
     "invoke": {"tasks"},
     "nox": {"sessions"},
-    "pydantic": {"config", "durations", "environment", "planfile", "records", "release"},
+    "pydantic": {"config", "durations", "environment", "fields", "planfile", "records", "release"},
     "python_on_whales": {"builder", "engines"},
     "rich": {"report"},
     "tomli": {"config"},

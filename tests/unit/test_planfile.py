@@ -23,9 +23,10 @@ STATE = PlannedState(
         built_at=datetime(2026, 1, 1, tzinfo=timezone.utc), built_by="b", built_with="w",
     ),
     pointers={"api": None},
+    settings={"engine": "none"},
 )  # fmt: skip
 PLAN = PlanFile(
-    environment="staging", kind="promotion", release="0123456789ab", reason="why",
+    environment="staging", release="0123456789ab", reason="why",
     overrides=("soak",), irreversible=False, state=STATE, steps=STEPS,
 )  # fmt: skip
 
@@ -70,6 +71,7 @@ def test_an_unmoved_state_is_let_through() -> None:
         {"record": EnvironmentRecord(environment="staging", sequence=1)},
         {"release": STATE.release.model_copy(update={"built_by": "c"})},
         {"pointers": {"api": digest_of(b"other")}},
+        {"settings": {"engine": "compose"}},
     ],
     ids=lambda moved: next(iter(moved)),
 )

@@ -11,7 +11,13 @@ import pytest
 
 from buildonce.errors import PreconditionError
 from buildonce.plan import plan_promotion
-from buildonce.report import Reporter, evidence_json, github_output, summarise
+from buildonce.report import (
+    Reporter,
+    evidence_json,
+    evidence_markdown,
+    github_output,
+    summarise,
+)
 from buildonce.verify import Evidence
 from tests.unit.samples import digest, operation, release, running
 
@@ -133,7 +139,7 @@ def test_the_workflows_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "summary.md"
     path.write_text("# Before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
-    Reporter().evidence([GOOD, BAD])
+    summarise(evidence_markdown([GOOD, BAD]))
     before, *_, good, bad = path.read_text().strip().splitlines()
     assert before == "# Before"
     assert good.startswith("| ✅ | staging | web | pointer |")

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from buildonce.app import App
-from buildonce.commands.promote import release_in_question, required_release
+from buildonce.commands.observe import release_in_question, required_release
 from buildonce.errors import PreconditionError
 from buildonce.git import Commit
 from buildonce.parallel import run_by_key

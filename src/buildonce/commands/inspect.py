@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from buildonce.app import App, now
-from buildonce.commands.promote import pointers_of
+from buildonce.commands.observe import pointers_of
 from buildonce.environment import EnvironmentRecord
-from buildonce.errors import DifferenceError, PreconditionError, UnavailableError
+from buildonce.errors import BuildonceError, DifferenceError, PreconditionError
 from buildonce.events import busy
 from buildonce.git import Commit
 from buildonce.ledger import Snapshot, environment_path
 from buildonce.refs import short
 from buildonce.release import Release
-from buildonce.report import evidence_json, github_output
+from buildonce.report import evidence_json, evidence_markdown, github_output, summarise
 from buildonce.verify import Evidence, compare, gather
 
 _MENDABLE = ("record", "pointer", "container")
@@ -37,6 +37,7 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
     snapshot = app.ledger.read()
     rows = gather(snapshot, chosen, app.registry, app.hosts)
     rows += [] if each else compare(snapshot, chosen)
+    summarise(evidence_markdown(rows))
     if as_json:
         app.report.json(evidence_json(rows))
     else:
@@ -140,7 +141,7 @@ def _containers(app: App, environment: str, release: Release) -> dict[str, list[
     try:
         for one in app.hosts.running(environment, release):
             found.setdefault(one.service, []).append(one.problem or one.state)
-    except UnavailableError as error:
+    except BuildonceError as error:
         app.report.note(f"{error.message}\n  → {error.hint}")
         return {service: ["unknown"] for service in found}
     return found

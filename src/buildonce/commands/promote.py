@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +9,22 @@ from pathlib import Path
 from buildonce import events
 from buildonce.app import App, host_name, now
 from buildonce.availability import require_available
+from buildonce.commands.observe import (
+    new_operation_id,
+    pointers_of,
+    release_in_question,
+    required_release,
+    running_of,
+    sha_of,
+)
 from buildonce.environment import EnvironmentRecord, Kind, Operation
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger import Snapshot
-from buildonce.parallel import run_by_key
-from buildonce.plan import NOWHERE, Digests, Plan, Running, plan_promotion
+from buildonce.plan import Digests, Plan, plan_promotion
 from buildonce.planfile import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
 from buildonce.refs import short
 from buildonce.release import Release
 from buildonce.rules import enforce, violations
-
-_HEX = re.compile(r"[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def apply(app: App, environment: str, path: Path) -> None:
     snapshot = app.ledger.read()
     release = required_release(snapshot, planned.release)
     request = Request(
-        environment, planned.kind, release, planned.reason, planned.overrides, planned.irreversible
+        environment, "promotion", release, planned.reason, planned.overrides, planned.irreversible
     )
     _carry_out(app, snapshot, request, planned=planned)
 
@@ -79,78 +82,14 @@ def rollback(app: App, environment: str, name: str | None, reason: str) -> None:
     _carry_out(app, snapshot, request)
 
 
-def required_release(snapshot: Snapshot, sha: str) -> Release:
-    """Return a release's record.
-
-    Raises:
-        PreconditionError: there is none: the commit was not built.
-    """
-    release = snapshot.release(sha)
-    if release is None:
-        raise PreconditionError(f"{sha} was not built", hint=f"inv build --sha {sha}")
-    return release
-
-
-def pointers_of(
-    app: App, environment: str, release: Release, previous: Release | None = None
-) -> Digests:
-    """Return what an environment's pointers name now, for the services of the releases."""
-    services = {**release.services, **(previous.services if previous else {})}
-    refs = {name: image.tag(environment) for name, image in services.items()}
-    return run_by_key(app.registry.digest, refs)
-
-
-def release_in_question(app: App, snapshot: Snapshot, environment: str, name: str | None) -> str:
-    """Return the sha that a promotion without or with a name is about.
-
-    Raises:
-        PreconditionError: it is what the environment before runs, and that runs nothing.
-    """
-    before = app.project.environment(environment).after
-    if name is not None or before is None:
-        return _sha_of(app, snapshot, name or "HEAD")
-    sha = snapshot.environment(before).release
-    if sha is None:
-        raise PreconditionError(
-            f"{environment} gets what {before} runs, and {before} runs nothing yet",
-            hint=f"inv promote {before}",
-        )
-    return sha
-
-
-def running_of(app: App, environment: str, release: Release) -> Running:
-    """Return how an environment runs releases, and whether it runs this one now."""
-    if not app.hosts.deploys(environment):
-        return NOWHERE
-    found = app.hosts.running(environment, release)
-    return Running(
-        deploys=True,
-        before=app.hosts.settings(environment).before is not None,
-        in_step=not any(one.problem for one in found if not one.stray),
-    )
-
-
-def new_operation_id() -> str:
-    """Return a name for an operation's holder that nobody else has."""
-    return uuid.uuid4().hex
-
-
 def _release_to_promote(
     app: App, snapshot: Snapshot, environment: str, name: str | None
 ) -> Release:
     return required_release(snapshot, release_in_question(app, snapshot, environment, name))
 
 
-def _sha_of(app: App, snapshot: Snapshot, name: str) -> str:
-    """Return a commit's tag; one that was released needs not be in this clone."""
-    sha = name[: app.project.sha_length]
-    if _HEX.fullmatch(name) and len(sha) == app.project.sha_length and snapshot.release(sha):
-        return sha
-    return app.sha(app.commit(name))
-
-
 def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str) -> str:
-    sha = _sha_of(app, snapshot, name)
+    sha = sha_of(app, snapshot, name)
     if snapshot.standing(record.environment, sha) is None:
         raise PreconditionError(
             f"{sha} was never good in {record.environment}",
@@ -192,12 +131,17 @@ def _carry_out(
     pointers = pointers_of(app, request.environment, request.release)
     plan = _plan(app, snapshot, request, record, pointers)
     steps = tuple(step.describe() for step in plan.steps)
-    state = PlannedState(record=record, release=request.release, pointers=dict(pointers))
+    state = PlannedState(
+        record=record,
+        release=request.release,
+        pointers=dict(pointers),
+        settings=app.project.environment(request.environment).model_dump(mode="json"),
+    )
     if planned is not None:
         require_unmoved(planned, state, steps)
-    if plan_to is not None:
+    if plan_to is not None and not app.dry_run:
         write_plan(plan_to, _as_file(request, state, steps))
-        app.report.plan(plan)
+        app.report.steps(plan)
         app.report.say(f"carry it out with: inv promote {request.environment} --apply {plan_to}")
         return
     app.carry_out(plan)
@@ -227,6 +171,7 @@ def _plan(
     overridden = _enforce(app, snapshot, request, record)
     _require_not_held(snapshot, request)
     require_available(request.release, app.registry)
+    _require_way_back(app, snapshot, record)
     operation = operation.model_copy(update={"overrides": overridden})
     return plan_promotion(record, request.release, operation, pointers, running)
 
@@ -247,6 +192,12 @@ def _enforce(
     return enforce(broken, request.overrides, request.reason)
 
 
+def _require_way_back(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> None:
+    """See that what runs could be deployed again, before anything is touched."""
+    if record.release and app.hosts.deploys(record.environment):
+        app.hosts.deployment(record.environment, required_release(snapshot, record.release))
+
+
 def _require_not_held(snapshot: Snapshot, request: Request) -> None:
     standing = snapshot.standing(request.environment, request.release.sha)
     if standing and standing.held and not request.reason:
@@ -259,7 +210,6 @@ def _require_not_held(snapshot: Snapshot, request: Request) -> None:
 def _as_file(request: Request, state: PlannedState, steps: tuple[str, ...]) -> PlanFile:
     return PlanFile(
         environment=request.environment,
-        kind=request.kind,
         release=request.release.sha,
         reason=request.reason,
         overrides=request.overrides,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildonce.app import App, host_name
-from buildonce.commands.promote import (
+from buildonce.commands.observe import (
     new_operation_id,
     pointers_of,
     required_release,
@@ -46,7 +46,9 @@ def abort(app: App, environment: str, reason: str = "") -> None:
     previous = required_release(snapshot, record.release) if record.release else None
     pointers = pointers_of(app, environment, release, previous)
     running = running_of(app, environment, previous or release)
-    plan = plan_abort(record, release, previous, pointers, new_operation_id(), host_name(), running)
+    plan = plan_abort(
+        record, release, previous, pointers, new_operation_id(), host_name(), running, reason
+    )
     app.carry_out(plan)
     if not app.dry_run:
         app.report.say(f"{environment} runs {record.release or 'nothing'}, as before")

@@ -15,13 +15,16 @@ from buildonce.steps import Confirm, Deploy, Prepare, RunBefore
 class Deployments:
     """Does a promotion's steps on the hosts; ``check_held`` refuses once we are not holder.
 
-    ``rendered`` is the definition that was deployed last, with its images by digest.
+    ``rendered`` is the definition that was deployed last, with its images by digest;
+    ``deployed`` says that containers may have been changed, ``touched`` that anything may.
     """
 
     hosts: Hosts
     progress: Progress
     check_held: Callable[[], None]
     rendered: str | None = None
+    deployed: bool = False
+    touched: bool = False
 
     def prepare(self, step: Prepare) -> None:
         """Pull the release's images."""
@@ -32,17 +35,19 @@ class Deployments:
         """Run the one-off command."""
         before = self.hosts.settings(step.environment).before
         assert before is not None
-        self.check_held()
         deployment = self.hosts.deployment(step.environment, step.release)
         engine = self.hosts.engine_of(step.environment)
+        self.check_held()
+        self.touched = True
         engine.run_once(deployment, before.service, before.command)
 
     def deploy(self, step: Deploy) -> None:
         """Change the containers, and wait until they are healthy."""
-        self.check_held()
         deployment = self.hosts.deployment(step.environment, step.release)
         engine = self.hosts.engine_of(step.environment)
+        self.check_held()
         self.rendered = engine.render(deployment)
+        self.deployed = self.touched = True
         engine.deploy(deployment, self.progress.note)
 
     def confirm(self, step: Confirm) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from buildonce.engines.base import DeployError
 from buildonce.errors import (
@@ -14,6 +14,7 @@ from buildonce.errors import (
     BuildonceError,
     RolledBackError,
     StoppedError,
+    Told,
     UnavailableError,
 )
 from buildonce.execute.builds import Builds
@@ -41,6 +42,8 @@ from buildonce.steps import (
     Unpoint,
 )
 
+AnyTold = TypeVar("AnyTold", bound=Told)
+
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
 
 
@@ -59,7 +62,7 @@ class Executor:
         self._promotions = promotions
         self._deployments = deployments
         self._progress = progress
-        self._begun: list[Step] = []
+        self._current: Step | None = None
         self._handlers: dict[type[Step], Callable[[Any], None]] = {
             Bake: builds.bake,
             RecordRelease: builds.record,
@@ -89,7 +92,9 @@ class Executor:
             BuildonceError: what a step raised, after things were put back.
         """
         try:
-            self._walk_or_recover(plan)
+            self._walk(plan.steps)
+        except BuildonceError as error:
+            raise self._recovered(plan, error) from None
         except StoppedError as error:
             raise self._left_open(error) from None
 
@@ -112,14 +117,6 @@ class Executor:
                     lines += [f"DELETE {path}{step.tag.reference}"]
         return lines
 
-    def _walk_or_recover(self, plan: Plan) -> None:
-        try:
-            self._walk(plan.steps)
-        except StoppedError:
-            raise
-        except BuildonceError as error:
-            raise self._recovered(plan, error) from None
-
     def _walk(self, steps: Iterable[Step]) -> None:
         for kind, group in groupby(steps, type):
             if kind in _INDEPENDENT:
@@ -129,46 +126,43 @@ class Executor:
                     self._do(step)
 
     def _do(self, step: Step) -> None:
-        self._begun.append(step)
+        self._current = step
         with self._progress.step(step.describe()):
             self._handlers[type(step)](step)
 
     def _recovered(self, plan: Plan, cause: BuildonceError) -> BuildonceError:
         """Put a failed promotion back, and return the error that says how that ended."""
         held = self._promotions.holding
-        if held is None or not self._promotions.is_ours(held):
+        ours = held and self._promotions.is_ours(held)
+        if held is None or ours is False:
             return cause
-        name = held.environment
-        if isinstance(self._begun[-1], ClosePromotion) or not _promotes(plan):
-            hint = f"{cause.hint}; then inv resume {name}, or inv abort {name}"
-            return type(cause)(f"{cause.message}; {held.title} is still open", hint=hint)
         self._tell(cause)
-        touched = any(isinstance(step, RunBefore | Deploy) for step in self._begun)
-        if touched and held.operation.irreversible:
+        if ours is None or isinstance(self._current, ClosePromotion) or not _promotes(plan):
+            return _still_open(held, cause)
+        if self._deployments.touched and held.operation.irreversible:
             return self._broken(held, cause, "it is marked irreversible: it was not put back")
-        redeploy = any(isinstance(step, Deploy) for step in self._begun)
+        return self._put_back(held, cause)
+
+    def _put_back(self, held: Holding, cause: BuildonceError) -> BuildonceError:
+        deployed = self._deployments.deployed
         try:
-            self._walk(self._promotions.steps_back(held, cause.message, redeploy=redeploy))
-        except StoppedError:
-            raise
+            self._walk(self._promotions.steps_back(held, cause.message, redeploy=deployed))
         except BuildonceError as error:
             return self._broken(held, cause, f"it could not be put back: {error.message}")
-        return self._put_back(held, cause, redeploy=redeploy)
-
-    def _put_back(self, held: Holding, cause: BuildonceError, *, redeploy: bool) -> BuildonceError:
-        if not isinstance(cause, DeployError | UnavailableError) or not _deploys(self._begun):
-            return cause
+        except StoppedError as error:
+            raise self._left_open(error) from None
         before = held.operation.previous
-        if before is None and redeploy:
+        if before is None and deployed:
             return BrokenError(
                 f"{cause.message}\nnothing ran in {held.environment} before, so there is nothing "
                 "to go back to; its containers are left as they are",
                 hint=cause.hint,
             )
-        return RolledBackError(
-            f"{cause.message}\n{held.environment} runs {before or 'nothing'} again",
-            hint=f"inv history {held.environment}",
-        )
+        now_runs = f"{held.environment} runs {before or 'nothing'} again"
+        if isinstance(cause, DeployError | UnavailableError) and self._deployments.touched:
+            hint = f"inv history {held.environment}"
+            return RolledBackError(f"{cause.message}\n{now_runs}", hint=hint)
+        return cause.continued(now_runs)
 
     def _broken(self, held: Holding, cause: BuildonceError, why: str) -> BrokenError:
         self._promotions.record_broken(held, cause.message)
@@ -185,13 +179,9 @@ class Executor:
 
     def _left_open(self, error: StoppedError) -> StoppedError:
         held = self._promotions.holding
-        if held is None or not self._promotions.is_ours(held):
+        if held is None or self._promotions.is_ours(held) is False:
             return error
-        name = held.environment
-        return type(error)(
-            f"{error.message}: {held.title} is still open",
-            hint=f"inv resume {name} finishes it, inv abort {name} puts it back",
-        )
+        return _still_open(held, error)
 
 
 def _promotes(plan: Plan) -> bool:
@@ -199,5 +189,9 @@ def _promotes(plan: Plan) -> bool:
     return isinstance(last, ClosePromotion) and last.outcome == "done"
 
 
-def _deploys(steps: Iterable[Step]) -> bool:
-    return any(isinstance(step, Prepare | RunBefore | Deploy) for step in steps)
+def _still_open(held: Holding, error: AnyTold) -> AnyTold:
+    name = held.environment
+    return error.continued(
+        f"{held.title} is still open",
+        hint=f"inv resume {name} finishes it, inv abort {name} puts it back",
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
 from buildonce import events
 from buildonce.environment import Operation
@@ -17,8 +18,8 @@ from buildonce.parallel import run_by_key
 from buildonce.plan import put_back
 from buildonce.steps import ClosePromotion, OpenPromotion, Point, Step, TakeOver, Unpoint, named
 
-FRESH = 1.0
-"""Seconds for which having seen that the ledger still names us holder is enough."""
+NEIGHBOURS = 0.1
+"""Steps that ask within so many seconds of a look at the ledger share what it saw."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Promotions:
     images: Images
     now: Callable[[], datetime]
     holding: Holding | None = None
-    _seen_at: float = 0.0
+    _looked_at: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
 
     def open(self, step: OpenPromotion) -> None:
         """Write the intent."""
@@ -70,12 +72,12 @@ class Promotions:
         self.ledger.append(lambda snapshot: events.closed(snapshot, step, at, definition))
         self.holding = None
 
-    def is_ours(self, held: Holding) -> bool:
-        """Tell whether the ledger still names us holder; where it cannot be asked, it does."""
+    def is_ours(self, held: Holding) -> bool | None:
+        """Tell whether the ledger still names us holder; None where it cannot be asked."""
         try:
             record = self.ledger.read().environment(held.environment)
         except BuildonceError:
-            return True
+            return None
         return record.operation is not None and record.operation.id == held.operation.id
 
     def steps_back(self, held: Holding, message: str, *, redeploy: bool) -> tuple[Step, ...]:
@@ -102,24 +104,28 @@ class Promotions:
             )
 
     def check_held(self) -> None:
-        """See that the ledger still names us holder, unless that was seen just now.
+        """See that the ledger still names us holder; steps at the same time share one look.
 
         Raises:
             BusyError, PreconditionError: it does not.
         """
-        if self.holding is None or time.monotonic() - self._seen_at < FRESH:
-            return
-        record = self.ledger.read().environment(self.holding.environment)
-        events.require_holder(record, self.holding.operation)
-        self._seen_at = time.monotonic()
+        asked_at = time.monotonic()
+        with self._lock:
+            if self.holding is None or asked_at - self._looked_at < NEIGHBOURS:
+                return
+            looked_at = time.monotonic()
+            record = self.ledger.read().environment(self.holding.environment)
+            events.require_holder(record, self.holding.operation)
+            self._looked_at = looked_at
 
     @contextmanager
     def _holding(self, environment: str, operation: Operation) -> Iterator[None]:
         """Hold an environment once this is written; interrupted, it may have been."""
+        looked_at = time.monotonic()
         try:
             yield
         except StoppedError:
             self.holding = Holding(environment, operation)
             raise
         self.holding = Holding(environment, operation)
-        self._seen_at = time.monotonic()
+        self._looked_at = looked_at

@@ -1,0 +1,71 @@
+"""The kinds of value that the configuration is made of."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, StringConstraints
+
+from buildonce.errors import UsageError
+from buildonce.refs import ImageRef
+
+DATE = "%Y-%m-%d %H:%M"
+"""How a freeze's moment on a date looks."""
+
+_NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+
+
+def _inside_repository(text: str) -> str:
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or text.startswith("-"):
+        raise ValueError("must be a path inside the repository, relative to its root")
+    return text
+
+
+def _image(text: str) -> str:
+    try:
+        ImageRef.parse(text)
+    except UsageError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+def is_weekly(moment: str) -> bool:
+    """Tell whether a freeze's moment is a weekday's, not a date's."""
+    return moment[:1].isalpha()
+
+
+def _moment(text: str) -> str:
+    try:
+        datetime.strptime(text, "%a %H:%M" if is_weekly(text) else DATE)
+    except ValueError:
+        raise ValueError("must look like 'Fri 16:00' or '2026-12-20 00:00'") from None
+    return text
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone of the IANA database: 'Europe/Berlin'") from None
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+Name = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$", max_length=63)]
+PathInside = Annotated[str, AfterValidator(_inside_repository)]
+ImageName = Annotated[str, AfterValidator(_image)]
+ArgumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+GitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+Host = Annotated[str, StringConstraints(pattern=r"^(?:|[A-Za-z0-9][^\s]*)$")]
+Platform = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$")]
+
+
+def image_variable(service: str) -> str:
+    """Return the variable that stands for a service's image: ``BUILDONCE_IMAGE_API``."""
+    return "BUILDONCE_IMAGE_" + re.sub(r"[^A-Z0-9]", "_", service.upper())
