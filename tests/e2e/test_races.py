@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from buildonce.app import App
 from buildonce.branch import RemoteBranch
 from buildonce.commands.promote import promote, rollback
+from buildonce.commands.recover import abort
 from buildonce.errors import BuildonceError, BusyError, PreconditionError
+from buildonce.execute.promotions import Promotions
 from buildonce.ledger import Ledger
-from tests.e2e.scenario import Figures, app, facts, heard, in_processes, release
-from tests.e2e.support import LEDGER, Monorepo
+from buildonce.steps import OpenPromotion
+from tests.e2e.scenario import Figures, app, facts, heard, in_processes, leave_open, release
+from tests.e2e.support import LEDGER, Monorepo, State, ended
+from tests.e2e.tracing import paused_at, trace
 
+RECORD = "environments/staging.json"
 PROCESSES, ROUNDS, ROUNDS_OF_CONTROL, PATIENCE = 8, 25, 3, 4
 SEPARATE: dict[str, dict[str, str]] = {"staging": {}, "production": {}}
 """Two environments of which neither comes after the other."""
@@ -162,3 +170,111 @@ def test_a_ledger_where_the_last_writer_wins_loses_events(
     acknowledged = sum(one.ended == "acknowledged" for one in attempts)
     figures("races, last writer wins", acknowledged=acknowledged, lost=len(audit.lost))
     assert audit.lost
+
+
+def test_the_second_of_two_learns_who_was_first(project: Monorepo) -> None:
+    """4, with who holds the environment, for what, since when, and what to do about it."""
+    sha = release(project)
+    leave_open(lambda: promote(app(project), "staging"))
+    held = project.record(RECORD)["operation"]
+    before = project.state()
+    said = project.inv("promote", "staging", expect=4).err
+    since = held["started_at"].replace("T", " ").replace("Z", " UTC")
+    assert f"staging is held by promotion 1 to {sha}" in said
+    assert f"begun by Dana Developer <dana@example.org> on {held['host']} at {since}" in said
+    assert "inv resume staging, or inv abort staging" in said
+    assert project.state() == before
+
+
+def test_environments_do_not_block_each_other(project: Monorepo) -> None:
+    """While staging is held, production is promoted as if it were not."""
+    release(project)
+    leave_open(lambda: promote(app(project), "staging"))
+    promote(app(project, environments=SEPARATE), "production")
+    assert project.digests("production") == project.digests(project.sha())
+
+
+def test_of_two_at_the_same_moment_one_wins(project: Monorepo, tmp_path: Path) -> None:
+    """Two that have planned alike and write at once: one is done, the other has done nothing."""
+    shas = [release(project, web="one"), release(project, web="two")]
+    clones = [project.clone(tmp_path / sha) for sha in shas]
+    together = multiprocessing.get_context("fork").Barrier(2)
+    write = Promotions.open
+
+    def wait_and_open(promotions: Promotions, step: OpenPromotion) -> None:
+        together.wait()
+        write(promotions, step)
+
+    def run(repo: Monorepo, sha: str) -> int:
+        try:
+            promote(app(repo), "staging", sha)
+        except BuildonceError as error:
+            return error.exit_code
+        return 0
+
+    with mock.patch.object(Promotions, "open", wait_and_open):
+        jobs = [partial(run, repo, sha) for repo, sha in zip(clones, shas, strict=True)]
+        codes = in_processes(jobs)
+    assert sorted(codes) in ([0, 3], [0, 4])
+    record = project.record(RECORD)
+    assert (record["sequence"], record["release"]) == (1, shas[codes.index(0)])
+    assert project.digests("staging") == project.digests(record["release"])
+
+
+def test_a_promoter_that_was_paused_changes_nothing_more(
+    project: Monorepo, tmp_path: Path, figures: Figures
+) -> None:
+    """Woken after its promotion was aborted, it ends with 3 and leaves everything alone.
+
+    The one thing that cannot be called back is a request that it had begun to send: registries
+    have no conditional write. Woken while reading back what it wrote, it finds other bytes: 5.
+    """
+    shas = [release(project, web="one"), release(project, web="two")]
+    for sha in (*shas, shas[0]):
+        promote(app(project), "staging", sha)
+    outcomes: Counter[str] = Counter()
+    for stop in trace(project, partial(promote, app(project), "staging", shas[1]), tmp_path).stops:
+        runs = project.record(RECORD)["release"]
+        (other,) = set(shas) - {runs}
+        aborted: list[State] = []
+        meanwhile = partial(abort_if_open, project, aborted)
+        code = paused_at(stop, meanwhile, partial(promote, app(project), "staging", other))
+        if not aborted:
+            outcomes["not open then"] += 1
+            assert code == 0, stop
+            continue
+        assert code in (3, 5), stop
+        unchanged = [project.state()] == aborted
+        outcomes["nothing changed" if unchanged else "request under way arrived"] += 1
+        assert unchanged or stop[0] in ("PUT ", "a request's body"), stop
+        promote(app(project), "staging", runs)
+    figures("paused, aborted, woken", **outcomes)
+    assert outcomes["nothing changed"] >= 5
+
+
+def abort_if_open(repo: Monorepo, aborted: list[State]) -> None:
+    if repo.record(RECORD)["operation"] is not None:
+        abort(app(repo), "staging")
+        aborted.append(repo.state())
+
+
+def test_a_woken_process_is_told_that_its_promotion_was_ended(project: Monorepo) -> None:
+    """Paused by SIGSTOP while its intent is written, `inv` ends with 3 and says why."""
+    release(project)
+    project.hook("post-receive", '[ -z "$INV_PID" ] || kill -STOP $INV_PID')
+    process = project.start("promote", "staging")
+    while not stopped(process.pid):
+        assert process.poll() is None
+        time.sleep(0.01)
+    abort(app(project), "staging")
+    before = project.state()
+    process.send_signal(signal.SIGCONT)
+    done = ended(process)
+    assert done.code == 3
+    assert "was ended by somebody else (aborted); nothing more was changed" in done.err
+    assert project.state() == before
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process is stopped (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,26 @@ _CRASHED = 70
 
 def in_child(work: Callable[[], None]) -> int:
     """Run `work` in a process of its own, one request after the other; return how it ended."""
-    child = os.fork()
-    if child == 0:
-        code = _CRASHED
-        try:
-            parallel.WORKERS = 1
-            work()
-            code = 0
-        except BuildonceError as error:
-            code = error.exit_code
-        finally:
-            os._exit(code)
+    return ended(_begin(work))
+
+
+def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _begin(work: Callable[[], None]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = _CRASHED
+    try:
+        parallel.WORKERS = 1
+        work()
+        code = 0
+    except BuildonceError as error:
+        code = error.exit_code
+    finally:
+        os._exit(code)
 
 
 @dataclass(frozen=True)
@@ -114,17 +123,31 @@ def world(repo: Monorepo) -> object:
 
 def run_until(there: Stop, happens: Callable[[], None], command: Callable[[], None]) -> int:
     """Run a command in a process of its own; at a stop, have something happen; return its end."""
-
-    def run() -> None:
-        tracer = Tracer(lambda stop: happens() if stop == there else None)
-        command()
-        tracer.stop("the end")
-
-    return in_child(run)
+    return in_child(partial(_run, there, happens, command))
 
 
 def killed_at(there: Stop, command: Callable[[], None]) -> bool:
     """Kill a command at a stop; tell whether it got there."""
-    return (
-        run_until(there, lambda: os.kill(os.getpid(), signal.SIGKILL), command) == -signal.SIGKILL
-    )
+    return run_until(there, partial(_send_itself, signal.SIGKILL), command) == -signal.SIGKILL
+
+
+def paused_at(there: Stop, meanwhile: Callable[[], None], command: Callable[[], None]) -> int:
+    """Pause a command at a stop, do something meanwhile, and wake it; return how it ended."""
+    child = _begin(partial(_run, there, partial(_send_itself, signal.SIGSTOP), command))
+    _, status = os.waitpid(child, os.WUNTRACED)
+    assert os.WIFSTOPPED(status), f"{there} was never reached"
+    try:
+        meanwhile()
+    finally:
+        os.kill(child, signal.SIGCONT)
+    return ended(child)
+
+
+def _run(there: Stop, happens: Callable[[], None], command: Callable[[], None]) -> None:
+    tracer = Tracer(lambda stop: happens() if stop == there else None)
+    command()
+    tracer.stop("the end")
+
+
+def _send_itself(number: int) -> None:
+    os.kill(os.getpid(), number)
