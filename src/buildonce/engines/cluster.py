@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from buildonce.engines.client import Docker
+from buildonce.engines.definition import digest_in
 from buildonce.refs import Digest
 
-_DIGEST = re.compile(r".+@(sha256:[0-9a-f]{64})")
 _LABEL = "com.docker.stack.namespace"
+NOTED = "com.docker.stack.image"
+"""The label that says which image ``docker stack deploy`` gave a service."""
+
 SHORT_ID = 12
 """Characters of a service's id that ``docker service ls`` shows."""
 
@@ -61,17 +64,20 @@ class Task:
     @property
     def digest(self) -> Digest | None:
         """The bytes that the node was told to run, where it was told by digest."""
-        match = _DIGEST.fullmatch(self.image)
-        return Digest(match[1]) if match else None
+        return digest_in(self.image)
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the stack. ``name`` is without the stack's; ``wanted`` counts tasks."""
+    """One service of the stack. ``name`` is without the stack's; ``wanted`` counts tasks.
+
+    ``deployed`` is the image that ``docker stack deploy`` has noted for it.
+    """
 
     id: str
     name: str
     image: str
+    deployed: str
     wanted: int
     job: bool
     shape: Mapping[str, Any]
@@ -94,6 +100,7 @@ class Service:
             id=inspected["ID"],
             name=spec["Name"].removeprefix(f"{stack}_"),
             image=template["ContainerSpec"]["Image"],
+            deployed=(spec.get("Labels") or {}).get(NOTED, ""),
             wanted=int(re.findall(r"\d+", replicas)[1]),
             job=any("job" in mode.lower() for mode in spec.get("Mode", {})),
             shape={
@@ -136,6 +143,11 @@ class Stack:
         """
         ends = ("failed", "rejected") if service.job else ("failed", "rejected", "complete")
         return [task for task in self.tasks_of(service) if task.state in ends]
+
+    def stopping(self, service: Service) -> list[Task]:
+        """Return a service's tasks that are told to stop, on nodes that answer."""
+        left = [task for task in self.tasks_of(service) if task.left_behind]
+        return [task for task in left if self.node(task).ready]
 
     def node(self, task: Task) -> Node:
         """Return the node of a task; one that waits for a node, or has lost it, has none."""

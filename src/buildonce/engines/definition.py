@@ -33,8 +33,13 @@ class Part:
     @property
     def digest(self) -> Digest | None:
         """The bytes it has to run, where the definition says so."""
-        match = _BY_DIGEST.fullmatch(self.image)
-        return Digest(match[1]) if match else None
+        return digest_in(self.image)
+
+
+def digest_in(image: str) -> Digest | None:
+    """Return the digest that an image's name has, if it has one."""
+    match = _BY_DIGEST.fullmatch(image)
+    return Digest(match[1]) if match else None
 
 
 def variable(service: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from buildonce.engines.base import MONITOR
 from buildonce.engines.cluster import Service, Stack, Task
-from buildonce.engines.definition import Part
+from buildonce.engines.definition import Part, digest_in
 from buildonce.engines.watching import Failing
 
 PATIENCE = 3
@@ -26,7 +26,7 @@ class Rollout:
     before: Stack
     tell: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    _running_since: dict[str, float] = field(default_factory=dict)
+    _since: dict[str, float] = field(default_factory=dict)
     _told: dict[str, str] = field(default_factory=dict)
 
     def look(self, stack: Stack) -> list[Failing]:
@@ -36,13 +36,13 @@ class Rollout:
             Failing: Swarm gave up an update, or a service fails again and again.
         """
         waiting = []
-        for name in self.parts:
-            service = stack.services.get(name)
+        for part in self.parts.values():
+            service = stack.services.get(part.name)
             if service is None:
-                waiting.append(Failing(name, "is not in the stack"))
+                waiting.append(Failing(part.name, "is not in the stack"))
                 continue
             self._judge(service, stack)
-            if not self._settled(service, stack):
+            if not self._settled(service, stack, part):
                 waiting.append(_unsettled(service, stack))
         return waiting
 
@@ -62,35 +62,35 @@ class Rollout:
             service.name, f"{what} ({_reason(newest)})", newest.id, stack.node(newest).name
         )
 
-    def _settled(self, service: Service, stack: Stack) -> bool:
+    def _settled(self, service: Service, stack: Stack, part: Part) -> bool:
         tasks = stack.tasks_of(service)
         if service.job:
             return sum(task.state == "complete" for task in tasks) >= service.wanted
         wanted = [task for task in tasks if task.wanted]
-        up = [task for task in wanted if self._is_up(task, service)]
+        up = [t for t in wanted if t.state == "running" and t.image == service.image]
         self._show(service, f"{service.name}: {len(up)} of {service.wanted} up")
-        updating = self._is_fresh(service) and service.update == "updating"
-        steady = [self._is_steady(task) for task in up]
-        return not updating and len(wanted) == len(up) == service.wanted and all(steady)
+        over, steady = self._is_over(service), [self._is_steady(task) for task in up]
+        has_the_bytes = part.digest in (None, digest_in(service.image))
+        complete = len(wanted) == len(up) == service.wanted and not stack.stopping(service)
+        return has_the_bytes and over and complete and all(steady)
 
-    def _is_up(self, task: Task, service: Service) -> bool:
-        return (
-            task.state == "running"
-            and task.image == service.image
-            and (self._is_same(service) or not self._before(task))
-        )
+    def _is_over(self, service: Service) -> bool:
+        """Tell whether Swarm is done with an update, or has none to do.
+
+        It begins one at once. Where it has not in all the time that a new task is watched for,
+        no task differs from what it should be.
+        """
+        known = self.before.services.get(service.name)
+        if service.update and self._is_fresh(service):
+            return service.update == "completed"
+        if known is not None and known.shape == service.shape:
+            return True
+        return self.clock() - self._since.setdefault(service.name, self.clock()) >= MONITOR
 
     def _is_steady(self, task: Task) -> bool:
-        if any(known.state == "running" for known in self._before(task)):
+        if any(known.id == task.id and known.state == "running" for known in self.before.tasks):
             return True
-        return self.clock() - self._running_since.setdefault(task.id, self.clock()) >= MONITOR
-
-    def _before(self, task: Task) -> list[Task]:
-        return [known for known in self.before.tasks if known.id == task.id]
-
-    def _is_same(self, service: Service) -> bool:
-        known = self.before.services.get(service.name)
-        return known is not None and known.shape == service.shape
+        return self.clock() - self._since.setdefault(task.id, self.clock()) >= MONITOR
 
     def _is_fresh(self, service: Service) -> bool:
         known = self.before.services.get(service.name)
@@ -111,7 +111,11 @@ def _reason(task: Task) -> str:
 def _unsettled(service: Service, stack: Stack) -> Failing:
     wanted = [task for task in stack.tasks_of(service) if task.wanted]
     pending = next((task for task in wanted if task.state != "running"), None)
-    if pending is None:
-        return Failing(service.name, f"has {len(wanted)} of {service.wanted} tasks up to date")
-    what = f"is {pending.state} ({pending.said})"
-    return Failing(service.name, what, pending.id, stack.node(pending).name)
+    silent = ", ".join(sorted(node.name for node in stack.nodes.values() if not node.ready))
+    without = f", without an answer from {silent}," if silent else ""
+    if pending is not None:
+        what = f"is {pending.state} ({pending.said}){without}"
+        return Failing(service.name, what, pending.id, stack.node(pending).name)
+    new = sum(task.image == service.image for task in wanted)
+    old = len(wanted) - new + len(stack.stopping(service))
+    return Failing(service.name, f"has {new} new and {old} old tasks{without}")

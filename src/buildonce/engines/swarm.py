@@ -96,6 +96,7 @@ class Swarm:
         rollout = Rollout(parts, self._read(), progress)
         deadline = time.monotonic() + self._target.timeout
         try:
+            self._forget_changed_images(rollout.before)
             self._call(deployment, text, *self._words(*options), limit=self._target.timeout)
             self._watch(rollout, deadline)
         except Refused as refused:
@@ -103,6 +104,16 @@ class Swarm:
             raise DeployError(f"Swarm did not take the release: {said}", host=self._host) from None
         except Failing as failing:
             raise self._failed(deployment, failing) from None
+
+    def _forget_changed_images(self, stack: Stack) -> None:
+        """Have ``stack deploy`` set the image of services that were updated by other means.
+
+        Where its own note has the image already, it keeps whatever image the service has.
+        """
+        for service in stack.services.values():
+            if service.deployed != service.image:
+                note = ("service", "update", "--detach", "--label-rm", cluster.NOTED)
+                self._docker.run(*note, service.id)
 
     def _watch(self, rollout: Rollout, deadline: float) -> None:
         while waiting := rollout.look(self._read()):

@@ -24,8 +24,8 @@ TASK = Task(
 )  # fmt: skip
 BEFORE = replace(TASK, id="t-old", image=OLD, created="2:00")
 SERVICE = Service(
-    id="s", name="web", image=NEW, wanted=1, job=False, shape={"Image": NEW}, update="",
-    update_began="",
+    id="s", name="web", image=NEW, deployed=NEW, wanted=1, job=False, shape={"Image": NEW},
+    update="", update_began="",
 )  # fmt: skip
 FORMER = replace(SERVICE, image=OLD, shape={"Image": OLD})
 
@@ -64,6 +64,13 @@ def settles(rolling: Rollout, after: Stack, clock: Clock) -> bool:
         pytest.param(NOTHING, stack(TASK), True, id="first"),
         pytest.param(RAN, stack(BEFORE), False, id="not begun"),
         pytest.param(RAN, stack(TASK, BEFORE), False, id="old one still wanted"),
+        pytest.param(
+            RAN, stack(TASK, replace(BEFORE, desired="shutdown")), False, id="old one still stops"
+        ),
+        pytest.param(
+            RAN, stack(TASK, replace(BEFORE, desired="shutdown", node="n2")), True,
+            id="old one on a dead node",
+        ),
         pytest.param(RAN, stack(replace(TASK, state="starting")), False, id="not healthy yet"),
         pytest.param(RAN, NOTHING, False, id="no service"),
         pytest.param(
@@ -76,8 +83,7 @@ def settles(rolling: Rollout, after: Stack, clock: Clock) -> bool:
         ),
         pytest.param(RAN, stack(TASK, service=replace(SERVICE, wanted=2)), False, id="one of two"),
         pytest.param(
-            RAN, stack(replace(TASK, id="t-old"), service=replace(SERVICE, shape={"Env": "x"})),
-            False, id="same image, other settings",
+            RAN, stack(replace(TASK, image=OLD), service=FORMER), False, id="not the release's",
         ),
     ],
 )  # fmt: skip
@@ -91,6 +97,17 @@ def test_a_new_task_must_stay_up_for_a_while() -> None:
     """A task counts as up only after five seconds, as nothing watches a service's first tasks."""
     clock = Clock()
     rolling = rollout(NOTHING, clock)
+    assert rolling.look(stack(TASK))
+    clock.now = 4.9
+    assert rolling.look(stack(TASK))
+    clock.now = 5.0
+    assert rolling.look(stack(TASK)) == []
+
+
+def test_swarm_gets_time_to_begin() -> None:
+    """Tasks that are kept are right for a changed service once Swarm has begun no update."""
+    clock = Clock()
+    rolling = rollout(stack(TASK, service=replace(SERVICE, shape={"Env": "old"})), clock)
     assert rolling.look(stack(TASK))
     clock.now = 4.9
     assert rolling.look(stack(TASK))
@@ -154,7 +171,10 @@ def test_what_is_not_up_says_where_and_why() -> None:
     """Out of time, the task that is not up is named with its node and the node's words."""
     pending = replace(TASK, state="pending", said="no suitable node", node="")
     (waiting,) = rollout().look(stack(pending))
-    assert (waiting.what, waiting.host) == ("is pending (no suitable node)", "no node")
+    silent = ", without an answer from host2,"
+    assert (waiting.what, waiting.host) == (f"is pending (no suitable node){silent}", "no node")
+    (waiting,) = rollout().look(stack(TASK, BEFORE))
+    assert waiting.what == f"has 1 new and 1 old tasks{silent}"
 
 
 def problems(*tasks: Task, service: Service = SERVICE) -> list[tuple[str, str]]:
