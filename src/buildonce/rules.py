@@ -22,10 +22,11 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that a promotion would break, and how."""
+    """A rule that a promotion would break, how, and the command that helps, if one does."""
 
     rule: Rule
     message: str
+    remedy: str = ""
 
 
 def violations(
@@ -67,11 +68,11 @@ def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) 
         raise UsageError("--override needs --reason TEXT: it is recorded")
     refused = [violation for violation in broken if violation.rule not in overrides]
     if refused:
+        leave = " ".join(f"--override {violation.rule}" for violation in refused)
+        remedies = [violation.remedy for violation in refused if violation.remedy]
         raise PreconditionError(
             "; ".join(violation.message for violation in refused),
-            hint="to break the rule all the same: "
-            + " ".join(f"--override {violation.rule}" for violation in refused)
-            + " --reason TEXT",
+            hint="; ".join([*remedies, f"to break the rule all the same: {leave} --reason TEXT"]),
         )
     return tuple(dict.fromkeys(violation.rule for violation in broken))
 
@@ -79,7 +80,10 @@ def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) 
 def _order(environment: Environment, sha: str, before: Standing | None) -> Violation | None:
     if environment.after is None or before is not None:
         return None
-    return Violation("order", f"{environment.after} has never run {sha}")
+    return Violation(
+        "order", f"{environment.after} has never run {sha}",
+        f"inv promote {environment.after} --sha {sha}",
+    )  # fmt: skip
 
 
 def _soak(
@@ -102,7 +106,10 @@ def _branches(environment: Environment, sha: str, on_branches: bool | None) -> V
         return None
     allowed = " or ".join(environment.branches)
     if on_branches is None:
-        return Violation("branches", f"this clone cannot tell whether {sha} is on {allowed}")
+        return Violation(
+            "branches", f"this clone cannot tell whether {sha} is on {allowed}",
+            f"git fetch --unshallow origin {environment.branches[0]}",
+        )  # fmt: skip
     return Violation("branches", f"{sha} is not on {allowed}")
 
 
