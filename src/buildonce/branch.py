@@ -10,8 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from buildonce.errors import IntegrityError, UnavailableError
-from buildonce.git import Git, unreachable
+from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
+from buildonce.git import Git, complaint
+from buildonce.remotes import unreachable, unwritable
 
 _TRIES = 5
 
@@ -64,9 +65,8 @@ class LocalBranch:
             if tip != old:
                 return False
             _back_off(attempt)
-        said = moved.stderr.decode(errors="replace").strip()
         raise UnavailableError(
-            f"the ledger could not be written in {self.git.root}: {said}",
+            f"the ledger could not be written in {self.git.root}: {complaint(moved)}",
             hint="check the disk and the permissions of the repository",
         )
 
@@ -121,12 +121,8 @@ class RemoteBranch:
         """
         expected = old
         for attempt in range(_TRIES):
-            lease = f"--force-with-lease={self._ref}:{expected or ''}"
-            pushed = self.git.attempt(
-                "push", "--no-verify", "--quiet", "--no-signed", "--recurse-submodules=no",
-                lease, self.remote, f"{new}:{self._ref}",
-            )  # fmt: skip
-            if pushed.returncode == 0:
+            said = self._push(expected, new)
+            if not said:
                 self.git.attempt("update-ref", self._fetched, new)
                 return True
             tip = self._remote_tip()
@@ -136,7 +132,7 @@ class RemoteBranch:
                 return False
             expected = tip
             _back_off(attempt)
-        raise unreachable(self.remote, pushed.stderr.decode(errors="replace").strip())
+        raise unwritable(self.remote, self.name, said)
 
     def deepen(self, commits: int) -> bool:
         """Fetch more of the branch's history, where the clone is shallow.
@@ -152,10 +148,24 @@ class RemoteBranch:
             raise unreachable(self.remote, said)
         return there >= commits
 
+    def _push(self, old: str | None, new: str) -> str:
+        """Push, and return why that failed; empty where it did not."""
+        lease = f"--force-with-lease={self._ref}:{old or ''}"
+        try:
+            pushed = self.git.attempt_at(
+                self.remote, "push", "--no-verify", "--quiet", "--no-signed",
+                "--recurse-submodules=no", lease, self.remote, f"{new}:{self._ref}",
+            )  # fmt: skip
+        except UnavailableError:
+            if self._remote_tip() == new:
+                return ""
+            raise
+        return (complaint(pushed) or "no reason given") if pushed.returncode else ""
+
     def _remote_tip(self) -> str | None:
-        listed = self.git.attempt("ls-remote", "--quiet", self.remote, self._ref)
+        listed = self.git.attempt_at(self.remote, "ls-remote", "--quiet", self.remote, self._ref)
         if listed.returncode != 0:
-            raise unreachable(self.remote, listed.stderr.decode(errors="replace").strip())
+            raise unreachable(self.remote, complaint(listed))
         return listed.stdout.decode().split("\t")[0].strip() or None
 
     def _seen(self) -> str | None:
@@ -168,20 +178,25 @@ class RemoteBranch:
     def _fetch(self, tip: str, *extent: str) -> None:
         for attempt in range(_TRIES):
             said = self._fetch_to(*extent)
-            if "non-fast-forward" in said:
+            if "non-fast-forward" in said and not self._was_overtaken(tip):
                 raise self._rewritten()
             if self._has(tip):
                 return
             _back_off(attempt)
         raise unreachable(self.remote, said)
 
+    def _was_overtaken(self, tip: str) -> bool:
+        """Tell whether this clone has seen, by another process, what came after ``tip``."""
+        ancestry = self.git.attempt("merge-base", "--is-ancestor", tip, self._fetched)
+        return ancestry.returncode == 0 and self._remote_tip() != tip
+
     def _fetch_to(self, *extent: str) -> str:
         refspec = f"{'+' if extent else ''}{self._ref}:{self._fetched}"
-        fetched = self.git.attempt(
-            "-c", "gc.auto=0", "fetch", "--no-tags", "--no-write-fetch-head",
+        fetched = self.git.attempt_at(
+            self.remote, "-c", "gc.auto=0", "fetch", "--no-tags", "--no-write-fetch-head",
             "--no-recurse-submodules", "--refmap=", *extent, self.remote, refspec,
         )  # fmt: skip
-        return fetched.stderr.decode(errors="replace").strip()
+        return complaint(fetched)
 
     def _rewritten(self) -> IntegrityError:
         return IntegrityError(
@@ -200,9 +215,21 @@ class RemoteBranch:
 
 
 def open_branch(git: Git, name: str, remote: str) -> Branch:
-    """Return the branch at ``remote``, or the clone's own where there is no such remote."""
-    if not git.has_remote(remote):
+    """Return the branch at ``remote``, or the clone's own where it has no remote at all.
+
+    Raises:
+        PreconditionError: it has remotes, and ``remote`` is none of them; or git cannot use it.
+    """
+    remotes = git.remotes()
+    if not remotes:
         return LocalBranch(git, name)
+    if remote not in remotes:
+        raise PreconditionError(
+            f"the ledger belongs to the git remote {remote!r}, and {git.root} has "
+            f"{', '.join(remotes)}",
+            hint=f'set ledger_remote = "{remotes[0]}" in [tool.buildonce], or: '
+            f"git remote rename {remotes[0]} {remote}",
+        )
     return RemoteBranch(git, name, remote)
 
 

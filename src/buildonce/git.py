@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildonce.errors import BuildonceError, PreconditionError, UnavailableError
+from buildonce.errors import BuildonceError, PreconditionError
+from buildonce.remotes import unreachable, web_address, without_users
 
 REMOTE = 120.0
 """Seconds after which a call to a remote has failed."""
 
-_PATH = r"(?P<path>[^@]+?)(?:\.git)?/?"
-_ADDRESSES = (
-    re.compile(rf"https?://(?:[^/]*@)?(?P<host>[\w.-]+(?::\d+)?)/{_PATH}"),
-    re.compile(rf"ssh://git@(?P<host>[\w.-]+)(?::\d+)?/{_PATH}"),
-    re.compile(rf"git@(?P<host>[\w.-]+):{_PATH}"),
-)
-_USER = re.compile(r"(?<=://)\S*@")
 _FIELDS = ("%H", "%ct", "%s", "%an")
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
@@ -244,9 +237,7 @@ class Git:
 
     def source_url(self, remote: str) -> str | None:
         """Return the web address of a remote, without credentials; None for a local path."""
-        url = self._remote_url(remote)
-        matches = filter(None, (address.fullmatch(url) for address in _ADDRESSES))
-        return next((f"https://{match['host']}/{match['path']}" for match in matches), None)
+        return web_address(self._remote_url(remote))
 
     def _remote_url(self, remote: str) -> str:
         return self.attempt("config", "--get", f"remote.{remote}.url").stdout.decode().strip()
@@ -265,26 +256,9 @@ class Git:
 
 def complaint(result: subprocess.CompletedProcess[bytes]) -> str:
     """Return what a ``git`` command said about its failure, without users and passwords."""
-    return _USER.sub("", result.stderr.decode(errors="replace").strip())
+    return without_users(result.stderr.decode(errors="replace").strip())
 
 
 def trailers(values: Sequence[tuple[str, str]]) -> str:
     """Return git trailers, one a line; line breaks inside a value become spaces."""
     return "\n".join(f"{key}: {' '.join(value.split())}" for key, value in values)
-
-
-def unreachable(remote: str, said: str) -> UnavailableError:
-    """Return the error for a remote that did not answer or refused."""
-    return UnavailableError(
-        f"the git remote {remote!r} refused or did not answer: {said}",
-        hint=f"git ls-remote {remote}",
-    )
-
-
-def unwritable(remote: str, branch: str, said: str) -> UnavailableError:
-    """Return the error for a remote that can be read and does not take a push."""
-    return UnavailableError(
-        f"the git remote {remote!r} does not take a push to {branch}: {said}",
-        hint=f"the right to push to {branch} is missing, or branch protection refuses it: "
-        f"give that right to whoever runs this",
-    )

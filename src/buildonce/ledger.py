@@ -204,9 +204,11 @@ class Ledger:
     def _tree(self, parent: str | None, event: Event, index: Path) -> str:
         git, environment = self.branch.git, {"GIT_INDEX_FILE": str(index)}
         git.run("read-tree", parent or "--empty", environment=environment)
+        removed = f"0 {'0' * len(parent or '')}"
         lines = [
-            f"0 {'0' * 40}\t{path}" if content is None else f"100644 {self._blob(content)}\t{path}"
+            f"{removed if content is None else f'100644 {self._blob(content)}'}\t{path}"
             for path, content in event.files.items()
+            if parent or content is not None
         ]
         git.run(
             "update-index", "--index-info",

@@ -187,12 +187,12 @@ def test_outside_a_repository(built: Monorepo, tmp_path: Path) -> None:
 
 
 def test_a_repository_without_a_commit(built: Monorepo, tmp_path: Path) -> None:
-    """Before the first commit there is nothing to build: 3, with HEAD named."""
+    """Before the first commit there is nothing to build: 3, with what comes first."""
     for name in ("pyproject.toml", "tasks.py"):
         (tmp_path / name).write_text((built.root / name).read_text())
     empty = replace(built, root=tmp_path)
     empty.git("init", "--quiet")
-    assert "'HEAD'" in empty.inv("build", "--sha", expect=3).err
+    assert "has no commit yet" in empty.inv("build", "--sha", expect=3).err
 
 
 def clone_state(repo: Monorepo) -> list[str]:

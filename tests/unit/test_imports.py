@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "src/buildonce"
 
 LAYERS = [
     {"errors", "durations", "parallel"},
-    {"refs"},
+    {"refs", "remotes"},
     {"fields", "git", "records", "registry"},
     {"config"},
     {"bake", "branch", "builder", "engines", "environment", "release"},
