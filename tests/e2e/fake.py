@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.e2e.wire import OCI_MANIFEST, Stored
 
-TAGS = ["first", "second"]
-
 
 @dataclass
 class FakeRegistry:
@@ -21,14 +18,24 @@ class FakeRegistry:
 
     address: str = ""
     wants_token: bool = False
-    paged: bool = False
+    challenged_scope: str = ""
+    token_answer: bytes = b'{"token": "good"}'
     stumbles: int = 0
+    deletions: list[int] = field(default_factory=list)
+    upload_address: str = ""
     token_requests: list[tuple[str, str]] = field(default_factory=list)
+    written: list[bytes] = field(default_factory=list)
+    proxied: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def manifest(self) -> Stored:
         """What is there by its digest; a tag names something older."""
         return Stored(b'{"schemaVersion": 2}', OCI_MANIFEST)
+
+    @property
+    def older(self) -> Stored:
+        """What every tag names."""
+        return Stored(b'{"schemaVersion": 2, "older": true}', OCI_MANIFEST)
 
     @classmethod
     @contextmanager
@@ -55,43 +62,48 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        query = parse_qs(url.query)
+        if url.netloc:
+            told = self.headers.get("Proxy-Authorization", "")
+            self.fake.proxied.append((self.path, told))
         if url.path == "/token":
-            self._give_token(query["scope"][0])
+            self._give_token(parse_qs(url.query)["scope"][0])
         elif self.fake.stumbles:
             self.fake.stumbles -= 1
             self._answer(503)
         elif self.fake.wants_token and self.headers.get("Authorization") != "Bearer good":
-            realm = f'Bearer realm="http://{self.fake.address}/token",service="fake"'
-            self._answer(401, {"WWW-Authenticate": realm})
-        elif "/tags/list" in url.path:
-            self._list_tags("last" in query)
+            self._answer(401, {"WWW-Authenticate": self._challenge()})
         elif "/blobs/" in url.path:
             self._answer(200, body=b"other bytes")
         else:
             self._answer_manifest(url.path)
 
+    def do_HEAD(self) -> None:
+        self._answer(200)
+
+    def do_POST(self) -> None:
+        self._answer(
+            202, {"Location": self.fake.upload_address} if self.fake.upload_address else {}
+        )
+
     def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.fake.written.append(self.rfile.read(int(self.headers["Content-Length"])))
         self._answer(201)
+
+    def do_DELETE(self) -> None:
+        self._answer(self.fake.deletions.pop(0))
+
+    def _challenge(self) -> str:
+        scope = f',scope="{self.fake.challenged_scope}"' if self.fake.challenged_scope else ""
+        return f'Bearer realm="http://{self.fake.address}/token",service="fake"{scope}'
 
     def _give_token(self, scope: str) -> None:
         self.fake.token_requests.append((scope, self.headers.get("Authorization", "")))
-        self._answer(200, body=b'{"token": "good"}')
-
-    def _list_tags(self, rest: bool) -> None:
-        tags = TAGS
-        headers = {}
-        if self.fake.paged:
-            tags = TAGS[1:] if rest else TAGS[:1]
-            headers = {} if rest else {"Link": f'<{self.path}&last=first>; rel="next"'}
-        self._answer(200, headers, json.dumps({"tags": tags}).encode())
+        self._answer(200, body=self.fake.token_answer)
 
     def _answer_manifest(self, path: str) -> None:
         kept = self.fake.manifest
-        by_digest = path.endswith(kept.digest)
-        content = kept.content if by_digest else b'{"schemaVersion": 2, "older": true}'
-        self._answer(200, {"Content-Type": kept.media_type}, content)
+        found = kept if path.endswith(kept.digest) else self.fake.older
+        self._answer(200, {"Content-Type": found.media_type}, found.content)
 
     def _answer(
         self, status: int, headers: dict[str, str] | None = None, body: bytes = b""
@@ -101,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""

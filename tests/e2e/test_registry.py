@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from buildonce.errors import IntegrityError, UnavailableError, UsageError
-from buildonce.refs import Digest, Repository
+from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Registry
 from buildonce.registry.credentials import Credentials, find_credentials
 from lab.registry import PROGRAM, Client, configuration
@@ -23,7 +23,7 @@ from lab.registry import Credentials as Login
 from tests.e2e.conftest import Make
 from tests.e2e.fake import FakeRegistry
 from tests.e2e.support import Monorepo, wait_for
-from tests.e2e.wire import index_of
+from tests.e2e.wire import Images, index_of
 
 NO_DIGEST = Digest("sha256:" + "0" * 64)
 
@@ -58,7 +58,6 @@ def test_what_is_not_there_is_none(built: Monorepo) -> None:
     assert Registry().manifest(place(built).tag("unknown")) is None
     nobodys = Repository(built.registry, f"{built.namespace}/nobody")
     assert Registry().manifest(nobodys.tag("unknown")) is None
-    assert Registry().tags(nobodys) == []
 
 
 def test_a_tag_is_removed_alone(built: Monorepo) -> None:
@@ -87,7 +86,7 @@ def test_asking_for_the_right_to_write_leaves_nothing(built: Monorepo) -> None:
     """The upload that tells whether writing is allowed is cancelled: no tag, no repository."""
     fresh = Repository(built.registry, f"{built.namespace}/fresh")
     Registry().require_writable(fresh)
-    assert Registry().tags(fresh) == []
+    assert Images(fresh.registry, fresh.path).tags() == {}
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +203,13 @@ def test_a_helper_that_talks_nonsense_is_named(helper: Path) -> None:
     assert "nonsense" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["[]", '{"auths": null}', '{"auths": {"a.example": "b"}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[]", '{"auths": null}', '{"auths": {"a.example": "b"}}'),
+        *('{"auths": {"a.example": {"auth": null}}}', '{"auths": {"a.example": {}}}'),
+    ],
+)
 def test_a_file_of_another_shape_has_no_credentials(helper: Path, content: str) -> None:
     """What the docker client would ignore is ignored: no login, no traceback."""
     (helper / "config.json").write_text(content)
@@ -233,27 +238,81 @@ def test_a_token_is_fetched_where_the_registry_wants_one(
     (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     fake.wants_token = True
-    assert Registry().tags(Repository(fake.address, "shop/web")) == ["first", "second"]
+    assert Registry().digest(staging(fake)) == fake.older.digest
     assert fake.token_requests == [("repository:shop/web:pull", f"Basic {login.encode()}")]
 
 
-def test_lists_of_tags_come_in_pages(fake: FakeRegistry) -> None:
-    """A list of tags is followed to its last page."""
-    fake.paged = True
-    assert Registry().tags(Repository(fake.address, "shop/web")) == ["first", "second"]
+def test_a_token_is_asked_for_as_the_registry_says(fake: FakeRegistry) -> None:
+    """The challenge's own scope counts, where it has one; the token serves for what was asked."""
+    fake.wants_token, fake.challenged_scope = True, "repository:shop/web:pull,push"
+    registry = Registry()
+    for _ in range(2):
+        assert registry.digest(staging(fake)) == fake.older.digest
+    assert fake.token_requests == [("repository:shop/web:pull,push", "")]
+
+
+@pytest.mark.parametrize("answer", [b"<html>log in</html>", b"[]", b"{}"])
+def test_an_answer_without_a_token_is_told(fake: FakeRegistry, answer: bytes) -> None:
+    """A page in the place of a token is an error that names both hosts, not a traceback."""
+    fake.wants_token, fake.token_answer = True, answer
+    with pytest.raises(UnavailableError, match=f"{fake.address} asks for a token"):
+        Registry().digest(staging(fake))
+
+
+def test_a_registry_that_removes_nothing_is_left_alone(fake: FakeRegistry) -> None:
+    """That a registry deletes nothing is found out before any tag is made to name something."""
+    fake.deletions = [405, 405]
+    with pytest.raises(UnavailableError, match="removes nothing by its API"):
+        Registry().remove_tag(staging(fake))
+    assert fake.written == []
+
+
+def test_a_removal_that_fails_half_way_is_put_back(fake: FakeRegistry) -> None:
+    """Where the stand-in cannot be removed, the tag names again what it named."""
+    fake.deletions = [400, 404, 403]
+    with pytest.raises(UnavailableError, match="403"):
+        Registry().remove_tag(staging(fake))
+    assert len(fake.written) == 2
+    assert fake.written[-1] == fake.older.content
+
+
+def test_an_upload_without_an_address_is_told(fake: FakeRegistry) -> None:
+    """A registry that begins an upload and does not say where is named."""
+    with pytest.raises(UnavailableError, match="did not say where"):
+        Registry().require_writable(staging(fake).repository)
+
+
+def test_the_secret_of_an_upload_is_not_shown(fake: FakeRegistry) -> None:
+    """An upload's address is a right to write: what is refused is named without its query."""
+    fake.deletions, fake.upload_address = [403], "/v2/shop/web/blobs/uploads/1?_state=secret"
+    with pytest.raises(UnavailableError, match="uploads/1") as refused:
+        Registry().require_writable(staging(fake).repository)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_registry_behind_a_proxy(fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy that the environment names is asked, by its own login, for the whole address."""
+    monkeypatch.setenv("http_proxy", f"http://robot:p%40ss@{fake.address}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    tag = Repository("registry.test", "shop/web").tag("staging")
+    assert Registry(insecure="registry.test").digest(tag) == fake.older.digest
+    login = Login(username="robot", password="p@ss").encode()
+    assert fake.proxied == [
+        ("http://registry.test/v2/shop/web/manifests/staging", f"Basic {login}")
+    ]
 
 
 def test_a_registry_that_stumbles_is_asked_again(fake: FakeRegistry) -> None:
     """Two answers of 503 in a row are not the end."""
     fake.stumbles = 2
-    assert Registry().tags(Repository(fake.address, "shop/web")) == ["first", "second"]
+    assert Registry().digest(staging(fake)) == fake.older.digest
 
 
 def test_a_registry_that_stays_down_is_given_up(fake: FakeRegistry) -> None:
     """After the retries, the error has the status that was answered."""
     fake.stumbles = 100
     with pytest.raises(UnavailableError, match="503"):
-        Registry().tags(Repository(fake.address, "shop/web"))
+        Registry().digest(staging(fake))
 
 
 def test_other_bytes_than_the_digest_says_are_refused(fake: FakeRegistry) -> None:
@@ -270,6 +329,11 @@ def test_a_write_that_is_lost_is_noticed(fake: FakeRegistry) -> None:
         Registry().point(
             Repository(fake.address, "shop/web").tag("staging"), Digest(fake.manifest.digest)
         )
+
+
+def staging(fake: FakeRegistry) -> ImageRef:
+    """A tag there."""
+    return Repository(fake.address, "shop/web").tag("staging")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The registry, over the OCI distribution API: bytes are read, hashed and written as they are."""
 
-from buildonce.registry.client import Manifest, Registry
+from buildonce.registry.client import Registry
+from buildonce.registry.manifest import Manifest
 
 __all__ = ["Manifest", "Registry"]

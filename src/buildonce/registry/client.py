@@ -4,59 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 
 from buildonce.errors import IntegrityError, UnavailableError
-from buildonce.refs import Digest, ImageRef, Repository, digest_of, parse_digest
+from buildonce.refs import Digest, ImageRef, Repository, digest_of
+from buildonce.registry.manifest import ACCEPT, EMPTY, PLAIN_MANIFESTS, Manifest, placeholder
 from buildonce.registry.transport import Transport
 
-PLAIN_MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-_INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-_ACCEPT = ", ".join((*PLAIN_MANIFESTS, *_INDEXES))
-_EMPTY = b"{}"
 _REVISION_LABEL = "org.opencontainers.image.revision"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest's own bytes, and what they hash to."""
-
-    ref: ImageRef
-    content: bytes
-    media_type: str
-
-    @property
-    def digest(self) -> Digest:
-        """The digest of the bytes, computed here."""
-        return digest_of(self.content)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is one platform's manifest, not an index of several."""
-        return self.media_type in PLAIN_MANIFESTS
-
-    @property
-    def config(self) -> Digest:
-        """The digest of the image's configuration."""
-        return parse_digest(self._document()["config"]["digest"])
-
-    @property
-    def layers(self) -> tuple[Digest, ...]:
-        """The digests of the layers, the lowest first."""
-        return tuple(parse_digest(layer["digest"]) for layer in self._document()["layers"])
-
-    def _document(self) -> Any:
-        return json.loads(self.content)
 
 
 class Registry:
@@ -73,7 +30,7 @@ class Registry:
 
     def manifest(self, ref: ImageRef) -> Manifest | None:
         """Return what a tag or digest names, or None where there is nothing."""
-        response = self._send("GET", ref.repository, _manifest(ref), accept=_ACCEPT)
+        response = self._send("GET", ref.repository, _manifest(ref), accept=ACCEPT)
         if response.status == 404:
             return None
         _expect(response, 200, f"reading {ref}")
@@ -153,31 +110,21 @@ class Registry:
                 hint="somebody else writes this tag, or the registry lost the write; inv status",
             )
 
-    def tags(self, repository: Repository) -> list[str]:
-        """Return all tags of a repository."""
-        tags: list[str] = []
-        path = "/tags/list?n=1000"
-        while path:
-            response = self._send("GET", repository, path)
-            if response.status == 404:
-                return tags
-            _expect(response, 200, f"listing the tags of {repository}")
-            tags += json.loads(response.data).get("tags") or []
-            path = _next_page(response)
-        return tags
-
     def remove_tag(self, tag: ImageRef) -> None:
         """Remove a tag and nothing else: what it names stays, under its digest and other tags.
 
         Registries that cannot remove a tag by its name (Distribution 2) remove a manifest with
         all its tags; there the tag first gets a manifest that nothing else names. Where that
         cannot be removed either, the tag names again what it named.
+
+        Raises:
+            UnavailableError: the registry removes nothing at all; the tag is as it was.
         """
         response = self._send("DELETE", tag.repository, _manifest(tag))
         if response.status in (400, 405):
-            response = self._remove_with_manifest(tag)
-        if response.status not in (202, 404):
-            raise _failed(response, f"removing {tag}")
+            self._remove_with_manifest(tag)
+        else:
+            _expect_gone(response, tag)
 
     def require_writable(self, repository: Repository) -> None:
         """Begin an upload and cancel it: nothing is left behind.
@@ -187,31 +134,33 @@ class Registry:
         """
         begun = self._send("POST", repository, "/blobs/uploads/")
         _expect(begun, 202, f"beginning an upload to {repository}")
-        self._send("DELETE", repository, begun.headers["Location"])
+        self._send("DELETE", repository, _upload_address(begun, repository))
 
-    def _remove_with_manifest(self, tag: ImageRef) -> urllib3.BaseHTTPResponse:
+    def _remove_with_manifest(self, tag: ImageRef) -> None:
         named = self.manifest(tag)
-        placeholder = self._put_placeholder(tag)
-        response = self._send("DELETE", tag.repository, f"/manifests/{placeholder}")
-        if named and response.status != 202:
+        if named is None:
+            return
+        self._require_removal(tag.repository)
+        self._put_blob(tag.repository, EMPTY)
+        content = placeholder()
+        address = _manifest(tag.repository.at(digest_of(content)))
+        try:
+            self._put(tag, content, PLAIN_MANIFESTS[0])
+            _expect_gone(self._send("DELETE", tag.repository, address), tag)
+        except BaseException:
             self._put(tag, named.content, named.media_type)
-        return response
+            raise
 
-    def _put_placeholder(self, tag: ImageRef) -> Digest:
-        self._put_blob(tag.repository, _EMPTY)
-        empty = {"mediaType": "application/vnd.oci.empty.v1+json", "size": len(_EMPTY)}
-        descriptor = {**empty, "digest": digest_of(_EMPTY)}
-        content = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": PLAIN_MANIFESTS[0],
-                "config": descriptor,
-                "layers": [descriptor],
-                "annotations": {"buildonce.removed": secrets.token_hex(16)},
-            }
-        ).encode()
-        self._put(tag, content, PLAIN_MANIFESTS[0])
-        return digest_of(content)
+    def _require_removal(self, repository: Repository) -> None:
+        """See, by a digest that nothing has, that manifests can be removed here."""
+        nothing = repository.at(digest_of(secrets.token_bytes(16)))
+        response = self._send("DELETE", repository, _manifest(nothing))
+        if response.status != 404:
+            raise UnavailableError(
+                f"the registry {repository.registry} removes nothing by its API "
+                f"(it answered {response.status}): {repository} is as it was",
+                hint="see the registry's own settings for retention and for deleting",
+            )
 
     def _put(self, tag: ImageRef, content: bytes, media_type: str) -> None:
         response = self._send(
@@ -225,7 +174,7 @@ class Registry:
             return
         begun = self._send("POST", repository, "/blobs/uploads/")
         _expect(begun, 202, f"beginning an upload to {repository}")
-        address = begun.headers["Location"]
+        address = _upload_address(begun, repository)
         separator = "&" if urlsplit(address).query else "?"
         done = self._send(
             "PUT", repository, f"{address}{separator}digest={digest}",
@@ -247,7 +196,7 @@ class Registry:
         if content_type:
             headers["Content-Type"] = content_type
         actions = "pull" if method in ("GET", "HEAD") else "pull,push,delete"
-        if not path.startswith(("/v2/", "http")):
+        if path.startswith(("/manifests/", "/blobs/")):
             path = f"/v2/{repository.path}{path}"
         return self._transport(repository.registry).send(
             method, path, scope=f"repository:{repository.path}:{actions}",
@@ -265,10 +214,19 @@ def _manifest(ref: ImageRef) -> str:
     return f"/manifests/{ref.reference}"
 
 
-def _next_page(response: urllib3.BaseHTTPResponse) -> str:
-    link = response.headers.get("Link", "")
-    target = link.partition(">")[0].lstrip("< ")
-    return urljoin("/v2/", target) if target else ""
+def _upload_address(begun: urllib3.BaseHTTPResponse, repository: Repository) -> str:
+    address = begun.headers.get("Location")
+    if not address:
+        raise UnavailableError(
+            f"the registry {repository.registry} began an upload and did not say where",
+            hint="inv doctor",
+        )
+    return address
+
+
+def _expect_gone(response: urllib3.BaseHTTPResponse, tag: ImageRef) -> None:
+    if response.status not in (202, 404):
+        raise _failed(response, f"removing {tag}")
 
 
 def _expect(response: urllib3.BaseHTTPResponse, status: int, doing: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import subprocess
@@ -67,8 +66,8 @@ def _from_file(entries: dict[str, Any], key: str) -> Credentials | None:
     if entry.get("identitytoken"):
         return Credentials(_TOKEN_USER, entry["identitytoken"], identity=True)
     try:
-        user, colon, secret = base64.b64decode(entry.get("auth", "")).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        user, colon, secret = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+    except (TypeError, ValueError):
         raise UsageError(
             f"the docker client's credentials for {key} are garbled", hint=f"docker login {key}"
         ) from None

@@ -7,23 +7,14 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
 from buildonce.errors import UnavailableError
 from buildonce.refs import DOCKER_HUB
+from buildonce.registry.connections import Connections, is_loopback
 from buildonce.registry.credentials import Credentials, find_credentials
-
-_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?")
-_RETRIES = urllib3.Retry(
-    total=4,
-    backoff_factor=0.2,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,
-    raise_on_status=False,
-)
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
 
 
 class Transport:
@@ -35,11 +26,11 @@ class Transport:
     """
 
     def __init__(self, registry: str, *, insecure: bool = False) -> None:
-        plain = insecure or bool(_LOOPBACK.fullmatch(registry))
+        plain = insecure or is_loopback(registry)
         host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
         self.registry = registry
         self._base = f"{'http' if plain else 'https'}://{host}"
-        self._pool = urllib3.PoolManager(maxsize=16, retries=_RETRIES, timeout=_TIMEOUT)
+        self._connections = Connections()
         self._authorizations: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -80,7 +71,7 @@ class Transport:
         if authorization and url.startswith(self._base):
             sent["Authorization"] = authorization
         try:
-            return self._pool.request(method, url, headers=sent, body=body)
+            return self._connections.request(method, url, sent, body)
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
                 f"the registry {self.registry} did not answer: {_reason(error)}",
@@ -102,8 +93,10 @@ class Transport:
     def _token(
         self, challenge: Mapping[str, str], scope: str, credentials: Credentials | None
     ) -> str:
-        query = {"service": challenge.get("service", ""), "scope": scope}
+        query = {"service": challenge.get("service", ""), "scope": challenge.get("scope") or scope}
         realm = challenge.get("realm", "")
+        if "://" not in realm:
+            raise self._no_token("names no address for tokens")
         if credentials and credentials.identity:
             form = {"grant_type": "refresh_token", "client_id": "buildonce"}
             fields = {**form, **query, "refresh_token": credentials.secret}
@@ -113,12 +106,22 @@ class Transport:
             answer = self._once("GET", f"{realm}?{urlencode(query)}", headers, None, None)
         if answer.status != 200:
             raise self._refused("GET", "a token", answer.status)
-        body = json.loads(answer.data)
-        return str(body.get("token") or body.get("access_token"))
+        try:
+            body = json.loads(answer.data)
+            return str(body.get("token") or body["access_token"])
+        except (ValueError, KeyError, AttributeError):
+            raise self._no_token(f"got none from {urlsplit(realm).netloc}") from None
+
+    def _no_token(self, why: str) -> UnavailableError:
+        return UnavailableError(
+            f"the registry {self.registry} asks for a token, and {why}",
+            hint="a proxy or a login page may answer in its place: inv doctor",
+        )
 
     def _refused(self, method: str, path: str, status: int) -> UnavailableError:
+        place = path.partition("?")[0]
         return UnavailableError(
-            f"the registry {self.registry} refused {method} {path} ({status})",
+            f"the registry {self.registry} refused {method} {place} ({status})",
             hint=f"docker login {self.registry}   (with an account that may do this)",
         )
 
