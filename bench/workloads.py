@@ -93,4 +93,4 @@ def _definition(ground: Ground, folder: Path) -> dict[str, object]:
     sha = commit.sha(project.sha_length)
     base = bake.Base(BASE, ImageRef.parse(ground.registry.base_image))
     tags = {service: project.repository(service).tag(sha) for service in SERVICES}
-    return bake.definition(project, commit, root, tags, dict.fromkeys(SERVICES, base), None)
+    return bake.definition(project, commit, root, tags, dict.fromkeys(SERVICES, base), None, tags)

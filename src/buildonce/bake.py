@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import PurePath
 from typing import Any
 
 from buildonce.config import Project, Service
-from buildonce.errors import PreconditionError
 from buildonce.git import Commit
 from buildonce.refs import ImageRef
 
 CACHE_TAG = "buildcache"
 
-_FROM = re.compile(
-    r"^\s*FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?\s*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_ARG = re.compile(r"^\s*ARG\s+(?P<name>\w+)=(?P<value>\S+)\s*$", re.IGNORECASE | re.MULTILINE)
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
 _LABEL = "org.opencontainers.image"
 
 
@@ -33,33 +25,6 @@ class Base:
     pinned: ImageRef
 
 
-def final_base(dockerfile: str, target: str | None, args: Mapping[str, str]) -> str | None:
-    """Return the outside image that the built stage begins from, as the ``FROM`` names it.
-
-    None stands for ``scratch``. ``ARG`` defaults ahead of the first ``FROM``, overridden by
-    ``args``, are filled in (docs.docker.com, "Dockerfile reference", FROM).
-
-    Raises:
-        PreconditionError: there is no such stage, or no ``FROM`` at all.
-    """
-    stages = list(_FROM.finditer(dockerfile))
-    if not stages:
-        raise PreconditionError("the Dockerfile has no FROM")
-    preamble = dockerfile[: stages[0].start()]
-    known = {match["name"]: match["value"] for match in _ARG.finditer(preamble)} | dict(args)
-    images = {
-        (match["stage"] or str(number)).lower(): _fill(match["image"], known)
-        for number, match in enumerate(stages)
-    }
-    stage = target.lower() if target else list(images)[-1]
-    if stage not in images:
-        raise PreconditionError(f"the Dockerfile has no stage {target!r}")
-    image = images[stage]
-    while image.lower() in images and image.lower() != stage:
-        stage, image = image.lower(), images[image.lower()]
-    return None if image == "scratch" else image
-
-
 def definition(
     project: Project,
     commit: Commit,
@@ -67,6 +32,7 @@ def definition(
     tags: Mapping[str, ImageRef],
     bases: Mapping[str, Base],
     source: str | None,
+    cached: Collection[str],
 ) -> dict[str, Any]:
     """Return the bake file that builds and pushes the services in ``tags``.
 
@@ -80,6 +46,7 @@ def definition(
         tags: the reference to push, for each service.
         bases: what each service's last stage begins from, by service.
         source: the address of the source code, if known.
+        cached: the services of which the registry has a layer cache.
     """
     sha = commit.sha(project.sha_length)
     targets = {
@@ -95,7 +62,7 @@ def definition(
             "contexts": _contexts(project, bases.get(name)),
             "output": ["type=image,push=true,oci-mediatypes=true,store=false"],
             "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
-            **(_cache(ref) if project.cache else {}),
+            **(_cache(ref, name in cached) if project.cache else {}),
         }
         for name, ref in tags.items()
     }
@@ -150,11 +117,7 @@ def _contexts(project: Project, base: Base | None) -> dict[str, str]:
     return {name: f"docker-image://{ref}" for name, ref in {**project.bases, **pinned}.items()}
 
 
-def _cache(ref: ImageRef) -> dict[str, list[str]]:
+def _cache(ref: ImageRef, exists: bool) -> dict[str, list[str]]:
     place = f"type=registry,ref={ref.repository.tag(CACHE_TAG)}"
     options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
-    return {"cache-from": [place], "cache-to": [f"{place},{options}"]}
-
-
-def _fill(image: str, known: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: known.get(match["braced"] or match["bare"], ""), image)
+    return {"cache-from": [place] if exists else [], "cache-to": [f"{place},{options}"]}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from python_on_whales import DockerClient
+from python_on_whales.client_config import ClientNotFoundError
 from python_on_whales.exceptions import DockerException
 
 from buildonce.errors import PreconditionError, UnavailableError
@@ -67,7 +68,7 @@ class Buildx:
                 f"the build failed (docker buildx bake ended with {error.return_code}): {said}",
                 hint="the log above has the reason; inv doctor, where the engine is the cause",
             ) from None
-        except FileNotFoundError:
+        except (ClientNotFoundError, FileNotFoundError):
             raise UnavailableError(
                 "there is no docker client on this machine", hint="install docker with Buildx"
             ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Docker
-from tests.e2e.support import LEDGER, SERVICES, Done, Monorepo, ended
+from tests.e2e.support import LEDGER, SERVICES, Done, Monorepo, ended, wait_for
 from tests.e2e.wire import OCI_MANIFEST, another
 
 
@@ -137,6 +138,54 @@ def test_who_pushes_second_yields_to_who_recorded_first(
     _, late = agree(repo, docker, [first, second])
     assert "another build was recorded first" in late.err
     assert "FLAVOUR=first" in repo.images("web").config(repo.sha())["config"]["Env"]
+
+
+def test_the_record_is_of_what_was_pushed(repo: Monorepo, docker: Docker, tmp_path: Path) -> None:
+    """Bytes that somebody else puts under the tag meanwhile are not what gets recorded."""
+    real, images = shutil.which("docker"), repo.images("web")
+    docker.before_a_build(
+        f'{real} "$@" || exit $?; case "$*" in *--print*) exit 0;; esac; '
+        f"touch {tmp_path}/pushed; until [ -e {tmp_path}/replaced ]; do sleep 0.05; done; exit 0"
+    )
+    build = repo.start("build", "--sha", env=docker.env)
+    wait_for((tmp_path / "pushed").exists, "the push")
+    pushed = images.require(repo.sha())
+    images.put(repo.sha(), another(pushed, "somebody else's"))
+    (tmp_path / "replaced").touch()
+    done = ended(build)
+    assert done.code == 0, done
+    record = repo.record(f"releases/{repo.sha()}.json")
+    assert record["services"]["web"]["digest"] == pushed.digest
+    assert images.require(repo.sha()).digest == pushed.digest
+    assert "the recorded bytes count" in done.err
+
+
+def test_a_first_build_looks_for_no_cache(repo: Monorepo) -> None:
+    """Before there is a layer cache Buildx is not sent to look for it; afterwards it is."""
+    cache = f"ref={repo.images('web')}:buildcache"
+    first = repo.inv("build", "--sha", "--dry-run").out
+    done = repo.inv("build", "--sha")
+    repo.commit("Another")
+    second = repo.inv("build", "--sha", "--dry-run").out
+    assert [first.count(cache), second.count(cache)] == [1, 2]
+    assert "buildcache: not found" not in done.out + done.err
+
+
+def test_a_base_that_cannot_be_told_is_named(repo: Monorepo) -> None:
+    """A FROM that makes no image name ends with 3, the service and its Dockerfile."""
+    repo.commit("No base", {"web/Dockerfile": "ARG TAG\nFROM python:$TAG\n"})
+    assert "service web, web/Dockerfile: " in repo.inv("build", "--sha", expect=3).err
+
+
+def test_without_a_docker_client(repo: Monorepo, tmp_path: Path) -> None:
+    """On a machine without docker a build ends with 6 and what to install."""
+    for program in ("git", "sh"):
+        found = shutil.which(program)
+        assert found is not None
+        (tmp_path / program).symlink_to(found)
+    for arguments in (("build", "--sha"), ("build",)):
+        done = repo.inv(*arguments, expect=6, env={"PATH": str(tmp_path)})
+        assert "install docker" in done.err
 
 
 def test_one_service_first_then_the_rest(repo: Monorepo, docker: Docker) -> None:

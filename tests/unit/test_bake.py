@@ -1,4 +1,4 @@
-"""The bake definition: what Buildx is told, and which image a Dockerfile begins from."""
+"""The bake definition: what Buildx is told, and with which labels, bases and caches."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-import pytest
-
-from buildonce.bake import Base, definition, final_base, local_definition
+from buildonce.bake import Base, definition, local_definition
 from buildonce.config import Project, parse
-from buildonce.errors import PreconditionError
 from buildonce.git import Commit
 from buildonce.refs import ImageRef
 from tests.unit.samples import digest, revision
@@ -29,7 +26,9 @@ def project(**changed: Any) -> Project:
 def target(name: str, **changed: Any) -> dict[str, Any]:
     made = project(**changed)
     tags = {one: made.repository(one).tag(SHA) for one in made.services}
-    baked = definition(made, COMMIT, TREE, tags, {"api": PINNED}, "https://example.org/shop")
+    baked = definition(
+        made, COMMIT, TREE, tags, {"api": PINNED}, "https://example.org/shop", ["api"]
+    )
     assert baked["group"]["default"]["targets"] == ["api", "web"]
     found: dict[str, Any] = baked["target"][name]
     return found
@@ -99,6 +98,13 @@ def test_the_cache_is_beside_the_image() -> None:
     assert written.startswith("type=registry,ref=registry.example.org/api:buildcache,mode=max")
 
 
+def test_a_cache_that_is_not_there_is_not_asked_for() -> None:
+    """A service's first build leaves a cache and does not look for one."""
+    web = target("web")
+    assert web["cache-from"] == []
+    assert len(web["cache-to"]) == 1
+
+
 def test_the_cache_can_be_left_out() -> None:
     """`cache = false` for registries that take none."""
     assert not {"cache-from", "cache-to"} & set(target("api", cache=False))
@@ -111,56 +117,3 @@ def test_a_local_build_is_loaded_and_not_pushed() -> None:
     assert web["output"] == ["type=docker"]
     assert not {"labels", "cache-to"} & set(web)
     assert "push" not in json.dumps(local)
-
-
-MULTI_STAGE = """\
-# syntax=docker/dockerfile:1
-ARG VERSION=3.13
-ARG IMAGE=python:${VERSION}-slim
-FROM python:$VERSION-slim AS base
-FROM base AS build
-RUN true
-FROM --platform=$BUILDPLATFORM golang:1.25 AS tools
-from base as final
-FROM scratch AS empty
-FROM busybox
-"""
-
-
-@pytest.mark.parametrize(
-    ("stage", "base"),
-    [
-        (None, "busybox"),
-        ("base", "python:3.13-slim"),
-        ("build", "python:3.13-slim"),
-        ("final", "python:3.13-slim"),
-        ("FINAL", "python:3.13-slim"),
-        ("tools", "golang:1.25"),
-        ("empty", None),
-    ],
-)
-def test_the_base_is_found_through_the_stages(stage: str | None, base: str | None) -> None:
-    """Stages are followed back to the outside image; scratch is none."""
-    assert final_base(MULTI_STAGE, stage, {}) == base
-
-
-def test_arguments_override_the_preambles_defaults() -> None:
-    """A base named by an ARG follows the configured build argument."""
-    assert final_base(MULTI_STAGE, "final", {"VERSION": "3.14"}) == "python:3.14-slim"
-
-
-def test_an_argument_after_the_first_from_does_not_count() -> None:
-    """Only the preamble's arguments are known to a FROM."""
-    assert final_base("FROM a\nARG V=1\nFROM b:$V\n", None, {}) == "b:"
-
-
-@pytest.mark.parametrize(
-    ("dockerfile", "stage", "told"),
-    [("", None, "has no FROM"), ("FROM a AS b\n", "c", "has no stage 'c'")],
-)
-def test_a_dockerfile_without_the_stage_is_told(
-    dockerfile: str, stage: str | None, told: str
-) -> None:
-    """A stage that is not there is named before anything is built."""
-    with pytest.raises(PreconditionError, match=told):
-        final_base(dockerfile, stage, {})

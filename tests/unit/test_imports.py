@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "src/buildonce"
 
 LAYERS = [
     {"errors", "durations", "parallel"},
-    {"refs", "remotes"},
+    {"dockerfile", "refs", "remotes"},
     {"fields", "git", "records", "registry"},
     {"config"},
     {"bake", "branch", "builder", "engines", "environment", "release"},
@@ -39,8 +39,8 @@ ONLY_IN = {
 """Where each library may be imported."""
 
 PURE = [
-    *("bake", "durations", "environment", "events", "plan", "pruning", "records", "refs"),
-    *("release", "rules", "steps"),
+    *("bake", "dockerfile", "durations", "environment", "events", "plan", "pruning", "records"),
+    *("refs", "release", "rules", "steps"),
 ]
 """What knows no file, no environment variable, no process and no clock."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,8 @@ from typing import Any
 from buildonce import bake, events
 from buildonce.bake import Base
 from buildonce.config import Project
-from buildonce.errors import IntegrityError, PreconditionError
+from buildonce.dockerfile import final_base
+from buildonce.errors import IntegrityError, PreconditionError, UsageError
 from buildonce.execute.ports import Builder, Images, Progress
 from buildonce.git import Git
 from buildonce.ledger import Ledger
@@ -75,7 +77,11 @@ class Builds:
         ``shown_as`` stands in for the exported folder's name where people read it.
         """
         commit = self.git.commit(step.revision)
-        with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix="buildonce-") as folder,
+            ThreadPoolExecutor(1) as aside,
+        ):
+            cached = aside.submit(self._cached, step.tags)
             root = self.git.export(step.revision, Path(folder) / "tree")
             yield bake.definition(
                 self.project,
@@ -84,41 +90,56 @@ class Builds:
                 step.tags,
                 self._bases(root, step.tags),
                 self.project.source or self.git.source_url(self.project.ledger_remote),
+                cached.result(),
             )
 
-    def _bases(self, root: Path, services: Mapping[str, ImageRef]) -> dict[str, Base]:
-        names = {service: self._base_name(root, service) for service in services}
-        wanted = {name: name for name in names.values() if name}
-        pinned = run_by_key(self._pin, wanted)
-        return {service: pinned[name] for service, name in names.items() if name}
+    def _cached(self, tags: Mapping[str, ImageRef]) -> list[str]:
+        """Return the services that have a layer cache: Buildx calls a missing one an error."""
+        if not self.project.cache:
+            return []
+        places = {name: ref.repository.tag(bake.CACHE_TAG) for name, ref in tags.items()}
+        return [name for name, digest in run_by_key(self.images.digest, places).items() if digest]
 
-    def _base_name(self, root: Path, service: str) -> str | None:
+    def _bases(self, root: Path, services: Mapping[str, ImageRef]) -> dict[str, Base]:
+        named = {service: self._base(root, service) for service in services}
+        pinned = run_by_key(self._pin, {base: base for base in named.values() if base})
+        return {service: pinned[base] for service, base in named.items() if base}
+
+    def _base(self, root: Path, service: str) -> Base | None:
+        """Return the base image that a service's Dockerfile names, not pinned yet."""
         table = self.project.service(service)
         path = self.project.dockerfile(service)
         try:
             content = (root / path).read_text(encoding="utf-8")
-            return bake.final_base(content, table.target, table.args)
+            name = final_base(content, table.target, table.args, self.project.platform)
+            return Base(name, ImageRef.parse(self.project.bases.get(name, name))) if name else None
         except (OSError, UnicodeDecodeError) as error:
             raise PreconditionError(
                 f"service {service}: {path} cannot be read in this commit: {error.args[-1]}",
                 hint=f"commit it, or set tool.buildonce.services.{service}.dockerfile",
             ) from None
-        except PreconditionError as error:
-            raise PreconditionError(f"service {service}, {path}: {error.message}") from None
+        except (PreconditionError, UsageError) as error:
+            raise PreconditionError(
+                f"service {service}, {path}: {error.message}", hint=error.hint
+            ) from None
 
-    def _pin(self, name: str) -> Base:
-        ref = ImageRef.parse(self.project.bases.get(name, name))
+    def _pin(self, base: Base) -> Base:
+        ref = base.pinned
         digest = Digest(ref.reference) if ref.by_digest else self.images.digest(ref)
         if digest is None:
             raise PreconditionError(
                 f"the base image {ref} is not in its registry",
-                hint=f'name another in [tool.buildonce.bases]: "{name}" = "…"',
+                hint=f'name another in [tool.buildonce.bases]: "{base.name}" = "…"',
             )
-        return Base(name, ref.repository.at(digest))
+        return Base(base.name, ref.repository.at(digest))
 
     def _read_back(self, step: Bake, service: str, pushed: Digest | None) -> Image:
         ref = step.tags[service]
-        manifest = self.images.manifest(ref)
+        if pushed is None:
+            raise IntegrityError(
+                f"{ref}: Buildx does not tell the digest of what it pushed", hint="inv doctor"
+            )
+        manifest = self.images.manifest(ref.repository.at(pushed))
         if manifest is None or not manifest.is_plain:
             found = manifest.media_type if manifest else "nothing"
             raise IntegrityError(
@@ -131,13 +152,15 @@ class Builds:
                 f"{ref} says it is built from {revision}, not {step.revision}",
                 hint="the Dockerfile must not set org.opencontainers.image.revision itself",
             )
-        if manifest.digest != pushed:
-            self.progress.note(f"{ref}: another build of this commit pushed at the same time")
         return Image(image=str(ref.repository), digest=manifest.digest)
 
     def _agree(self, recorded: Release, service: str) -> None:
         image = recorded.services[service]
         tag = image.tag(recorded.sha)
-        if self.images.digest(tag) != image.digest:
+        if self.images.digest(tag) == image.digest:
+            return
+        if self._built[service].digest == image.digest:
+            self.progress.note(f"{tag}: something else was pushed there; the recorded bytes count")
+        else:
             self.progress.note(f"{tag}: another build was recorded first; its bytes count")
-            self.images.point(tag, image.digest)
+        self.images.point(tag, image.digest)
