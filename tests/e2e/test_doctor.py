@@ -37,6 +37,29 @@ def test_a_problem_is_named(
     assert remedy in done.out
 
 
+def test_an_engine_that_is_down_has_no_good_builder(built: Monorepo) -> None:
+    """Without an engine the builder's driver cannot be told: that is no pass."""
+    done = built.inv("doctor", expect=3, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
+    assert "✗  builder " in done.out
+
+
+def test_the_hosts_of_environments_are_looked_at(repo: Monorepo) -> None:
+    """Where an environment runs containers, Compose and each host's engine are needed, too."""
+    assert "Compose" not in repo.inv("doctor").out
+    there = repo.env["DOCKER_HOST"]
+    with (repo.root / "pyproject.toml").open("a") as table:
+        for name, host in {"near": there, "far": "unix:///nowhere/docker.sock"}.items():
+            table.write(
+                f'[tool.buildonce.environments.{name}]\nengine = "compose"\n'
+                f'file = "compose.yaml"\nproject = "{name}"\nhost = "{host}"\n'
+            )
+    done = repo.inv("doctor", expect=3)
+    assert "✓  Compose " in done.out
+    assert "✓  host of near " in done.out
+    assert "✗  host of far " in done.out
+    assert done.err.strip().endswith("to be mended: host of far")
+
+
 def test_a_registry_that_is_down_is_named(built: Monorepo, nowhere: Mapping[str, str]) -> None:
     """A registry that does not answer is named by its address."""
     assert "✗  registry " in built.inv("doctor", expect=3, env=nowhere).out

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from buildonce.app import App
+from buildonce.engines.base import Target
+from buildonce.engines.client import Docker
 from buildonce.errors import BuildonceError, PreconditionError
+from buildonce.git import complaint
 from buildonce.parallel import run_by_key
 
 _MINIMUM_BUILDX = (0, 10)
@@ -28,7 +33,8 @@ def examine(app: App) -> None:
     Raises:
         PreconditionError: something has to be mended first.
     """
-    findings = run_by_key(lambda look: _look(look, app), _EXAMINATIONS)
+    looks = {**_EXAMINATIONS, **_deploying(app)}
+    findings = run_by_key(lambda look: _look(look, app), looks)
     app.report.table(
         ["", "what", "found", "remedy"],
         [
@@ -70,9 +76,11 @@ def _ledger(app: App) -> Finding:
     remote, branch = app.project.ledger_remote, app.project.ledger_branch
     if not app.git.has_remote(remote):
         return Finding(f"local branch {branch}; no remote {remote!r}")
-    pushed = app.git.attempt("push", "--dry-run", "--quiet", remote, f"HEAD:refs/heads/{branch}-x")
+    pushed = app.git.attempt_at(
+        remote, "push", "--dry-run", "--quiet", remote, f"HEAD:refs/heads/{branch}-x"
+    )
     if pushed.returncode != 0:
-        said = pushed.stderr.decode(errors="replace").strip()
+        said = complaint(pushed)
         return Finding(f"{remote} refuses a push: {said}", "get the right to push there")
     return Finding(f"{remote}/{branch} at {(snapshot.commit or 'nothing yet')[:12]}")
 
@@ -88,18 +96,25 @@ def _buildx(_app: App) -> Finding:
     version = _docker("buildx", "version")
     if version is None:
         return Finding("missing", "install docker-buildx")
-    number = version.split()[1].lstrip("v")
-    major, minor = (int(part) for part in number.split(".")[:2])
-    if (major, minor) < _MINIMUM_BUILDX:
-        return Finding(number, "install Buildx 0.10 or later")
-    return Finding(number)
+    number, shown = buildx_version(version), version.rpartition("/buildx ")[2]
+    if number and number < _MINIMUM_BUILDX:
+        return Finding(shown, "install Buildx 0.10 or later")
+    return Finding(shown)
+
+
+def buildx_version(shown: str) -> tuple[int, int] | None:
+    """Return major and minor of what ``docker buildx version`` shows, if it has them."""
+    found = re.search(r"\bv?(\d+)\.(\d+)", shown)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _cache_export(app: App) -> Finding:
     builder = _docker("buildx", "inspect")
     if builder is None:
         return Finding("none", "docker buildx create --use")
-    driver = _field(builder, "Driver")
+    driver, error = _field(builder, "Driver"), _field(builder, "Error")
+    if error or not driver:
+        return Finding(error or "does not tell its driver", "docker buildx inspect --bootstrap")
     if driver != "docker" or not app.project.cache:
         return Finding(f"driver {driver}")
     status = json.loads(_docker("info", "--format", "{{json .DriverStatus}}") or "null") or []
@@ -117,6 +132,30 @@ def _registry(app: App) -> Finding:
     return Finding(f"{repository.registry} answers and takes uploads")
 
 
+def _compose(_app: App) -> Finding:
+    version = _docker("compose", "version", "--short")
+    return Finding(version) if version else Finding("missing", "install docker-compose")
+
+
+def _deploying(app: App) -> dict[str, Callable[[App], Finding]]:
+    """Return what is looked at only where environments run containers."""
+    try:
+        project = app.project
+    except BuildonceError:
+        return {}
+    targets = {
+        f"host of {name}": partial(_host, Target(name, environment.engine, environment.host))
+        for name, environment in project.environments.items()
+        if app.hosts.deploys(name)
+    }
+    return {"Compose": _compose, **targets} if targets else {}
+
+
+def _host(target: Target, _app: App) -> Finding:
+    Docker(target).require_answer()
+    return Finding(f"{target} answers")
+
+
 _EXAMINATIONS: Mapping[str, Callable[[App], Finding]] = {
     "configuration": _configuration,
     "git": _commit,
@@ -130,9 +169,9 @@ _EXAMINATIONS: Mapping[str, Callable[[App], Finding]] = {
 
 
 def _field(shown: str, name: str) -> str:
-    """Return the value of a line ``NAME: VALUE``; "unknown" where there is none."""
+    """Return the value of a line ``NAME: VALUE``; empty where there is none."""
     lines = dict(line.partition(":")[::2] for line in shown.splitlines())
-    return lines.get(name, "").strip() or "unknown"
+    return lines.get(name, "").strip()
 
 
 def _docker(*arguments: str) -> str | None:
