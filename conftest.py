@@ -1,4 +1,4 @@
-"""Beacon's tests get the lab's store when they run among the end-to-end tests."""
+"""Labs for tests: one for each process that runs them, and the lab's store for Beacon's tests."""
 
 import os
 import subprocess
@@ -7,6 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 import lab
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes a lab of its own: it comes up when it is asked for."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        os.environ["BUILDONCE_LAB"] = str(config.rootpath / f".lab-{worker}")
+
+
+def pytest_unconfigure() -> None:
+    """Take down what such a process has brought up."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        lab.down()
 
 
 @pytest.fixture(scope="session")

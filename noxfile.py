@@ -60,7 +60,10 @@ def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
     with lab(session):
-        session.run("pytest", "tests/e2e", "libs", "api", "worker", *session.posargs)
+        side_by_side = ("--numprocesses=3", "--dist=loadfile")
+        session.run(
+            "pytest", *side_by_side, "tests/e2e", "libs", "api", "worker", *session.posargs
+        )  # fmt: skip
 
 
 @nox.session(default=False)

@@ -56,25 +56,24 @@ class Heard(Reporter):
 
 
 Figures = Callable[..., None]
-_FIGURES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
-def figures(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> Figures:
+def figures(record_property: Callable[[str, object], None]) -> Figures:
     """Report what a test measured: shown at the end of the run, and kept in its JUnit report."""
 
     def report(what: str, **measured: object) -> None:
         line = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in measured.items())
-        pytestconfig.stash.setdefault(_FIGURES, []).append(f"{what}: {line}")
         record_property(what, line)
 
     return report
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    lines = config.stash.get(_FIGURES, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [
+        report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)
+    ]
+    lines = [f"{what}: {line}" for report in reports for what, line in report.user_properties]
     if lines:
         terminalreporter.section("figures")
         terminalreporter.write_line("\n".join(lines))
