@@ -179,8 +179,9 @@ def in_processes(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         fork.Process(target=_answer, args=(writer, job))
         for (_, writer), job in zip(pipes, jobs, strict=True)
     ]
-    for process in processes:
+    for process, (_, writer) in zip(processes, pipes, strict=True):
         process.start()
+        writer.close()
     answers = [reader.recv() for reader, _ in pipes]
     for process in processes:
         process.join()
