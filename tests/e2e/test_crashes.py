@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from buildonce import events
 from buildonce.commands.promote import promote, rollback
 from buildonce.commands.recover import abort, resume
@@ -16,6 +18,8 @@ from buildonce.steps import ClosePromotion, OpenPromotion
 from tests.e2e.scenario import Figures, app, in_processes, release
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.tracing import Stop, killed_at, trace
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 
 RECOVERIES = {"resume": resume, "abort": abort}
 

@@ -26,6 +26,8 @@ from tests.e2e.scenario import Figures, app, facts, heard, put_back, release
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.tracing import run_until, trace
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+
 RECORD = "environments/staging.json"
 COMMANDS: Mapping[str, Callable[[App], None]] = {
     "status": lambda there: status(there, as_json=False),

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
+import pytest
+
 from buildonce.branch import RemoteBranch
 from buildonce.commands.promote import promote, rollback
 from buildonce.commands.recover import abort
@@ -25,6 +27,8 @@ from buildonce.steps import OpenPromotion
 from tests.e2e.scenario import Figures, app, facts, heard, in_processes, leave_open, release
 from tests.e2e.support import LEDGER, Monorepo, State, ended
 from tests.e2e.tracing import paused_at, trace
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 
 RECORD = "environments/staging.json"
 PROCESSES, ROUNDS, ROUNDS_OF_CONTROL, PATIENCE = 8, 25, 3, 4
