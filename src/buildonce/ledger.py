@@ -110,6 +110,10 @@ class Snapshot:
         """Return the record of a release that is out of use and whose tags are not gone yet."""
         return self._record(Release, pruned_path(sha))
 
+    def has_deployment(self, environment: str) -> bool:
+        """Tell whether a release was ever deployed in an environment."""
+        return self._file(deployment_path(environment)) is not None
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the records in ``releases``, ``environments`` and so on."""
         return [
@@ -140,9 +144,12 @@ class Snapshot:
             self._files[path], answer = answer[:size], answer[size + 1 :]
 
     def _record(self, model: type[AnyRecord], path: str) -> AnyRecord | None:
-        self.load(path)
-        content = self._files[path]
+        content = self._file(path)
         return None if content is None else parse_record(model, content, path)
+
+    def _file(self, path: str) -> bytes | None:
+        self.load(path)
+        return self._files[path]
 
 
 @dataclass(frozen=True)

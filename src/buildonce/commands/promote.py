@@ -194,7 +194,8 @@ def _enforce(
 
 def _require_way_back(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> None:
     """See that what runs could be deployed again, before anything is touched."""
-    if record.release and app.hosts.deploys(record.environment):
+    name = record.environment
+    if record.release and app.hosts.deploys(name) and snapshot.has_deployment(name):
         app.hosts.deployment(record.environment, required_release(snapshot, record.release))
 
 

@@ -146,19 +146,19 @@ class Executor:
     def _put_back(self, held: Holding, cause: BuildonceError) -> BuildonceError:
         deployed = self._deployments.deployed
         try:
-            self._walk(self._promotions.steps_back(held, cause.message, redeploy=deployed))
+            steps = self._promotions.steps_back(held, cause.message, redeploy=deployed)
+            self._walk(steps)
         except BuildonceError as error:
             return self._broken(held, cause, f"it could not be put back: {error.message}")
         except StoppedError as error:
             raise self._left_open(error) from None
-        before = held.operation.previous
-        if before is None and deployed:
+        if deployed and not any(isinstance(step, Deploy) for step in steps):
             return BrokenError(
-                f"{cause.message}\nnothing ran in {held.environment} before, so there is nothing "
-                "to go back to; its containers are left as they are",
+                f"{cause.message}\nnothing was deployed in {held.environment} before, so there is "
+                "nothing to go back to; its containers are left as they are",
                 hint=cause.hint,
             )
-        now_runs = f"{held.environment} runs {before or 'nothing'} again"
+        now_runs = f"{held.environment} runs {held.operation.previous or 'nothing'} again"
         if isinstance(cause, DeployError | UnavailableError) and self._deployments.touched:
             hint = f"inv history {held.environment}"
             return RolledBackError(f"{cause.message}\n{now_runs}", hint=hint)

@@ -83,6 +83,8 @@ class Promotions:
     def steps_back(self, held: Holding, message: str, *, redeploy: bool) -> tuple[Step, ...]:
         """Return what puts an environment back as it was before the operation.
 
+        Where nothing was ever deployed, there is nothing to deploy again.
+
         Raises:
             BuildonceError: the ledger or the registry cannot be read.
         """
@@ -94,6 +96,7 @@ class Promotions:
         services = {**release.services, **(previous.services if previous else {})}
         refs = {name: image.tag(held.environment) for name, image in services.items()}
         pointers = run_by_key(self.images.digest, refs)
+        redeploy = redeploy and snapshot.has_deployment(held.environment)
         return put_back(held.environment, operation, release, previous, pointers, redeploy, message)
 
     def record_broken(self, held: Holding, message: str) -> None:
