@@ -63,6 +63,10 @@ class UnavailableError(BuildonceError):
     exit_code = 6
 
 
+class RemovalError(UnavailableError):
+    """The registry removes nothing by its API."""
+
+
 class RolledBackError(BuildonceError):
     """The deploy failed and the previous release is back."""
 

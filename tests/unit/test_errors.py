@@ -12,6 +12,7 @@ CODES = {
     "BusyError": 4,
     "IntegrityError": 5,
     "UnavailableError": 6,
+    "RemovalError": 6,
     "RolledBackError": 7,
     "BrokenError": 8,
     "DifferenceError": 9,

@@ -10,7 +10,7 @@ from buildonce.commands.observe import (
     running_of,
 )
 from buildonce.errors import PreconditionError
-from buildonce.plan import plan_abort, plan_resume
+from buildonce.plan import NOWHERE, plan_abort, plan_resume
 
 
 def resume(app: App, environment: str) -> None:
@@ -45,10 +45,15 @@ def abort(app: App, environment: str, reason: str = "") -> None:
     release = required_release(snapshot, record.operation.release)
     previous = required_release(snapshot, record.release) if record.release else None
     pointers = pointers_of(app, environment, release, previous)
-    running = running_of(app, environment, previous or release)
+    deployed_before = snapshot.has_deployment(environment)
+    running = running_of(app, environment, previous or release) if deployed_before else NOWHERE
     plan = plan_abort(
         record, release, previous, pointers, new_operation_id(), host_name(), running, reason
     )
     app.carry_out(plan)
     if not app.dry_run:
         app.report.say(f"{environment} runs {record.release or 'nothing'}, as before")
+        if app.hosts.deploys(environment) and not deployed_before:
+            app.report.note(
+                "nothing was deployed there before: its containers are left as they are"
+            )

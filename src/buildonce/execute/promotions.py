@@ -11,7 +11,7 @@ from threading import Lock
 
 from buildonce import events
 from buildonce.environment import Operation
-from buildonce.errors import BuildonceError, StoppedError
+from buildonce.errors import BuildonceError, RemovalError, StoppedError
 from buildonce.execute.ports import Images
 from buildonce.ledger import Ledger
 from buildonce.parallel import run_by_key
@@ -62,9 +62,10 @@ class Promotions:
         self.images.point(step.tag, step.new)
 
     def unpoint(self, step: Unpoint) -> None:
-        """Remove a pointer."""
+        """Remove a pointer, where the registry can: it is a projection, the ledger is the truth."""
         self.check_held()
-        self.images.remove_tag(step.tag)
+        with suppress(RemovalError):
+            self.images.remove_tag(step.tag)
 
     def close(self, step: ClosePromotion, definition: str | None) -> None:
         """Write the outcome, and the definition that was deployed last, if any was."""

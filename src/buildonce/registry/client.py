@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from buildonce.errors import IntegrityError, UnavailableError
+from buildonce.errors import IntegrityError, RemovalError, UnavailableError
 from buildonce.refs import Digest, ImageRef, Repository, digest_of
 from buildonce.registry.manifest import ACCEPT, EMPTY, PLAIN_MANIFESTS, Manifest, placeholder
 from buildonce.registry.transport import Transport
@@ -118,7 +118,7 @@ class Registry:
         cannot be removed either, the tag names again what it named.
 
         Raises:
-            UnavailableError: the registry removes nothing at all; the tag is as it was.
+            RemovalError: the registry removes nothing at all; the tag is as it was.
         """
         response = self._send("DELETE", tag.repository, _manifest(tag))
         if response.status in (400, 405):
@@ -156,7 +156,7 @@ class Registry:
         nothing = repository.at(digest_of(secrets.token_bytes(16)))
         response = self._send("DELETE", repository, _manifest(nothing))
         if response.status != 404:
-            raise UnavailableError(
+            raise RemovalError(
                 f"the registry {repository.registry} removes nothing by its API "
                 f"(it answered {response.status}): {repository} is as it was",
                 hint="see the registry's own settings for retention and for deleting",
