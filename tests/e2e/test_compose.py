@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +15,7 @@ import lab
 from buildonce.engines.base import DeployError
 from buildonce.errors import IntegrityError, UnavailableError, UsageError
 from buildonce.refs import Digest, ImageRef
-from tests.e2e.hosts import Place, Target, asking, kill_engine, longest_silence, until
+from tests.e2e.hosts import Place, Target, asking, longest_silence, until
 from tests.e2e.releases import Shop
 from tests.e2e.scenario import Figures
 
@@ -142,19 +141,6 @@ def test_the_limit_holds(place: Place, shop: Shop) -> None:
     with pytest.raises(DeployError, match=r"web on .* is starting after 6 s"):
         place.deploy(shop.release("slow", web="slow"), within=6)
     assert time.monotonic() - began < 18
-
-
-def test_the_previous_release_comes_back(
-    place: Place, one: Images, shop: Shop, figures: Figures
-) -> None:
-    """Deploying the previous release after a failure restores it; the time is on record."""
-    with pytest.raises(DeployError):
-        place.deploy(shop.release("sick-again", web="sick"))
-    began = time.monotonic()
-    place.deploy(one)
-    figures("Compose, from failure to restored", seconds=f"{time.monotonic() - began:.1f}")
-    assert place.problems(one) == {}
-    assert place.version() == "one"
 
 
 def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -> None:
@@ -327,25 +313,6 @@ def test_no_secret_is_shown(place: Place, shop: Shop, monkeypatch: pytest.Monkey
     given = place.deployment(sick)
     shown = [place.engine.render(given), *place.engine.commands(given), *place.said]
     assert "correct-horse" not in "\n".join([*shown, failed.value.message, failed.value.hint])
-
-
-def test_an_engine_that_is_dead_is_named(hosts: lab.Lab, place: Place, shop: Shop) -> None:
-    """A host without an engine is named at once, before a deploy and in the middle of one."""
-    there = replace(place, target=replace(place.target, host=hosts.hosts["host2"]))
-    there.deploy(shop.release("dying"))
-    released = shop.release("dead", web="slow")
-    there.engine.require_ready(there.deployment(released))
-    threading.Timer(2, kill_engine, (hosts, "host2")).start()
-    try:
-        with pytest.raises(UnavailableError, match=f"of production \\({there.target.host}\\)"):
-            there.deploy(released)
-        with pytest.raises(UnavailableError, match="does not answer"):
-            there.engine.require_ready(there.deployment(released))
-        with pytest.raises(UnavailableError, match="does not answer"):
-            there.running(released)
-    finally:
-        lab.up(state=hosts.state)
-        remove(there)
 
 
 def test_pulling_takes_credentials(

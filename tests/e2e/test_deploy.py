@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,16 @@ project = "{namespace}"
 timeout = "40s"
 variables = {{ PLACE = "production" }}
 before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
+
+[tool.buildonce.environments.cluster]
+after = "staging"
+engine = "swarm"
+file = "deploy/stack.yaml"
+host = "{staging}"
+project = "{namespace}-stack"
+timeout = "60s"
+variables = {{ PLACE = "cluster" }}
+before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 """
 
 DOCKERFILE = """\
@@ -66,6 +76,22 @@ services:
     restart: unless-stopped
     environment: {PLACE: "${PLACE}"}
     depends_on: [web]
+"""
+
+STACK = """\
+x-deploy: &deploy
+  endpoint_mode: dnsrr
+  replicas: 2
+  update_config: {order: start-first, failure_action: rollback, monitor: 5s}
+services:
+  web:
+    image: ${BUILDONCE_IMAGE_WEB:?}
+    environment: {PLACE: "${PLACE}"}
+    deploy: *deploy
+  jobs:
+    image: ${BUILDONCE_IMAGE_JOBS:?}
+    environment: {PLACE: "${PLACE}"}
+    deploy: *deploy
 """
 
 APP = """\
@@ -95,11 +121,11 @@ class Front:
         """The version that production answers a client with."""
         return get(self.place.address)
 
-    def release(self, **modes: str) -> str:
-        """Commit a version and bring it to staging; in production its services have modes."""
+    def release(self, place: str = "production", **modes: str) -> str:
+        """Commit a version and bring it to staging; its services have their modes in a place."""
         version = f"v{secrets.token_hex(4)}"
         files = {f"{one}/version": version for one in SERVICES}
-        files |= {f"{one}/modes": f"production {modes.get(one, 'fine')}\n" for one in SERVICES}
+        files |= {f"{one}/modes": f"{place} {modes.get(one, 'fine')}\n" for one in SERVICES}
         self.repo.commit(version, files)
         self.repo.inv("build", "--sha")
         self.repo.inv("promote", "staging")
@@ -145,6 +171,7 @@ def front(hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "tasks.py": TASKS,
             "pyproject.toml": pyproject,
             "deploy/compose.yaml": COMPOSE,
+            "deploy/stack.yaml": STACK,
             "shared/app.py": APP + PROGRAM,
             "shared/health.py": HEALTH,
             "shared/migrate.py": MIGRATE,
@@ -291,6 +318,38 @@ def test_a_rollback_deploys_the_release_before(front: Front) -> None:
     front.repo.inv("rollback", "production")
     assert front.serves() == before
     front.is_sound()
+
+
+@pytest.fixture(scope="module")
+def cluster(front: Front) -> Iterator[Monorepo]:
+    """A release that runs on a Swarm too."""
+    front.release()
+    front.repo.inv("promote", "cluster")
+    yield front.repo
+    manager = replace(front.place.target, host=front.hosts.hosts["host1"])
+    replace(front.place, target=manager).docker("stack", "rm", f"{manager.project}-stack")
+
+
+@pytest.mark.parametrize(
+    ("modes", "words"),
+    [
+        ({"web": "sick"}, "stopped as unhealthy"),
+        ({"jobs": "crash"}, "non-zero exit (3)"),
+        ({"jobs": "stuck"}, "non-zero exit (1)"),
+    ],
+)
+def test_a_release_that_fails_on_a_swarm_goes_back(
+    front: Front, cluster: Monorepo, modes: dict[str, str], words: str, figures: Figures
+) -> None:
+    """Exit 7: every task runs the release before, whatever Swarm made of its own update."""
+    running = cluster.record("environments/cluster.json")["release"]
+    front.release(place="cluster", **modes)
+    began = time.monotonic()
+    done = cluster.inv("promote", "cluster", expect=7)
+    figures(f"Swarm, {modes}", seconds_to_fail_and_be_restored=f"{time.monotonic() - began:.1f}")
+    assert words in " ".join(done.err.split())
+    assert cluster.record("environments/cluster.json")["release"] == running
+    cluster.inv("verify", "--env", "cluster")
 
 
 def move_the_pointer(front: Front) -> str:

@@ -177,18 +177,6 @@ def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop
     assert failed.value.log[-1] == "out of luck"
 
 
-def test_the_previous_release_comes_back(
-    place: Place, one: Images, shop: Shop, figures: Figures
-) -> None:
-    """Deploying the previous release after a failure restores it, on top of Swarm's own way."""
-    with pytest.raises(DeployError):
-        place.deploy(shop.release("sick-again", web="sick"))
-    began = time.monotonic()
-    place.deploy(one)
-    figures("Swarm, from failure to restored", seconds=f"{time.monotonic() - began:.1f}")
-    assert place.problems(one) == {}
-
-
 def test_the_limit_holds(place: Place, shop: Shop) -> None:
     """A release that is not up in time has failed, and the message says how far it came."""
     with pytest.raises(DeployError, match=r"web on host\d is starting .* after 8 s"):
