@@ -175,7 +175,8 @@ class Project(Table):
     )
     ledger_branch: GitName = Field("release-ledger", description="The git branch of the ledger.")
     ledger_remote: GitName = Field(
-        "origin", description="The git remote of the ledger; a repository without any remote keeps it local."
+        "origin",
+        description="The git remote of the ledger; a repository without any remote keeps it local.",
     )
     prune: Prune = Field(default_factory=Prune, description="What `inv prune` keeps.")
     services: dict[Name, Service] = Field(min_length=1, description="The services, by name.")
