@@ -46,7 +46,7 @@ class Place:
             variables=self.variables,
         )
 
-    def deploy(self, images: Mapping[str, ImageRef], *, within: float = 60) -> Deployment:
+    def deploy(self, images: Mapping[str, ImageRef], *, within: float = 180) -> Deployment:
         """What a promotion does: get ready, then switch."""
         given = self.deployment(images)
         given = replace(given, target=replace(given.target, timeout=within))
@@ -121,7 +121,7 @@ def longest_silence(answers: list[tuple[float, str]]) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(good))
 
 
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+def until(holds: Callable[[], bool], seconds: float = 90) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -17,6 +17,8 @@ import http.server, os, signal, sys, threading, time
 mode = os.environ["MODE"]
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/health" and mode == "crash" and threading.active_count() < 3:
+            threading.Timer(3, crash).start()
         sick = self.path == "/health" and mode == "sick"
         self.send_response(500 if sick else 200)
         self.end_headers()
@@ -26,12 +28,13 @@ class Page(http.server.BaseHTTPRequestHandler):
 if mode == "slow":
     time.sleep(30)
 print(f"{os.environ['VERSION']} starts, password", os.environ.get("PASSWORD"), flush=True)
+def crash():
+    print("out of luck", flush=True)
+    os._exit(3)
 def stop(*_):
     # a request that is on its way still finds somebody
     threading.Timer(1, lambda: os._exit(0)).start()
 signal.signal(signal.SIGTERM, stop)
-if mode == "crash":
-    threading.Timer(3, lambda: (print("out of luck", flush=True), os._exit(3))).start()
 http.server.ThreadingHTTPServer(("", 8000), Page).serve_forever()
 """
 

@@ -113,7 +113,7 @@ def beacon(hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def configure(beacon: Beacon, engine: str, host: str) -> None:
     """Say where the environments are, as a machine's own settings do."""
     overrides = json.loads((beacon.hosts.state / "invoke.yaml").read_text())["buildonce"]
-    common = {"project": beacon.repo.namespace, "timeout": "90s"}
+    common = {"project": beacon.repo.namespace, "timeout": "3m"}
     variables = {
         "BEACON_STORE_IMAGE": beacon.hosts.store_image,
         "BEACON_INTERVAL_SECONDS": "1",

@@ -41,7 +41,7 @@ engine = "compose"
 file = "deploy/compose.yaml"
 host = "{production}"
 project = "{namespace}"
-timeout = "40s"
+timeout = "2m"
 variables = {{ PLACE = "production" }}
 before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 
@@ -51,7 +51,7 @@ engine = "swarm"
 file = "deploy/stack.yaml"
 host = "{staging}"
 project = "{namespace}-stack"
-timeout = "60s"
+timeout = "3m"
 variables = {{ PLACE = "cluster" }}
 before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 """

@@ -11,7 +11,7 @@ from buildonce.errors import BuildonceError
 from buildonce.refs import Digest, ImageRef, short
 
 MONITOR = 5.0
-"""Seconds that a new container must have run before it counts as up, as Swarm's own updates
+"""Seconds that a new container must stay up before a deploy is done, as Swarm's own updates
 have it (docs.docker.com, "service update --update-monitor"): one that crashes just after its
 first good health check is a failure too."""
 

@@ -52,7 +52,7 @@ def slowest(waiting: Sequence[Waiting]) -> Waiting:
 
 @dataclass
 class Watch:
-    """Remembers what was there before, and since when each new container runs.
+    """Remembers what was there before, and since when each new container is up.
 
     ``before`` are the containers as they were before anything was changed, ``tell`` gets a
     line for each change worth showing, ``clock`` is monotonic, in seconds.
@@ -62,7 +62,7 @@ class Watch:
     before: Mapping[str, Container]
     tell: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    _running_since: dict[tuple[str, str], float] = field(default_factory=dict)
+    _up_since: dict[tuple[str, str], float] = field(default_factory=dict)
     _told: dict[str, str] = field(default_factory=dict)
 
     def look(self, containers: list[Container], *, applied: bool) -> list[Waiting]:
@@ -98,13 +98,11 @@ class Watch:
     def _settled(self, container: Container) -> bool:
         if completed(container, self.parts):
             return True
-        key = (container.id, container.started_at)
-        if container.state in ("starting", "running", "healthy"):
-            since = self._running_since.setdefault(key, self.clock())
         if not container.up:
             return False
         known = self.before.get(container.id)
         same = known is not None and known.up and known.started_at == container.started_at
+        since = self._up_since.setdefault((container.id, container.started_at), self.clock())
         return same or self.clock() - since >= MONITOR
 
     def _absent(self, there: list[Container]) -> list[Waiting]:
