@@ -22,6 +22,9 @@ class Told(BaseException):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return self.message
+
     def continued(self, message: str, *, hint: str = "") -> Self:
         """Return the error with more to say: what became of things, and what to do then."""
         self.message = f"{self.message}\n{message}"
