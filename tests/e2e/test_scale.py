@@ -140,7 +140,7 @@ def test_a_long_ledger_takes_the_same_commands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every command runs git exactly as often on 10,000 events as on 10; the times are shown."""
-    monkeypatch.setattr(promotions, "FRESH", float("inf"))  # a slow machine asks more often
+    monkeypatch.setattr(promotions, "NEIGHBOURS", float("inf"))  # a slow machine looks oftener
     clones = [
         ledgers[events].clone(tmp_path / str(events), "--single-branch") for events in (FEW, MANY)
     ]
