@@ -36,14 +36,16 @@ _URL = re.compile(r"[a-z]+://")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
-class Refused(Exception):
+class Refused(UnavailableError):
     """The engine answers and the call failed; ``said`` is the client's last word on it.
+
+    Who knows what the call was for says more; where nobody does, this is told.
 
     ``log`` has the last lines of all that it printed.
     """
 
     def __init__(self, said: str, log: Sequence[str] = ()) -> None:
-        super().__init__(said)
+        super().__init__(f"the engine refused a call: {said}", hint="inv doctor")
         self.said = said
         self.log = tuple(log)
 
