@@ -39,11 +39,6 @@ class Plan:
     summary: str
     steps: tuple[Step, ...] = ()
 
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """The tags that move."""
-        return tuple(step for step in self.steps if isinstance(step, Point))
-
 
 def plan_build(
     revision: str,
@@ -87,7 +82,7 @@ def plan_build(
 
 
 @dataclass(frozen=True)
-class Running:
+class Hosting:
     """How an environment runs releases, and whether it does run the one in question.
 
     ``deploys`` is False where only pointers move; ``before`` says that a command runs first.
@@ -98,7 +93,7 @@ class Running:
     in_step: bool = True
 
 
-NOWHERE = Running()
+POINTERS_ONLY = Hosting()
 
 
 def plan_promotion(
@@ -106,7 +101,7 @@ def plan_promotion(
     release: Release,
     operation: Operation,
     pointers: Digests,
-    running: Running = NOWHERE,
+    hosting: Hosting = POINTERS_ONLY,
 ) -> Plan:
     """Plan what makes an environment run a release; a rollback is planned no differently.
 
@@ -115,7 +110,7 @@ def plan_promotion(
         release: the release to run.
         operation: who promotes, when and why.
         pointers: what the environment's pointer names now, for each service.
-        running: how the environment runs releases.
+        hosting: how the environment runs releases.
 
     Raises:
         PreconditionError: the release is not whole.
@@ -124,16 +119,16 @@ def plan_promotion(
     moves = pointer_moves(record.environment, release, pointers)
     title = f"{record.environment} to {release.sha}"
     settled = record.release == release.sha and record.operation is None
-    if settled and not moves and running.in_step:
+    if settled and not moves and hosting.in_step:
         return Plan(f"{record.environment} runs {release.sha} already: nothing to do")
     return Plan(
         f"{operation.kind} of {title}",
         (
-            *_prepare(record.environment, release, running),
+            *_prepare(record.environment, release, hosting),
             OpenPromotion(record.environment, operation),
-            *_before(record, operation, release, running),
+            *_before(record, operation, release, hosting),
             *moves,
-            *_deploy(record.environment, release, running),
+            *_deploy(record.environment, release, hosting),
             ClosePromotion(record.environment, operation, "done"),
         ),
     )
@@ -145,7 +140,7 @@ def plan_resume(
     pointers: Digests,
     new_id: str,
     host: str,
-    running: Running = NOWHERE,
+    hosting: Hosting = POINTERS_ONLY,
 ) -> Plan:
     """Plan how an open promotion is finished, whatever of it has been done already.
 
@@ -157,11 +152,11 @@ def plan_resume(
     return Plan(
         f"resume {named(record.environment, operation)}",
         (
-            *_prepare(record.environment, release, running),
+            *_prepare(record.environment, release, hosting),
             TakeOver(record.environment, operation, new_id, host),
-            *_before(record, operation, release, running),
+            *_before(record, operation, release, hosting),
             *pointer_moves(record.environment, release, pointers),
-            *_deploy(record.environment, release, running),
+            *_deploy(record.environment, release, hosting),
             ClosePromotion(record.environment, mine, "done"),
         ),
     )
@@ -174,7 +169,7 @@ def plan_abort(
     pointers: Digests,
     new_id: str,
     host: str,
-    running: Running = NOWHERE,
+    hosting: Hosting = POINTERS_ONLY,
     reason: str = "",
 ) -> Plan:
     """Plan how an open promotion is undone: the release before it is put back.
@@ -189,7 +184,7 @@ def plan_abort(
         (
             TakeOver(record.environment, operation, new_id, host),
             *pointers_back(record.environment, release, previous, pointers),
-            *(_deploy(record.environment, previous, running) if previous else ()),
+            *(_deploy(record.environment, previous, hosting) if previous else ()),
             ClosePromotion(record.environment, mine, "aborted", reason),
         ),
     )
@@ -215,10 +210,10 @@ def put_back(
         redeploy: whether containers may have been changed.
         message: why it failed, for the record.
     """
-    running = Running(deploys=redeploy)
+    hosting = Hosting(deploys=redeploy)
     return (
         *pointers_back(environment, release, previous, pointers),
-        *(_deploy(environment, previous, running) if previous else ()),
+        *(_deploy(environment, previous, hosting) if previous else ()),
         ClosePromotion(environment, operation, "failed", message),
     )
 
@@ -260,20 +255,20 @@ def require_whole(release: Release) -> None:
         )
 
 
-def _prepare(environment: str, release: Release, running: Running) -> tuple[Step, ...]:
-    return (Prepare(environment, release),) if running.deploys else ()
+def _prepare(environment: str, release: Release, hosting: Hosting) -> tuple[Step, ...]:
+    return (Prepare(environment, release),) if hosting.deploys else ()
 
 
 def _before(
-    record: EnvironmentRecord, operation: Operation, release: Release, running: Running
+    record: EnvironmentRecord, operation: Operation, release: Release, hosting: Hosting
 ) -> tuple[Step, ...]:
     """Return the one-off step: it leads to a release, and has no place on the way back."""
     forward = operation.kind == "promotion" and record.release != release.sha
-    return (RunBefore(record.environment, release),) if running.before and forward else ()
+    return (RunBefore(record.environment, release),) if hosting.before and forward else ()
 
 
-def _deploy(environment: str, release: Release, running: Running) -> tuple[Step, ...]:
-    if not running.deploys:
+def _deploy(environment: str, release: Release, hosting: Hosting) -> tuple[Step, ...]:
+    if not hosting.deploys:
         return ()
     return (Deploy(environment, release), Confirm(environment, release))
 

@@ -7,8 +7,8 @@ import pytest
 from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.plan import (
     Digests,
+    Hosting,
     Plan,
-    Running,
     plan_abort,
     plan_build,
     plan_promotion,
@@ -119,7 +119,7 @@ def test_a_pointer_that_is_right_already_does_not_move() -> None:
     record = running(FIRST)
     pointers = {**FIRST.digests(), "web": SECOND.digests()["web"]}
     plan = plan_promotion(record, SECOND, operation(SECOND, record), pointers)
-    assert [point.service for point in plan.points] == ["api"]
+    assert [step.service for step in plan.steps if isinstance(step, Point)] == ["api"]
 
 
 def test_a_promotion_with_nothing_to_do_has_no_steps() -> None:
@@ -141,7 +141,7 @@ def test_a_pointer_out_of_step_makes_a_promotion() -> None:
 def test_containers_out_of_step_make_a_promotion() -> None:
     """The same release that does not run as it should is deployed again."""
     record = running(FIRST)
-    out_of_step = Running(deploys=True, in_step=False)
+    out_of_step = Hosting(deploys=True, in_step=False)
     plan = plan_promotion(record, FIRST, operation(FIRST, record), FIRST.digests(), out_of_step)
     assert OpenPromotion in kinds(plan)
 
@@ -176,7 +176,9 @@ def test_abort_puts_every_pointer_back() -> None:
     pointers = {**FIRST.digests(), "api": SECOND.digests()["api"]}
     plan = plan_abort(record, SECOND, FIRST, pointers, "new", "server")
     assert kinds(plan) == [TakeOver, Point, ClosePromotion]
-    assert plan.points[0].new == FIRST.digests()["api"]
+    assert (
+        next(step.new for step in plan.steps if isinstance(step, Point)) == FIRST.digests()["api"]
+    )
     close = plan.steps[-1]
     assert isinstance(close, ClosePromotion)
     assert close.outcome == "aborted"

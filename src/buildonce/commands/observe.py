@@ -9,7 +9,7 @@ from buildonce.app import App
 from buildonce.errors import PreconditionError
 from buildonce.ledger import Snapshot
 from buildonce.parallel import run_by_key
-from buildonce.plan import NOWHERE, Digests, Running
+from buildonce.plan import POINTERS_ONLY, Digests, Hosting
 from buildonce.release import Release
 
 _HEX = re.compile(r"[0-9a-f]+")
@@ -54,12 +54,12 @@ def release_in_question(app: App, snapshot: Snapshot, environment: str, name: st
     return sha
 
 
-def running_of(app: App, environment: str, release: Release) -> Running:
+def hosting_of(app: App, environment: str, release: Release) -> Hosting:
     """Return how an environment runs releases, and whether it runs this one now."""
     if not app.hosts.deploys(environment):
-        return NOWHERE
+        return POINTERS_ONLY
     found = app.hosts.running(environment, release)
-    return Running(
+    return Hosting(
         deploys=True,
         before=app.hosts.settings(environment).before is not None,
         in_step=not any(one.problem for one in found if not one.stray),

@@ -10,11 +10,11 @@ from buildonce import events
 from buildonce.app import App, host_name, now
 from buildonce.availability import require_available
 from buildonce.commands.observe import (
+    hosting_of,
     new_operation_id,
     pointers_of,
     release_in_question,
     required_release,
-    running_of,
     sha_of,
 )
 from buildonce.environment import EnvironmentRecord, Kind, Operation
@@ -164,8 +164,8 @@ def _plan(
         irreversible=request.irreversible,
         started_at=now(),
     )
-    running = running_of(app, request.environment, request.release)
-    plan = plan_promotion(record, request.release, operation, pointers, running)
+    hosting = hosting_of(app, request.environment, request.release)
+    plan = plan_promotion(record, request.release, operation, pointers, hosting)
     if not plan.steps:
         return plan
     overridden = _enforce(app, snapshot, request, record)
@@ -173,7 +173,7 @@ def _plan(
     require_available(request.release, app.registry)
     _require_way_back(app, snapshot, record)
     operation = operation.model_copy(update={"overrides": overridden})
-    return plan_promotion(record, request.release, operation, pointers, running)
+    return plan_promotion(record, request.release, operation, pointers, hosting)
 
 
 def _enforce(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from buildonce.app import App, host_name
 from buildonce.commands.observe import (
+    hosting_of,
     new_operation_id,
     pointers_of,
     required_release,
-    running_of,
 )
 from buildonce.errors import PreconditionError
-from buildonce.plan import NOWHERE, plan_abort, plan_resume
+from buildonce.plan import POINTERS_ONLY, plan_abort, plan_resume
 
 
 def resume(app: App, environment: str) -> None:
@@ -23,8 +23,8 @@ def resume(app: App, environment: str) -> None:
         return
     release = required_release(snapshot, record.operation.release)
     pointers = pointers_of(app, environment, release)
-    running = running_of(app, environment, release)
-    app.carry_out(plan_resume(record, release, pointers, new_operation_id(), host_name(), running))
+    hosting = hosting_of(app, environment, release)
+    app.carry_out(plan_resume(record, release, pointers, new_operation_id(), host_name(), hosting))
     if not app.dry_run:
         app.report.say(f"{environment} runs {release.sha} (before: {record.release or 'nothing'})")
 
@@ -46,9 +46,11 @@ def abort(app: App, environment: str, reason: str = "") -> None:
     previous = required_release(snapshot, record.release) if record.release else None
     pointers = pointers_of(app, environment, release, previous)
     deployed_before = snapshot.has_deployment(environment)
-    running = running_of(app, environment, previous or release) if deployed_before else NOWHERE
+    hosting = (
+        hosting_of(app, environment, previous or release) if deployed_before else POINTERS_ONLY
+    )
     plan = plan_abort(
-        record, release, previous, pointers, new_operation_id(), host_name(), running, reason
+        record, release, previous, pointers, new_operation_id(), host_name(), hosting, reason
     )
     app.carry_out(plan)
     if not app.dry_run:
