@@ -15,11 +15,13 @@ SECOND = 1_000_000_000  # nanoseconds, as the engine counts them
 PROGRAM = """
 import http.server, os, signal, sys, threading, time
 mode = os.environ["MODE"]
+BEGAN = time.monotonic()
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/health" and mode == "crash" and threading.active_count() < 3:
             threading.Timer(3, crash).start()
-        sick = self.path == "/health" and mode == "sick"
+        late = mode == "late" and time.monotonic() - BEGAN < 2
+        sick = self.path == "/health" and (mode == "sick" or late)
         self.send_response(500 if sick else 200)
         self.end_headers()
         self.wfile.write(os.environ["VERSION"].encode())
@@ -48,6 +50,9 @@ HEALTHCHECK = {
     "Retries": 2,
 }
 
+PATIENCE = {"slow": 60, "late": 60}
+"""Seconds in which being sick does not count, where two are too short."""
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -57,7 +62,10 @@ class Shop:
     namespace: str = field(default_factory=lambda: f"shop{secrets.token_hex(4)}")
 
     def release(self, version: str, **modes: str) -> dict[str, ImageRef]:
-        """Both services in one version; `web="sick"` or `web="crash"` makes one fail."""
+        """Both services in one version; `web="sick"` or `web="crash"` makes one fail.
+
+        `web="late"` is healthy two seconds after its start.
+        """
         return {
             name: self.image(name, version, modes.get(name, "fine")) for name in ("web", "jobs")
         }
@@ -71,7 +79,10 @@ class Shop:
         config["config"] |= {
             "Env": [*config["config"]["Env"], f"VERSION={version}", f"MODE={mode}", f"NAME={name}"],
             "Cmd": ["python3", "-c", PROGRAM],
-            "Healthcheck": {**HEALTHCHECK, "StartPeriod": (60 if mode == "slow" else 2) * SECOND},
+            "Healthcheck": {
+                **HEALTHCHECK,
+                "StartPeriod": (60 if mode in ("slow", "late") else 2) * SECOND,
+            },
             "StopSignal": "SIGTERM",
         }
         for layer in base.layers:

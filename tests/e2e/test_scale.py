@@ -15,8 +15,8 @@ from buildonce.app import App
 from buildonce.commands.history import history
 from buildonce.commands.inspect import status, verify
 from buildonce.commands.promote import promote
-from buildonce.execute import promotions
 from buildonce.environment import EnvironmentRecord, Operation
+from buildonce.execute import promotions
 from tests.e2e.scenario import EARLY, Figures, app, release
 from tests.e2e.support import LEDGER, Monorepo
 

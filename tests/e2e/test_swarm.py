@@ -174,7 +174,7 @@ def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop
     with pytest.raises(DeployError, match=r"non-zero exit \(3\)") as failed:
         place.deploy(shop.release("crashing", jobs="crash"))
     assert failed.value.service == "jobs"
-    assert failed.value.log[-1] == "out of luck"
+    assert "out of luck" in failed.value.log
 
 
 def test_the_limit_holds(place: Place, shop: Shop) -> None:

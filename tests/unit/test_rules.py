@@ -52,15 +52,6 @@ def test_a_release_needs_the_environment_before() -> None:
     assert broken(environment, before=ran(NOON, until=NOON)) == []
 
 
-def test_what_is_held_before_does_not_go_on() -> None:
-    """A release that was rolled back in the environment before is refused in the next."""
-    held = ran(NOON, until=NOON).model_copy(update={"held": "answers 500"})
-    found = violations(Environment(after="staging"), SHA, held, True, NOON)
-    assert [(one.rule, one.message) for one in found] == [
-        ("order", f"{SHA} is held in staging: answers 500")
-    ]
-
-
 @pytest.mark.parametrize(
     ("since", "until", "expected"),
     [
