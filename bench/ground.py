@@ -70,6 +70,7 @@ class Ground:
             **os.environ,
             **self.registry.environ(),
             "DOCKER_HOST": self.runner.docker_host,
+            "TMPDIR": str(self.folder),
             "BUILDX_CONFIG": str(self.folder / "buildx"),
             "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
             "INVOKE_BUILDONCE_IMAGE": self.images,

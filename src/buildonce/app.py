@@ -61,12 +61,20 @@ class App:
         return Registry(insecure=host if self.project.insecure else "")
 
     @cached_property
+    def builds(self) -> Builds:
+        """What builds images and records them."""
+        return Builds(
+            self.project, self.git, self.ledger, self.registry, _buildx, self.report, now,
+            host_name(),
+        )  # fmt: skip
+
+    @cached_property
     def executor(self) -> Executor:
         """What walks plans."""
         project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
         promotions = Promotions(ledger, registry, now)
         return Executor(
-            Builds(project, git, ledger, registry, _buildx, self.report, now, host_name()),
+            self.builds,
             promotions,
             Deployments(self.hosts, self.report, promotions.check_held),
             Prunings(project.prune, git, ledger, registry, now),

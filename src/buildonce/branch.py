@@ -128,7 +128,7 @@ class RemoteBranch:
             tip = self._remote_tip()
             if tip == new:
                 return True
-            if tip not in (None, old):
+            if tip not in (None, old) or (tip is None and self._seen()):
                 return False
             expected = tip
             _back_off(attempt)

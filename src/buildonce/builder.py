@@ -15,9 +15,13 @@ from python_on_whales.exceptions import DockerException
 from buildonce.errors import PreconditionError, UnavailableError
 from buildonce.refs import Digest, parse_digest
 
-_ENVIRONMENT = {"BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
-"""The definition is our own and names an exported tree outside the working directory; Buildx
-asks for consent in such a case (docs.docker.com, "bake --allow")."""
+_ENVIRONMENT = {
+    # the definition is our own, and names an exported tree outside the working directory
+    "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
+    # of the metadata only the digests are read; resolving the rest takes time
+    "BUILDX_METADATA_PROVENANCE": "disabled",
+}
+"""See docs.docker.com, "bake --allow" and "Build environment variables"."""
 
 
 _CONSENT = "Your build is requesting privileges"

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from buildonce.branch import Branch
 from buildonce.environment import EnvironmentRecord, Standing
-from buildonce.errors import IntegrityError, UnavailableError
+from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.git import Git, GitError, trailers
 from buildonce.records import AnyRecord, Record, parse_record
 from buildonce.release import Release
@@ -143,6 +143,11 @@ class Snapshot:
             size = int(header.rsplit(b" ", 1)[1])
             self._files[path], answer = answer[:size], answer[size + 1 :]
 
+    def followed_by(self, commit: str, event: Event) -> Snapshot:
+        """Return the state after an event, whose files need not be read again."""
+        written = {path: _encoded(content) for path, content in event.files.items()}
+        return Snapshot(self.git, commit, {**self._files, **written})
+
     def _record(self, model: type[AnyRecord], path: str) -> AnyRecord | None:
         content = self._file(path)
         return None if content is None else parse_record(model, content, path)
@@ -152,11 +157,12 @@ class Snapshot:
         return self._files[path]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ledger:
     """Reads the ledger, and appends events to it by compare-and-swap."""
 
     branch: Branch
+    _seen: Snapshot | None = field(default=None, init=False, repr=False)
 
     def read(self) -> Snapshot:
         """Return the present state.
@@ -165,7 +171,8 @@ class Ledger:
             UnavailableError: the remote did not answer.
             IntegrityError: its history was rewritten.
         """
-        return Snapshot(self.branch.git, self.branch.tip())
+        self._seen = Snapshot(self.branch.git, self.branch.tip())
+        return self._seen
 
     def append(self, event_after: Callable[[Snapshot], Event | None]) -> Snapshot:
         """Append the event that ``event_after`` makes of the present state.
@@ -178,19 +185,42 @@ class Ledger:
             UnavailableError: the ledger cannot be written.
         """
         give_up = time.monotonic() + PATIENCE
-        while time.monotonic() < give_up:
+        after = self._append_to_seen(event_after)
+        while after is None:
+            if time.monotonic() > give_up:
+                raise UnavailableError(
+                    f"the ledger was written by others for {PATIENCE:.0f} s without a gap",
+                    hint="run the same command again",
+                )
             before = self.read()
             event = event_after(before)
             if event is None:
                 return before
-            commit = self._commit(before.commit, event)
-            if self.branch.move(before.commit, commit):
-                return Snapshot(self.branch.git, commit)
-            time.sleep(random.uniform(0.01, 0.2))
-        raise UnavailableError(
-            f"the ledger was written by others for {PATIENCE:.0f} s without a gap",
-            hint="run the same command again",
-        )
+            after = self._write(before, event)
+            if after is None:
+                time.sleep(random.uniform(0.01, 0.2))
+        return after
+
+    def _append_to_seen(self, event_after: Callable[[Snapshot], Event | None]) -> Snapshot | None:
+        """Append to what was seen last, without asking the remote; None where that fails.
+
+        Where somebody wrote since, the compare-and-swap fails. Where there is nothing to write,
+        or a reason not to, only the present state can tell.
+        """
+        seen = self._seen
+        try:
+            event = event_after(seen) if seen else None
+        except BuildonceError:
+            return None
+        return self._write(seen, event) if seen and event else None
+
+    def _write(self, before: Snapshot, event: Event) -> Snapshot | None:
+        """Append an event to a state; None where the branch is no longer there."""
+        commit = self._commit(before.commit, event)
+        if not self.branch.move(before.commit, commit):
+            return None
+        self._seen = before.followed_by(commit, event)
+        return self._seen
 
     def _commit(self, parent: str | None, event: Event) -> str:
         try:
@@ -212,9 +242,10 @@ class Ledger:
         git, environment = self.branch.git, {"GIT_INDEX_FILE": str(index)}
         git.run("read-tree", parent or "--empty", environment=environment)
         removed = f"0 {'0' * len(parent or '')}"
+        contents = {path: _encoded(content) for path, content in event.files.items()}
         lines = [
             f"{removed if content is None else f'100644 {self._blob(content)}'}\t{path}"
-            for path, content in event.files.items()
+            for path, content in contents.items()
             if parent or content is not None
         ]
         git.run(
@@ -223,11 +254,8 @@ class Ledger:
         )  # fmt: skip
         return git.run("write-tree", environment=environment).decode().strip()
 
-    def _blob(self, content: Record | str) -> str:
-        text = content if isinstance(content, str) else content.to_json()
-        made = self.branch.git.run(
-            "hash-object", "-w", "--no-filters", "--stdin", stdin=text.encode()
-        )
+    def _blob(self, content: bytes) -> str:
+        made = self.branch.git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
         return made.decode().strip()
 
     def _identity(self) -> dict[str, str]:
@@ -237,6 +265,11 @@ class Ledger:
         return {f"GIT_{role}_NAME": name for role in roles} | {
             f"GIT_{role}_EMAIL": email for role in roles
         }
+
+
+def _encoded(content: Record | str | None) -> bytes | None:
+    text = content.to_json() if isinstance(content, Record) else content
+    return None if text is None else text.encode()
 
 
 def _same(record: AnyRecord, field_name: str, expected: str, path: str) -> AnyRecord:

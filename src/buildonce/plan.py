@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from buildonce.environment import EnvironmentRecord, Operation
 from buildonce.errors import IntegrityError, PreconditionError
+from buildonce.git import Commit
 from buildonce.refs import Digest, ImageRef
 from buildonce.release import Release
 from buildonce.steps import (
@@ -41,7 +42,7 @@ class Plan:
 
 
 def plan_build(
-    revision: str,
+    commit: Commit,
     sha: str,
     tags: Mapping[str, ImageRef],
     record: Release | None,
@@ -50,7 +51,7 @@ def plan_build(
     """Plan the build of the services in ``tags``.
 
     Args:
-        revision: the commit's full id.
+        commit: what is to be built.
         sha: its short form, the tag.
         tags: the reference ``:<sha>`` of every service asked for.
         record: the release's record, where there is one.
@@ -77,7 +78,7 @@ def plan_build(
         return Plan(f"{sha} is built already: {', '.join(tags)}")
     steps: list[Step] = [*to_restore]
     if to_build:
-        steps += [Bake(revision, to_build), RecordRelease(sha, tuple(to_build))]
+        steps += [Bake(commit, to_build), RecordRelease(commit.revision, sha, tuple(to_build))]
     return Plan(f"build {sha}", tuple(steps))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from buildonce.environment import Operation, Outcome
+from buildonce.git import Commit
 from buildonce.refs import Digest, ImageRef, short
 from buildonce.release import Release
 
@@ -17,18 +18,19 @@ from buildonce.release import Release
 class Bake:
     """Build services' images in one Buildx invocation and push them under ``tags``."""
 
-    revision: str
+    commit: Commit
     tags: Mapping[str, ImageRef]
 
     def describe(self) -> str:
         """Return the step as a sentence."""
-        return f"build {', '.join(self.tags)} once from {self.revision[:12]} and push"
+        return f"build {', '.join(self.tags)} once from {self.commit.sha(12)} and push"
 
 
 @dataclass(frozen=True)
 class RecordRelease:
     """Write the digests of what was built into the ledger; the first to write them wins."""
 
+    revision: str
     sha: str
     services: tuple[str, ...]
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from buildonce.environment import EnvironmentRecord, Operation
-from buildonce.git import Git
+from buildonce.git import Commit, Git
 from buildonce.ledger import Snapshot
 from buildonce.records import Record
 from buildonce.refs import Digest, digest_of
@@ -24,6 +24,10 @@ def digest(of: str) -> Digest:
 
 def revision(number: int) -> str:
     return f"{number:x}".rjust(12, "a") + "0" * 28
+
+
+def commit(number: int = 1) -> Commit:
+    return Commit(revision(number), 1_700_000_000, "Subject", "Dana Developer")
 
 
 def image(service: str, content: str) -> Image:

@@ -8,11 +8,10 @@ from typing import Any
 
 from buildonce.bake import Base, definition, local_definition
 from buildonce.config import Project, parse
-from buildonce.git import Commit
 from buildonce.refs import ImageRef
-from tests.unit.samples import digest, revision
+from tests.unit.samples import commit, digest
 
-COMMIT = Commit(revision(1), 1_700_000_000, "Subject", "Dana Developer")
+COMMIT = commit()
 SHA = COMMIT.sha(12)
 TREE = PurePosixPath("/tree")
 PINNED = Base("python:3.13-slim", ImageRef.parse(f"python@{digest('base')}"))

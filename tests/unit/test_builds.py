@@ -15,7 +15,7 @@ from buildonce.execute.builds import Builds
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
 from buildonce.steps import Bake
-from tests.unit.samples import NOON, REGISTRY, digest, revision
+from tests.unit.samples import NOON, REGISTRY, commit, digest, revision
 
 PLAIN = "application/vnd.oci.image.manifest.v1+json"
 TAG = ImageRef.parse(f"{REGISTRY}/api:{revision(1)[:12]}")
@@ -36,7 +36,7 @@ def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision
     images.revision.return_value = label
     builder.bake.return_value = pushed
     parts = (mock.Mock(), mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
-    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(revision(1), {"api": TAG}))
+    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(commit(), {"api": TAG}))
     return images
 
 

@@ -26,7 +26,7 @@ from buildonce.steps import (
     TakeOver,
     Unpoint,
 )
-from tests.unit.samples import digest, empty, operation, release, running
+from tests.unit.samples import commit, digest, empty, operation, release, running
 
 FIRST, SECOND = release(1), release(2)
 NOTHING: Digests = {"api": None, "web": None}
@@ -38,7 +38,7 @@ def commit_tags(of: Release) -> dict[str, ImageRef]:
 
 def build(record: Release | None, found: Digests, *services: str) -> Plan:
     tags = {name: ref for name, ref in commit_tags(FIRST).items() if name in (services or found)}
-    return plan_build(FIRST.revision, FIRST.sha, tags, record, found)
+    return plan_build(commit(1), FIRST.sha, tags, record, found)
 
 
 def kinds(plan: Plan) -> list[type]:
@@ -49,8 +49,8 @@ def test_what_was_never_built_is_built_at_once_and_recorded() -> None:
     """All services are one step of baking, and one of recording."""
     plan = build(None, NOTHING)
     assert plan.steps == (
-        Bake(FIRST.revision, commit_tags(FIRST)),
-        RecordRelease(FIRST.sha, ("api", "web")),
+        Bake(commit(1), commit_tags(FIRST)),
+        RecordRelease(FIRST.revision, FIRST.sha, ("api", "web")),
     )
 
 
@@ -66,15 +66,15 @@ def test_only_what_is_missing_is_built() -> None:
     part = release(1, "web")
     plan = build(part, {**part.digests(), "api": None})
     assert plan.steps == (
-        Bake(FIRST.revision, {"api": commit_tags(FIRST)["api"]}),
-        RecordRelease(FIRST.sha, ("api",)),
+        Bake(commit(1), {"api": commit_tags(FIRST)["api"]}),
+        RecordRelease(FIRST.revision, FIRST.sha, ("api",)),
     )
 
 
 def test_a_service_that_was_not_asked_for_is_left_alone() -> None:
     """--service narrows the plan to it."""
     plan = build(None, {"web": None}, "web")
-    assert plan.steps[-1] == RecordRelease(FIRST.sha, ("web",))
+    assert plan.steps[-1] == RecordRelease(FIRST.revision, FIRST.sha, ("web",))
 
 
 def test_a_lost_tag_is_restored_from_the_record() -> None:

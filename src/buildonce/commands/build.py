@@ -19,16 +19,17 @@ def build_commit(app: App, name: str, services: Sequence[str]) -> None:
     commit = app.commit(name)
     sha = app.sha(commit)
     tags = {service: project.repository(service).tag(sha) for service in chosen}
-    with ThreadPoolExecutor(1) as aside:
+    with ThreadPoolExecutor(2) as aside:
         found = aside.submit(run_by_key, app.registry.digest, tags)
+        left_out = aside.submit(lambda: name == "HEAD" and app.git.has_changes())
         record = app.ledger.read().release(sha)
-    if name == "HEAD" and app.git.has_changes():
+    if left_out.result():
         app.report.note(f"uncommitted changes are left out: {sha} is built as it was committed")
-    plan = plan_build(commit.revision, sha, tags, record, found.result())
+    plan = plan_build(commit, sha, tags, record, found.result())
     app.carry_out(plan)
     if app.dry_run and plan.steps:
         return
-    release = app.ledger.read().release(sha) if plan.steps else record
+    release = app.builds.recorded or record
     if release:
         app.report.table(
             ["service", "image", "digest"],

@@ -32,7 +32,8 @@ from buildonce.steps import (
 class Builds:
     """Builds a commit's images and records what they hash to.
 
-    ``now`` gives the time of what is recorded, ``host`` says where this runs.
+    ``now`` gives the time of what is recorded, ``host`` says where this runs. ``recorded`` is
+    the last release that was written, as the ledger has it.
     """
 
     project: Project
@@ -43,12 +44,15 @@ class Builds:
     progress: Progress
     now: Callable[[], datetime]
     host: str
+    recorded: Release | None = None
     _built: dict[str, Image] = field(default_factory=dict)
 
     def bake(self, step: Bake) -> None:
         """Build and push, then read every image back."""
-        with self.definition(step) as definition:
-            pushed = self.builder().bake(definition, self.progress.log)
+        with ThreadPoolExecutor(1) as aside:
+            builder = aside.submit(self.builder)  # loading its library takes as long as the export
+            with self.definition(step) as definition:
+                pushed = builder.result().bake(definition, self.progress.log)
         self._built = run_by_key(
             lambda name: self._read_back(step, name, pushed.get(name)),
             {name: name for name in step.tags},
@@ -57,7 +61,7 @@ class Builds:
     def record(self, step: RecordRelease) -> None:
         """Write what was built into the ledger; where another build was first, agree with it."""
         release = Release(
-            revision=self.git.commit(step.sha).revision,
+            revision=step.revision,
             sha=step.sha,
             expects=tuple(self.project.services),
             services={name: self._built[name] for name in step.services},
@@ -66,7 +70,7 @@ class Builds:
             built_with=self.host,
         )
         after = self.ledger.append(lambda snapshot: events.built(snapshot, release))
-        recorded = after.release(step.sha)
+        recorded = self.recorded = after.release(step.sha)
         assert recorded is not None
         run_all(lambda name: self._agree(recorded, name), step.services)
 
@@ -76,13 +80,13 @@ class Builds:
 
         ``shown_as`` stands in for the exported folder's name where people read it.
         """
-        commit = self.git.commit(step.revision)
+        commit = step.commit
         with (
             tempfile.TemporaryDirectory(prefix="buildonce-") as folder,
             ThreadPoolExecutor(1) as aside,
         ):
             cached = aside.submit(self._cached, step.tags)
-            root = self.git.export(step.revision, Path(folder) / "tree")
+            root = self.git.export(commit.revision, Path(folder) / "tree")
             yield bake.definition(
                 self.project,
                 commit,
@@ -147,9 +151,9 @@ class Builds:
                 hint="inv doctor   (the builder, and whether the registry keeps what it gets)",
             )
         revision = self.images.revision(manifest)
-        if revision != step.revision:
+        if revision != step.commit.revision:
             raise IntegrityError(
-                f"{ref} says it is built from {revision}, not {step.revision}",
+                f"{ref} says it is built from {revision}, not {step.commit.revision}",
                 hint="the Dockerfile must not set org.opencontainers.image.revision itself",
             )
         return Image(image=str(ref.repository), digest=manifest.digest)
