@@ -10,8 +10,17 @@ Everything is kept in the state directory (`.lab`, or $BUILDONCE_LAB); labs with
 run side by side. Packages and the image cache (`.lab-cache`, or $BUILDONCE_LAB_CACHE) stay.
 """
 
-from .errors import LabError
-from .lifecycle import down, load, status, up
-from .model import Lab, Part
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .lifecycle import Lab, LabError, Part, down, load, status, up
 
 __all__ = ["Lab", "LabError", "Part", "down", "load", "status", "up"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: every release task imports this package, and needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.lifecycle"), name)

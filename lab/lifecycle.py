@@ -12,6 +12,8 @@ from .machine import Mode
 from .model import Lab, Part, Record
 from .place import PREFIX, Place
 
+__all__ = ["Lab", "LabError", "Part", "down", "load", "status", "up"]
+
 State = str | os.PathLike[str] | None
 
 
