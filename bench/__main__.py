@@ -23,7 +23,7 @@ from .measure import FailedError, Sample
 from .rounds import Rounds
 
 RESULTS = Path(__file__).with_name("results.json")
-ROUNDS = 1
+ROUNDS = 3
 SECONDS = 480  # another round begins only if it should end within these
 WIDTH_OF_FILES = 140
 ROOM = 4_000_000_000  # bytes of a registry and a runner, with much to spare

@@ -32,7 +32,8 @@ NAMES = {
     "promote, skopeo": "skopeo copy in a shell loop",
     "verify": "inv verify",
     "verify, skopeo": "skopeo inspect in a shell loop, hashed",
-    "start": "inv --version: Python's start",
+    "start": "Python's start: importing what a build imports",
+    "version": "inv --version",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -18,6 +19,8 @@ from .measure import Sample
 SERVICES = ("api", "worker")
 BASE = "python:3.13-slim"
 LEGACY = Path(__file__).with_name("legacy")
+
+IMPORTED = ("invoke.main", "buildonce.tasks", "buildonce.commands.build", "buildonce.builder")
 
 COPY = """
 set -eu
@@ -44,6 +47,11 @@ def legacy_job(ground: Ground, tag: str) -> Sample:
     ground.renew_runner()
     repositories = f"{ground.registry.registry}/legacy"
     return reduce(add, (_build_and_push(ground, repositories, name, tag) for name in SERVICES))
+
+
+def start(ground: Ground) -> Sample:
+    """Python's start: the interpreter, and every module that `inv build --sha` imports."""
+    return ground.measure(sys.executable, "-c", f"import {', '.join(IMPORTED)}")
 
 
 def floor(ground: Ground) -> Sample:
