@@ -9,10 +9,10 @@ from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from buildonce.config import Environment, Freeze
+from buildonce.config.fields import DATE, is_weekly
 from buildonce.durations import format_duration
 from buildonce.environment import Standing
 from buildonce.errors import PreconditionError, UsageError
-from buildonce.fields import DATE, is_weekly
 
 Rule = Literal["order", "soak", "freeze", "branches"]
 RULES: tuple[str, ...] = get_args(Rule)

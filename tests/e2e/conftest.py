@@ -16,6 +16,7 @@ import pytest
 import lab
 from buildonce.refs import ImageRef
 from tests.e2e.checkpoint import Checkpoint
+from tests.e2e.front import Front, opened
 from tests.e2e.releases import Shop
 from tests.e2e.scenario import figures, project, pytest_terminal_summary
 from tests.e2e.support import NOBODYS_GIT, Monorepo, create
@@ -175,6 +176,12 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
     state = tmp_path_factory.mktemp("hosts") / "lab"
     yield lab.up(hosts=3, swarm=True, state=state)
     lab.down(state)
+
+
+@pytest.fixture(scope="module")
+def front(hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    with opened(hosts, tmp_path_factory.mktemp("front")) as front:
+        yield front
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from buildonce import config, environment, errors, release
+from buildonce import environment, errors, release
+from buildonce.config import tables
 from buildonce.errors import Told
 from buildonce.records import Record
 from buildonce.tasks import release_tasks
@@ -14,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TABLES = [
-    config.Project,
-    config.Service,
-    config.Environment,
-    config.Freeze,
-    config.Before,
-    config.Prune,
+    tables.Project,
+    tables.Service,
+    tables.Environment,
+    tables.Freeze,
+    tables.Before,
+    tables.Prune,
 ]
 RECORDS = [release.Release, environment.EnvironmentRecord, environment.Operation]
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(?:#(?P<heading>[^)]*))?\)")
@@ -50,7 +51,7 @@ def test_every_exit_code_is_explained(document: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
-def test_the_reference_has_every_key_as_the_schema_describes_it(table: type[config.Table]) -> None:
+def test_the_reference_has_every_key_as_the_schema_describes_it(table: type[tables.Table]) -> None:
     """docs/configuration.md has a row for each key, with the schema's own words."""
     text = (ROOT / "docs/configuration.md").read_text()
     for name, field in table.model_fields.items():

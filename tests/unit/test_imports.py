@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "src/buildonce"
 LAYERS = [
     {"errors", "durations", "parallel"},
     {"dockerfile", "refs", "remotes"},
-    {"fields", "git", "records", "registry"},
+    {"git", "records", "registry"},
     {"config"},
     {"bake", "branch", "builder", "engines", "environment", "release"},
     {"availability", "ledger", "steps"},
@@ -30,7 +30,7 @@ LAYERS = [
 ONLY_IN = {
     "invoke": {"tasks"},
     "nox": {"sessions"},
-    "pydantic": {"config", "durations", "environment", "fields", "planfile", "records", "release"},
+    "pydantic": {"config", "durations", "environment", "planfile", "records", "release"},
     "python_on_whales": {"builder", "engines"},
     "rich": {"report"},
     "tomli": {"config"},

@@ -1,8 +1,4 @@
-"""``[tool.buildonce]`` of ``pyproject.toml``, validated into frozen types.
-
-The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml``,
-``INVOKE_BUILDONCE_…`` variables and ``-f FILE`` override it before it is validated here.
-"""
+"""The tables of ``[tool.buildonce]``, and what each of them may hold."""
 
 from __future__ import annotations
 
@@ -10,15 +6,11 @@ import difflib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-import tomli
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from buildonce.durations import Duration
-from buildonce.errors import BuildonceError, UsageError
-from buildonce.fields import (
+from buildonce.config.fields import (
     DATE,
     ArgumentName,
     GitName,
@@ -32,6 +24,8 @@ from buildonce.fields import (
     image_variable,
     is_weekly,
 )
+from buildonce.durations import Duration
+from buildonce.errors import BuildonceError, UsageError
 from buildonce.refs import Repository
 
 TABLE = "tool.buildonce"
@@ -251,42 +245,6 @@ class Project(Table):
         return f"{folder}/Dockerfile"
 
 
-def read_table(root: Path) -> dict[str, Any]:
-    """Return the raw table of the ``pyproject.toml`` in ``root``.
-
-    Raises:
-        UsageError: the file or the table is missing, or it is not TOML.
-    """
-    path = root / "pyproject.toml"
-    try:
-        document = tomli.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"there is no {path}", hint=f"create it with a [{TABLE}] table") from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
-    table = document.get("tool", {}).get("buildonce")
-    if not isinstance(table, dict):
-        raise UsageError(f"{path} has no table [{TABLE}]", hint="docs/adopt.md shows a short one")
-    return table
-
-
-def parse(table: Mapping[str, Any]) -> Project:
-    """Validate a table.
-
-    Raises:
-        UsageError: with each problem's path, the offending value and what was perhaps meant.
-    """
-    try:
-        return Project.model_validate(table)
-    except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
-        raise UsageError(
-            "the configuration is wrong:\n  " + "\n  ".join(problems),
-            hint="see [tool.buildonce] in pyproject.toml, and what overrides it "
-            "(invoke.yaml, INVOKE_BUILDONCE_… variables, -f FILE)",
-        ) from None
-
-
 def suggest(word: str, known: Mapping[str, object]) -> str:
     """Return ``; perhaps you meant …`` for a near miss, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
@@ -320,23 +278,3 @@ def _repository(project: Project, service: str) -> Repository:
         ) from None
     except BuildonceError as error:
         raise ValueError(f"image: {error.message}") from None
-
-
-_MODELS: dict[str, type[Table]] = {
-    "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
-    "before": Before,
-}  # fmt: skip
-
-
-def _explain(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"] if part != "[key]"]
-    path = ".".join([TABLE, *location])
-    if problem["type"] == "extra_forbidden":
-        model = next((_MODELS[part] for part in reversed(location) if part in _MODELS), Project)
-        return f"{path}: unknown key{suggest(location[-1], model.model_fields)}"
-    if problem["type"] == "missing":
-        return f"{path}: is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error" and not location:
-        return f"{TABLE}.{message}"
-    return f"{path} = {problem['input']!r}: {message}"

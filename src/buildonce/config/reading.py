@@ -1,0 +1,78 @@
+"""Reads the table, and explains what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+from pydantic import ValidationError
+
+from buildonce.config.tables import (
+    TABLE,
+    Before,
+    Environment,
+    Freeze,
+    Project,
+    Prune,
+    Service,
+    Table,
+    suggest,
+)
+from buildonce.errors import UsageError
+
+_MODELS: dict[str, type[Table]] = {
+    "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
+    "before": Before,
+}  # fmt: skip
+
+
+def read_table(root: Path) -> dict[str, Any]:
+    """Return the raw table of the ``pyproject.toml`` in ``root``.
+
+    Raises:
+        UsageError: the file or the table is missing, or it is not TOML.
+    """
+    path = root / "pyproject.toml"
+    try:
+        document = tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}", hint=f"create it with a [{TABLE}] table") from None
+    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    table = document.get("tool", {}).get("buildonce")
+    if not isinstance(table, dict):
+        raise UsageError(f"{path} has no table [{TABLE}]", hint="docs/adopt.md shows a short one")
+    return table
+
+
+def parse(table: Mapping[str, Any]) -> Project:
+    """Validate a table.
+
+    Raises:
+        UsageError: with each problem's path, the offending value and what was perhaps meant.
+    """
+    try:
+        return Project.model_validate(table)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise UsageError(
+            "the configuration is wrong:\n  " + "\n  ".join(problems),
+            hint="see [tool.buildonce] in pyproject.toml, and what overrides it "
+            "(invoke.yaml, INVOKE_BUILDONCE_… variables, -f FILE)",
+        ) from None
+
+
+def _explain(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    path = ".".join([TABLE, *location])
+    if problem["type"] == "extra_forbidden":
+        model = next((_MODELS[part] for part in reversed(location) if part in _MODELS), Project)
+        return f"{path}: unknown key{suggest(location[-1], model.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{path}: is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and not location:
+        return f"{TABLE}.{message}"
+    return f"{path} = {problem['input']!r}: {message}"
