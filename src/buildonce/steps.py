@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from buildonce.environment import Operation, Outcome
 from buildonce.git import Commit
-from buildonce.refs import Digest, ImageRef, short
+from buildonce.refs import Digest, ImageRef, Repository, short
 from buildonce.release import Release
 
 
@@ -156,9 +156,13 @@ class ClosePromotion:
 
 @dataclass(frozen=True)
 class PruneReleases:
-    """Take releases out of use in the ledger: nothing can be promoted to them any more."""
+    """Take releases out of use in the ledger: nothing can be promoted to them any more.
+
+    ``repositories`` are those that tags will be removed from.
+    """
 
     shas: tuple[str, ...]
+    repositories: frozenset[Repository]
 
     def describe(self) -> str:
         """Return the step as a sentence."""

@@ -153,7 +153,7 @@ def _container_row(environment: str, one: Running) -> Evidence:
     problem = one.problem.removeprefix("is ")
     found = ": ".join(filter(None, (one.digest, problem))) if problem else expected
     where = f"{one.container} on {one.host}" if one.container else one.host
-    return Evidence(environment, one.service, "container", where, expected, found)
+    return Evidence(environment, one.service, one.source, where, expected, found)
 
 
 def _at(images: Images, image: Image, tag: str) -> str:

@@ -209,9 +209,9 @@ def test_prune_is_recorded(project: Monorepo, history: list[str]) -> None:
 
 
 def test_a_registry_that_removes_nothing_keeps_its_tags(project: Monorepo) -> None:
-    """Where the registry refuses to delete, the tag still names what it named: 6, not a wreck."""
+    """Where the registry refuses to delete, neither tags nor the ledger change: 6, not a wreck."""
     old, _ = built(project, 2)
-    before = project.digests(old)
+    before = project.digests(old), project.ledger()
     send = Registry._send
 
     def refusing(registry: Registry, method: str, *arguments: object, **more: object) -> object:
@@ -222,4 +222,4 @@ def test_a_registry_that_removes_nothing_keeps_its_tags(project: Monorepo) -> No
 
     with mock.patch.object(Registry, "_send", refusing), pytest.raises(UnavailableError):
         prune(keeping(project))
-    assert project.digests(old) == before
+    assert (project.digests(old), project.ledger()) == before

@@ -186,14 +186,14 @@ def test_a_record_that_proves_nothing_does_not_hold(
 
 
 def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> None:
-    """A running container is compared with the release, by its own digest."""
+    """A running container is compared with the release, and the row says who told its digest."""
     expected = RELEASE.services["web"].digest
     other = Digest(digest_of(b"other"))
     right = Running("h1", "web", "web-1", expected, "running", expected)
-    wrong = Running("h2", "web", "web-2", other, "running", expected)
+    wrong = Running("h2", "web", "web-2", other, "running", expected, source="task")
     hosts = FakeHosts("staging", [right, wrong])
-    rows = [row for row in gather(BOTH, ["staging"], registry, hosts) if row.check == "container"]
-    assert [row.holds for row in rows] == [True, False]
+    rows = gather(BOTH, ["staging"], registry, hosts)[-2:]
+    assert [(row.check, row.holds) for row in rows] == [("container", True), ("task", False)]
     assert rows[1].where == "web-2 on h2"
     assert other in rows[1].found
 

@@ -18,7 +18,7 @@ from buildonce.release import Release
 from buildonce.report import evidence_json, evidence_markdown, github_output, summarise
 from buildonce.verify import Evidence, compare, gather
 
-_MENDABLE = ("record", "pointer", "container")
+_MENDABLE = ("record", "pointer", "container", "task")
 
 
 def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) -> None:

@@ -46,7 +46,12 @@ def _plan(going: dict[str, Release], unfinished: dict[str, Release]) -> Plan:
     everything = {**unfinished, **going}
     if not everything:
         return Plan("nothing to remove")
-    steps: list[Step] = [PruneReleases(tuple(going))] if going else []
-    for sha, release in everything.items():
-        steps += [RemoveTag(sha, image.tag(sha)) for image in release.services.values()]
-    return Plan(f"remove {len(everything)} releases", (*steps, ForgetReleases(tuple(everything))))
+    removals = [
+        RemoveTag(sha, image.tag(sha))
+        for sha, release in everything.items()
+        for image in release.services.values()
+    ]
+    repositories = frozenset(removal.tag.repository for removal in removals)
+    steps: list[Step] = [PruneReleases(tuple(going), repositories)] if going else []
+    steps += [*removals, ForgetReleases(tuple(everything))]
+    return Plan(f"remove {len(everything)} releases", tuple(steps))

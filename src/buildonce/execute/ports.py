@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from buildonce.refs import Digest, ImageRef
+from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Manifest
 
 
@@ -37,6 +37,10 @@ class Images(Protocol):
 
     def point(self, tag: ImageRef, digest: Digest) -> None:
         """Make a tag name a digest, and read it back."""
+        ...
+
+    def require_removal(self, repository: Repository) -> None:
+        """Refuse where nothing can be removed from a repository."""
         ...
 
     def remove_tag(self, tag: ImageRef) -> None:

@@ -11,6 +11,7 @@ from buildonce.config import Prune
 from buildonce.execute.ports import Images
 from buildonce.git import Git
 from buildonce.ledger import Ledger, Snapshot
+from buildonce.parallel import run_all
 from buildonce.pruning import fates
 from buildonce.steps import (
     ForgetReleases,
@@ -30,7 +31,8 @@ class Prunings:
     now: Callable[[], datetime]
 
     def prune(self, step: PruneReleases) -> None:
-        """Take releases out of use."""
+        """Take releases out of use, where the registry can remove their tags afterwards."""
+        run_all(self.images.require_removal, step.repositories)
         actor, at = self.git.identity(), self.now()
 
         def still_removable(snapshot: Snapshot) -> list[str]:

@@ -140,7 +140,7 @@ class Registry:
         named = self.manifest(tag)
         if named is None:
             return
-        self._require_removal(tag.repository)
+        self.require_removal(tag.repository)
         self._put_blob(tag.repository, EMPTY)
         content = placeholder()
         address = _manifest(tag.repository.at(digest_of(content)))
@@ -151,8 +151,12 @@ class Registry:
             self._put(tag, named.content, named.media_type)
             raise
 
-    def _require_removal(self, repository: Repository) -> None:
-        """See, by a digest that nothing has, that manifests can be removed here."""
+    def require_removal(self, repository: Repository) -> None:
+        """See, by a digest that nothing has, that manifests can be removed here.
+
+        Raises:
+            RemovalError: the registry removes nothing.
+        """
         nothing = repository.at(digest_of(secrets.token_bytes(16)))
         response = self._send("DELETE", repository, _manifest(nothing))
         if response.status != 404:
