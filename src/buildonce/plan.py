@@ -100,6 +100,7 @@ POINTERS_ONLY = Hosting()
 def plan_promotion(
     record: EnvironmentRecord,
     release: Release,
+    previous: Release | None,
     operation: Operation,
     pointers: Digests,
     hosting: Hosting = POINTERS_ONLY,
@@ -109,6 +110,7 @@ def plan_promotion(
     Args:
         record: the environment's present record.
         release: the release to run.
+        previous: what it runs now, if anything.
         operation: who promotes, when and why.
         pointers: what the environment's pointer names now, for each service.
         hosting: how the environment runs releases.
@@ -117,7 +119,7 @@ def plan_promotion(
         PreconditionError: the release is not whole.
     """
     require_whole(release)
-    moves = pointer_moves(record.environment, release, pointers)
+    moves = pointers_to(record.environment, release, previous, pointers)
     title = f"{record.environment} to {release.sha}"
     settled = record.release == release.sha and record.operation is None
     if settled and not moves and hosting.in_step:
@@ -138,6 +140,7 @@ def plan_promotion(
 def plan_resume(
     record: EnvironmentRecord,
     release: Release,
+    previous: Release | None,
     pointers: Digests,
     new_id: str,
     host: str,
@@ -156,7 +159,7 @@ def plan_resume(
             *_prepare(record.environment, release, hosting),
             TakeOver(record.environment, operation, new_id, host),
             *_before(record, operation, release, hosting),
-            *pointer_moves(record.environment, release, pointers),
+            *pointers_to(record.environment, release, previous, pointers),
             *_deploy(record.environment, release, hosting),
             ClosePromotion(record.environment, mine, "done"),
         ),
@@ -184,7 +187,7 @@ def plan_abort(
         f"abort {named(record.environment, operation)}",
         (
             TakeOver(record.environment, operation, new_id, host),
-            *pointers_back(record.environment, release, previous, pointers),
+            *pointers_to(record.environment, previous, release, pointers),
             *(_deploy(record.environment, previous, hosting) if previous else ()),
             ClosePromotion(record.environment, mine, "aborted", reason),
         ),
@@ -213,33 +216,31 @@ def put_back(
     """
     hosting = Hosting(deploys=redeploy)
     return (
-        *pointers_back(environment, release, previous, pointers),
+        *pointers_to(environment, previous, release, pointers),
         *(_deploy(environment, previous, hosting) if previous else ()),
         ClosePromotion(environment, operation, "failed", message),
     )
 
 
-def pointers_back(
-    environment: str, release: Release, previous: Release | None, pointers: Digests
+def pointers_to(
+    environment: str, release: Release | None, other: Release | None, pointers: Digests
 ) -> tuple[Point | Unpoint, ...]:
-    """Return what makes the pointers name ``previous`` again after an attempt at ``release``."""
-    kept = previous.services if previous else {}
+    """Return what makes the pointers name ``release``, where they may have named ``other``.
+
+    A service that only the other one has is left without a pointer.
+    """
+    wanted = release.services if release else {}
+    moved = [
+        Point(name, image.tag(environment), pointers.get(name), image.digest)
+        for name, image in wanted.items()
+        if pointers.get(name) != image.digest
+    ]
     removed = [
         Unpoint(name, image.tag(environment))
-        for name, image in release.services.items()
-        if name not in kept and pointers.get(name) is not None
+        for name, image in (other.services if other else {}).items()
+        if name not in wanted and pointers.get(name) is not None
     ]
-    back = pointer_moves(environment, previous, pointers) if previous else ()
-    return (*back, *removed)
-
-
-def pointer_moves(environment: str, release: Release, pointers: Digests) -> tuple[Point, ...]:
-    """Return the pointers that have to move for an environment to name a release."""
-    return tuple(
-        Point(name, image.tag(environment), pointers.get(name), image.digest)
-        for name, image in release.services.items()
-        if pointers.get(name) != image.digest
-    )
+    return (*moved, *removed)
 
 
 def require_whole(release: Release) -> None:

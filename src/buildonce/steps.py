@@ -56,7 +56,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Unpoint:
-    """Remove a pointer: the environment runs nothing."""
+    """Remove a pointer: the environment does not run this service any more."""
 
     service: str
     tag: ImageRef

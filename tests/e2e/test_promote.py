@@ -39,6 +39,21 @@ def test_promotion_builds_nothing(built: Monorepo, docker: Docker) -> None:
     assert built.digests("staging") == built.digests(built.sha())
 
 
+def test_a_service_that_is_no_more_loses_its_pointer(updated: Monorepo) -> None:
+    """A release without a service leaves no pointer to the old one; going back brings it back."""
+    before, earlier = updated.digests("staging"), updated.sha("HEAD~1")
+    text = (updated.root / "pyproject.toml").read_text()
+    start = text.index("[tool.buildonce.services.jobs]")
+    without = text[:start] + text[text.index("[tool.buildonce.environments") :]
+    updated.commit("Without jobs", {"pyproject.toml": without})
+    updated.inv("build", "--sha")
+    done = updated.inv("promote", "staging")
+    assert done.row("jobs", f"{updated.images('jobs')}:staging", "nothing")
+    assert updated.digests("staging") == {**updated.digests(updated.sha()), "jobs": None}
+    updated.inv("rollback", "staging")
+    assert updated.digests("staging") == before == updated.digests(earlier)
+
+
 def test_the_first_environment_gets_heads_release(built: Monorepo) -> None:
     """Without --sha, an environment that comes after none gets what HEAD was built as."""
     built.inv("promote", "staging")

@@ -102,7 +102,7 @@ def test_a_promotion_is_intent_then_pointers_then_outcome() -> None:
     """The intent comes ahead of everything, the outcome after everything."""
     record = running(FIRST)
     begun = operation(SECOND, record)
-    plan = plan_promotion(record, SECOND, begun, FIRST.digests())
+    plan = plan_promotion(record, SECOND, FIRST, begun, FIRST.digests())
     moves = [
         Point(name, image.tag("staging"), FIRST.digests()[name], image.digest)
         for name, image in SECOND.services.items()
@@ -118,14 +118,14 @@ def test_a_pointer_that_is_right_already_does_not_move() -> None:
     """Only services whose bytes change have their pointer moved."""
     record = running(FIRST)
     pointers = {**FIRST.digests(), "web": SECOND.digests()["web"]}
-    plan = plan_promotion(record, SECOND, operation(SECOND, record), pointers)
+    plan = plan_promotion(record, SECOND, FIRST, operation(SECOND, record), pointers)
     assert [step.service for step in plan.steps if isinstance(step, Point)] == ["api"]
 
 
 def test_a_promotion_with_nothing_to_do_has_no_steps() -> None:
     """The same release with every pointer right: nothing is written."""
     record = running(FIRST)
-    plan = plan_promotion(record, FIRST, operation(FIRST, record), FIRST.digests())
+    plan = plan_promotion(record, FIRST, FIRST, operation(FIRST, record), FIRST.digests())
     assert plan.steps == ()
     assert "nothing to do" in plan.summary
 
@@ -134,15 +134,15 @@ def test_a_pointer_out_of_step_makes_a_promotion() -> None:
     """The same release with a pointer moved by hand is promoted again, to put it right."""
     record = running(FIRST)
     pointers = {**FIRST.digests(), "web": digest("by hand")}
-    plan = plan_promotion(record, FIRST, operation(FIRST, record), pointers)
+    plan = plan_promotion(record, FIRST, FIRST, operation(FIRST, record), pointers)
     assert kinds(plan) == [OpenPromotion, Point, ClosePromotion]
 
 
 def test_containers_out_of_step_make_a_promotion() -> None:
     """The same release that does not run as it should is deployed again."""
     record = running(FIRST)
-    out_of_step = Hosting(deploys=True, in_step=False)
-    plan = plan_promotion(record, FIRST, operation(FIRST, record), FIRST.digests(), out_of_step)
+    begun, out_of_step = operation(FIRST, record), Hosting(deploys=True, in_step=False)
+    plan = plan_promotion(record, FIRST, FIRST, begun, FIRST.digests(), out_of_step)
     assert OpenPromotion in kinds(plan)
 
 
@@ -150,7 +150,7 @@ def test_an_incomplete_release_is_refused() -> None:
     """What is missing is named, with the command that builds it."""
     part = release(2, "web")
     with pytest.raises(PreconditionError, match="api was not built") as caught:
-        plan_promotion(empty(), part, operation(part), NOTHING)
+        plan_promotion(empty(), part, None, operation(part), NOTHING)
     assert caught.value.hint == f"inv build --sha {part.sha}"
 
 
@@ -160,7 +160,7 @@ def test_resume_takes_over_and_does_what_is_left() -> None:
     record = record.opened(operation(SECOND, record))
     assert record.operation is not None
     pointers = {**FIRST.digests(), "api": SECOND.digests()["api"]}
-    plan = plan_resume(record, SECOND, pointers, "new", "server")
+    plan = plan_resume(record, SECOND, FIRST, pointers, "new", "server")
     take, point, close = plan.steps
     assert take == TakeOver("staging", record.operation, "new", "server")
     assert isinstance(point, Point)
@@ -201,10 +201,28 @@ def test_a_service_that_is_new_loses_its_pointer_on_the_way_back() -> None:
     assert Unpoint("api", SECOND.services["api"].tag("staging")) in plan.steps
 
 
+def test_a_service_that_is_no_more_loses_its_pointer() -> None:
+    """A service that only the release before had is left without a pointer, forward or resumed."""
+    record, new = running(FIRST), release(2, expects=("web",))
+    begun = operation(new, record)
+    gone = Unpoint("api", FIRST.services["api"].tag("staging"))
+    assert gone in plan_promotion(record, new, FIRST, begun, FIRST.digests()).steps
+    opened = record.opened(begun)
+    assert gone in plan_resume(opened, new, FIRST, FIRST.digests(), "new", "server").steps
+
+
+def test_a_service_that_was_gone_gets_its_pointer_back() -> None:
+    """An abort points the services again that the attempt had no use for."""
+    record, new = running(FIRST), release(2, expects=("web",))
+    pointers = {**new.digests(), "api": None}
+    plan = plan_abort(record.opened(operation(new, record)), new, FIRST, pointers, "new", "server")
+    assert {step.service for step in plan.steps if isinstance(step, Point)} == {"api", "web"}
+
+
 def test_without_an_open_promotion_there_is_nothing_to_resume() -> None:
     """What is not in progress cannot be finished."""
     with pytest.raises(PreconditionError, match="no promotion of staging is in progress"):
-        plan_resume(running(FIRST), SECOND, NOTHING, "new", "server")
+        plan_resume(running(FIRST), SECOND, FIRST, NOTHING, "new", "server")
 
 
 def test_without_an_open_promotion_there_is_nothing_to_abort() -> None:
@@ -224,7 +242,7 @@ def test_what_failed_is_put_back_and_recorded_as_failed() -> None:
 def test_each_step_is_a_sentence() -> None:
     """What a dry run prints names the image, from what and to what."""
     record = running(FIRST)
-    plan = plan_promotion(record, SECOND, operation(SECOND, record), {**FIRST.digests()})
+    plan = plan_promotion(record, SECOND, FIRST, operation(SECOND, record), {**FIRST.digests()})
     opened, moved, *_, closed = [step.describe() for step in plan.steps]
     assert opened == f"record promotion 2 of staging to {SECOND.sha}: in progress"
     old, new = FIRST.digests()["api"][7:19], SECOND.digests()["api"][7:19]

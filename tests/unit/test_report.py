@@ -101,7 +101,7 @@ def test_a_dry_run_numbers_its_steps(capsys: Captured) -> None:
     """Each step is one numbered sentence, and the end says that nothing was written."""
     first, second = release(1), release(2)
     record = running(first)
-    plan = plan_promotion(record, second, operation(second, record), first.digests())
+    plan = plan_promotion(record, second, first, operation(second, record), first.digests())
     Reporter().plan(plan, ["GET /v2/", "PUT /v2/"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"dry run: {plan.summary}"

@@ -22,7 +22,7 @@ from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger import Snapshot
 from buildonce.plan import Digests, Plan, plan_promotion
 from buildonce.planfile import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
-from buildonce.refs import short
+from buildonce.refs import Digest, short
 from buildonce.release import Release
 from buildonce.rules import enforce, violations
 
@@ -128,8 +128,9 @@ def _carry_out(
     record = snapshot.environment(request.environment)
     if record.operation is not None:
         raise events.busy(record)
-    pointers = pointers_of(app, request.environment, request.release)
-    plan = _plan(app, snapshot, request, record, pointers)
+    previous = required_release(snapshot, record.release) if record.release else None
+    pointers = pointers_of(app, request.environment, request.release, previous)
+    plan = _plan(app, snapshot, request, record, previous, pointers)
     steps = tuple(step.describe() for step in plan.steps)
     state = PlannedState(
         record=record,
@@ -146,11 +147,16 @@ def _carry_out(
         return
     app.carry_out(plan)
     if plan.steps and not app.dry_run:
-        _tell(app, request, record, pointers)
+        _tell(app, request, previous, pointers)
 
 
 def _plan(
-    app: App, snapshot: Snapshot, request: Request, record: EnvironmentRecord, pointers: Digests
+    app: App,
+    snapshot: Snapshot,
+    request: Request,
+    record: EnvironmentRecord,
+    previous: Release | None,
+    pointers: Digests,
 ) -> Plan:
     operation = Operation(
         id=new_operation_id(),
@@ -165,15 +171,15 @@ def _plan(
         started_at=now(),
     )
     hosting = hosting_of(app, request.environment, request.release)
-    plan = plan_promotion(record, request.release, operation, pointers, hosting)
+    plan = plan_promotion(record, request.release, previous, operation, pointers, hosting)
     if not plan.steps:
         return plan
     overridden = _enforce(app, snapshot, request, record)
     _require_not_held(snapshot, request)
     require_available(request.release, app.registry)
-    _require_way_back(app, snapshot, record)
+    _require_way_back(app, snapshot, request.environment, previous)
     operation = operation.model_copy(update={"overrides": overridden})
-    return plan_promotion(record, request.release, operation, pointers, hosting)
+    return plan_promotion(record, request.release, previous, operation, pointers, hosting)
 
 
 def _enforce(
@@ -192,11 +198,12 @@ def _enforce(
     return enforce(broken, request.overrides, request.reason)
 
 
-def _require_way_back(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> None:
+def _require_way_back(
+    app: App, snapshot: Snapshot, environment: str, previous: Release | None
+) -> None:
     """See that what runs could be deployed again, before anything is touched."""
-    name = record.environment
-    if record.release and app.hosts.deploys(name) and snapshot.has_deployment(name):
-        app.hosts.deployment(record.environment, required_release(snapshot, record.release))
+    if previous and app.hosts.deploys(environment) and snapshot.has_deployment(environment):
+        app.hosts.deployment(environment, previous)
 
 
 def _require_not_held(snapshot: Snapshot, request: Request) -> None:
@@ -220,15 +227,20 @@ def _as_file(request: Request, state: PlannedState, steps: tuple[str, ...]) -> P
     )
 
 
-def _tell(app: App, request: Request, record: EnvironmentRecord, before: Digests) -> None:
+def _tell(app: App, request: Request, previous: Release | None, before: Digests) -> None:
+    after = request.release.digests()
+    images = {**(previous.services if previous else {}), **request.release.services}
     rows = []
-    for name, image in request.release.services.items():
-        old = before.get(name)
+    for name, image in images.items():
         tag = image.tag(request.environment)
-        rows.append([name, str(tag), short(old) if old else "nothing", short(image.digest)])
+        rows.append([name, str(tag), _named(before.get(name)), _named(after.get(name))])
     app.report.table(["service", "pointer", "from", "to"], rows)
     what = f"{request.environment} runs {request.release.sha}"
-    if record.release == request.release.sha:
+    if previous and previous.sha == request.release.sha:
         app.report.say(f"{what}, as before: what had drifted was put right")
     else:
-        app.report.say(f"{what} (before: {record.release or 'nothing'})")
+        app.report.say(f"{what} (before: {previous.sha if previous else 'nothing'})")
+
+
+def _named(digest: Digest | None) -> str:
+    return short(digest) if digest else "nothing"

@@ -22,9 +22,13 @@ def resume(app: App, environment: str) -> None:
         app.report.say(f"no promotion of {environment} is in progress: nothing to resume")
         return
     release = required_release(snapshot, record.operation.release)
-    pointers = pointers_of(app, environment, release)
+    previous = required_release(snapshot, record.release) if record.release else None
+    pointers = pointers_of(app, environment, release, previous)
     hosting = hosting_of(app, environment, release)
-    app.carry_out(plan_resume(record, release, pointers, new_operation_id(), host_name(), hosting))
+    plan = plan_resume(
+        record, release, previous, pointers, new_operation_id(), host_name(), hosting
+    )
+    app.carry_out(plan)
     if not app.dry_run:
         app.report.say(f"{environment} runs {release.sha} (before: {record.release or 'nothing'})")
 
