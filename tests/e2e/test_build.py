@@ -67,6 +67,16 @@ def test_uncommitted_changes_do_not_get_in(repo: Monorepo) -> None:
     assert "uncommitted changes are left out" in done.err
 
 
+def test_submodules_are_said_to_be_left_out(repo: Monorepo) -> None:
+    """A commit has no files of its submodules: what is built without them is announced."""
+    entry = f"160000,{repo.git('rev-parse', 'HEAD')},vendor"
+    repo.git("update-index", "--add", "--cacheinfo", entry)
+    repo.write({".gitmodules": '[submodule "vendor"]\npath = vendor\nurl = ../vendor\n'})
+    repo.git("add", ".gitmodules")
+    repo.git("commit", "--quiet", "--message=Vendor")
+    assert "submodules are left out" in repo.inv("build", "--sha").err
+
+
 def test_an_old_commit_can_be_built(repo: Monorepo) -> None:
     """--sha REV builds that commit's tree, and HEAD stays unbuilt."""
     repo.commit("Change", {"web/web.txt": "newer\n"})

@@ -86,7 +86,10 @@ class Builds:
             ThreadPoolExecutor(1) as aside,
         ):
             cached = aside.submit(self._cached, step.tags)
-            root = self.git.export(commit.revision, Path(folder) / "tree")
+            tree = Path(folder) / "tree"
+            root = self.git.export(commit.revision, tree)
+            if (tree / ".gitmodules").exists():
+                self.progress.note("git submodules are left out: a commit has no files of theirs")
             yield bake.definition(
                 self.project,
                 commit,
