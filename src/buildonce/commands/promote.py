@@ -128,7 +128,7 @@ def _carry_out(
     record = snapshot.environment(request.environment)
     if record.operation is not None:
         raise events.busy(record)
-    previous = required_release(snapshot, record.release) if record.release else None
+    previous = snapshot.release(record.release) if record.release else None
     pointers = pointers_of(app, request.environment, request.release, previous)
     plan = _plan(app, snapshot, request, record, previous, pointers)
     steps = tuple(step.describe() for step in plan.steps)
@@ -147,7 +147,8 @@ def _carry_out(
         return
     app.carry_out(plan)
     if plan.steps and not app.dry_run:
-        _tell(app, request, previous, pointers)
+        _show_moves(app, request, previous, pointers)
+        _tell(app, request, record)
 
 
 def _plan(
@@ -177,7 +178,7 @@ def _plan(
     overridden = _enforce(app, snapshot, request, record)
     _require_not_held(snapshot, request)
     require_available(request.release, app.registry)
-    _require_way_back(app, snapshot, request.environment, previous)
+    _require_way_back(app, snapshot, record)
     operation = operation.model_copy(update={"overrides": overridden})
     return plan_promotion(record, request.release, previous, operation, pointers, hosting)
 
@@ -198,12 +199,11 @@ def _enforce(
     return enforce(broken, request.overrides, request.reason)
 
 
-def _require_way_back(
-    app: App, snapshot: Snapshot, environment: str, previous: Release | None
-) -> None:
+def _require_way_back(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> None:
     """See that what runs could be deployed again, before anything is touched."""
-    if previous and app.hosts.deploys(environment) and snapshot.has_deployment(environment):
-        app.hosts.deployment(environment, previous)
+    name = record.environment
+    if record.release and app.hosts.deploys(name) and snapshot.has_deployment(name):
+        app.hosts.deployment(name, required_release(snapshot, record.release))
 
 
 def _require_not_held(snapshot: Snapshot, request: Request) -> None:
@@ -227,7 +227,7 @@ def _as_file(request: Request, state: PlannedState, steps: tuple[str, ...]) -> P
     )
 
 
-def _tell(app: App, request: Request, previous: Release | None, before: Digests) -> None:
+def _show_moves(app: App, request: Request, previous: Release | None, before: Digests) -> None:
     after = request.release.digests()
     images = {**(previous.services if previous else {}), **request.release.services}
     rows = []
@@ -235,11 +235,14 @@ def _tell(app: App, request: Request, previous: Release | None, before: Digests)
         tag = image.tag(request.environment)
         rows.append([name, str(tag), _named(before.get(name)), _named(after.get(name))])
     app.report.table(["service", "pointer", "from", "to"], rows)
+
+
+def _tell(app: App, request: Request, record: EnvironmentRecord) -> None:
     what = f"{request.environment} runs {request.release.sha}"
-    if previous and previous.sha == request.release.sha:
+    if record.release == request.release.sha:
         app.report.say(f"{what}, as before: what had drifted was put right")
     else:
-        app.report.say(f"{what} (before: {previous.sha if previous else 'nothing'})")
+        app.report.say(f"{what} (before: {record.release or 'nothing'})")
 
 
 def _named(digest: Digest | None) -> str:
