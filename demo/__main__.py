@@ -50,6 +50,7 @@ def _play(folder: Path, console: Console) -> None:
     scratch = Scratch.make(folder)
     first = scratch.sha
     console.print(f"\nThis commit is {first}, in a scratch clone with an origin of its own.")
+    console.print("Of what the commands print, build logs and the like are left out.")
     if is_dirty():
         console.print("[yellow]•[/] uncommitted changes stay out of it: HEAD is what is played")
     with _lab(folder / "lab", console) as running:
@@ -82,8 +83,9 @@ def _play_scenes(
         player.play(scene)
     console.rule("[bold]What happened[/]", align="left", style="cyan")
     console.print(Padding(pictures.times(player.played), (1, 0, 1, 2), expand=False))
-    commits = [first, scratch.sha]
-    console.print(Padding(pictures.digests(registry, commits), (0, 0, 1, 2), expand=False))
+    console.print(
+        Padding(pictures.digests(registry, scratch.since(first)), (0, 0, 1, 2), expand=False)
+    )
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def _tampering(stage: Stage) -> Scene:
             ),
             Command(f"docker stop -t 2 {stage.project}-worker-1"),
             Command(
-                "inv verify", keep=r"^✗ \d|expected |→", ends=DIFFERENCE,
+                "inv verify", keep=r"^✗ \d|: expected |→", ends=DIFFERENCE,
                 says=f"{repository}:production",
             ),
         ),

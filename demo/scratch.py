@@ -38,6 +38,11 @@ class Scratch:
         """The tag of the present commit."""
         return git(self.clone, "rev-parse", "HEAD")[:SHA_LENGTH]
 
+    def since(self, first: str) -> list[str]:
+        """The tags of a commit and all that followed it, the oldest first."""
+        later = git(self.clone, "rev-list", "--reverse", f"{first}..HEAD").split()
+        return [first, *(revision[:SHA_LENGTH] for revision in later)]
+
     def edit(self, path: str, before: str, after: str) -> None:
         """Replace the one occurrence of `before` in a file.
 

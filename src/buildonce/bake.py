@@ -66,7 +66,7 @@ def definition(
         }
         for name, ref in tags.items()
     }
-    return {"group": {"default": {"targets": list(targets)}}, "target": targets}
+    return _file(targets)
 
 
 def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) 
         }
         for name, tag in tags.items()
     }
-    return {"group": {"default": {"targets": list(targets)}}, "target": targets}
+    return _file(targets)
 
 
 def labels(
@@ -99,6 +99,22 @@ def labels(
         "base.digest": base.pinned.reference if base and base.pinned.by_digest else None,
     }
     return {f"{_LABEL}.{key}": value for key, value in known.items() if value}
+
+
+def _file(targets: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "group": {"default": {"targets": list(targets)}},
+        "target": {name: _verbatim(target) for name, target in targets.items()},
+    }
+
+
+def _verbatim(value: Any) -> Any:
+    """Return a value with its strings escaped: Buildx evaluates them all as HCL templates."""
+    if isinstance(value, dict):
+        return {key: _verbatim(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_verbatim(item) for item in value]
+    return value.replace("${", "$${").replace("%{", "%%{")
 
 
 def _target(project: Project, name: str, root: PurePath) -> dict[str, Any]:

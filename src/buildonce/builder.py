@@ -44,7 +44,7 @@ class Buildx:
 
         Raises:
             PreconditionError: the build failed; the message ends with the log's last line.
-            UnavailableError: there is no docker client.
+            UnavailableError: there is no docker client, or no engine that answers.
         """
         with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
             bakefile, metadata = Path(folder) / "bake.json", Path(folder) / "metadata.json"
@@ -68,6 +68,10 @@ class Buildx:
                 said = line or said
                 on_log(line)
         except DockerException as error:
+            if not self._answers():
+                raise UnavailableError(
+                    f"the engine does not answer: {said}", hint="start Docker, or set DOCKER_HOST"
+                ) from None
             raise PreconditionError(
                 f"the build failed (docker buildx bake ended with {error.return_code}): {said}",
                 hint="the log above has the reason; inv doctor, where the engine is the cause",
@@ -76,6 +80,12 @@ class Buildx:
             raise UnavailableError(
                 "there is no docker client on this machine", hint="install docker with Buildx"
             ) from None
+
+    def _answers(self) -> bool:
+        try:
+            return self._docker.version().server is not None
+        except DockerException:
+            return False
 
 
 def without_consent(lines: Iterable[str]) -> Iterator[str]:

@@ -19,6 +19,8 @@ _VARIABLE = re.compile(
     r"|\{(?P<name>\w+)(?:(?P<kind>:?[-+])(?P<word>(?:[^{}]|\{[^{}]*\})*))?\})"
 )
 
+_OF_THE_BUILDER = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT")
+
 
 def final_base(
     dockerfile: str, target: str | None, args: Mapping[str, str], platform: str
@@ -26,7 +28,8 @@ def final_base(
     """Return the outside image that the built stage begins from, as the ``FROM`` names it.
 
     None stands for ``scratch``. Arguments that are declared ahead of the first ``FROM`` are
-    filled in, by ``args`` or their defaults, and so are those that ``platform`` defines.
+    filled in, by ``args`` or their defaults, and so are those that ``platform`` defines; not
+    those of the machine that builds (``BUILDARCH`` and its like), which is not known here.
 
     Raises:
         PreconditionError: there is no such stage, no ``FROM`` at all, or the image's name
@@ -35,10 +38,10 @@ def final_base(
     known = _predefined(platform)
     bases: list[str] = []
     stages: dict[str, str] = {}
-    for keyword, words in _froms_and_args(dockerfile):
-        if keyword == "ARG" and not bases:
+    for keyword, words in _froms_and_args(dockerfile.removeprefix("\ufeff")):
+        if keyword == "ARG":
             _declare(words, known, args)
-        elif keyword == "FROM":
+        else:
             filled = [_fill(word, known) for word in words if not word.startswith("--")]
             image, *more = filled or [""]
             bases.append(stages.get(image.lower(), image))
@@ -57,7 +60,7 @@ def _predefined(platform: str) -> dict[str, str]:
     system, architecture, variant = (*platform.split("/"), "", "")[:3]
     return {
         "TARGETPLATFORM": platform, "TARGETOS": system, "TARGETARCH": architecture,
-        "TARGETVARIANT": variant,
+        "TARGETVARIANT": variant, **{name: f"${name}" for name in _OF_THE_BUILDER},
     }  # fmt: skip
 
 
@@ -83,14 +86,15 @@ def _fill(text: str, known: Mapping[str, str]) -> str:
 
 
 def _froms_and_args(dockerfile: str) -> Iterator[tuple[str, list[str]]]:
-    """Give the keyword and the words of each FROM and ARG, without the quotes.
+    """Give the keyword and the words of each FROM, and each ARG before the first, unquoted.
 
     Raises:
         PreconditionError: one of them cannot be read.
     """
+    wanted = {"FROM", "ARG"}
     for line in _instructions(dockerfile):
         keyword, _, rest = line.replace("\t", " ").partition(" ")
-        if keyword.upper() not in ("FROM", "ARG"):
+        if keyword.upper() not in wanted:
             continue
         try:
             words = shlex.split(rest)
@@ -98,6 +102,8 @@ def _froms_and_args(dockerfile: str) -> Iterator[tuple[str, list[str]]]:
             words = []
         if not words:
             raise PreconditionError(f"a line of the Dockerfile cannot be read: {line}")
+        if keyword.upper() == "FROM":
+            wanted = {"FROM"}
         yield keyword.upper(), words
 
 

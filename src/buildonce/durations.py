@@ -28,8 +28,11 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(length: timedelta) -> str:
-    """Return a length of time with its two largest units: ``1h 30m``, ``12s``."""
-    seconds = int(length.total_seconds())
+    """Return a length of time with its two largest units: ``1h 30m``, ``12s``.
+
+    A negative one, which clocks that disagree lead to, is ``0s``.
+    """
+    seconds = max(0, int(length.total_seconds()))
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         number, seconds = divmod(seconds, size)

@@ -31,11 +31,15 @@ class Operation(Record):
 
 
 class Good(Record):
-    """A release that became good in an environment, by the promotion ``sequence``."""
+    """A release that became good in an environment, by the promotion ``sequence``.
+
+    ``irreversible`` says that the release before it is no way back.
+    """
 
     release: str
     sequence: int
     at: Time
+    irreversible: bool = False
 
 
 class Last(Record):
@@ -81,11 +85,21 @@ class EnvironmentRecord(Record):
     def done(self, at: datetime) -> EnvironmentRecord:
         """Return the record after the open operation's success."""
         assert self.operation is not None
-        good = Good(release=self.operation.release, sequence=self.operation.sequence, at=at)
+        good = Good(
+            release=self.operation.release,
+            sequence=self.operation.sequence,
+            at=at,
+            irreversible=self.operation.irreversible or self._repaired_irreversible(),
+        )
         others = tuple(one for one in self.good if one.release != good.release)
         return self._ended(
             "done", at, state="done", release=good.release, good=(good, *others)[:GOOD_KEPT]
         )
+
+    def _repaired_irreversible(self) -> bool:
+        assert self.operation is not None
+        is_repair = self.operation.release == self.release
+        return is_repair and bool(self.good) and self.good[0].irreversible
 
     def put_back(self, outcome: Outcome, at: datetime, message: str) -> EnvironmentRecord:
         """Return the record after the open operation failed, or was aborted, and is undone."""
@@ -108,7 +122,7 @@ class Standing(Record):
     """``standings/<environment>/<sha>.json``: what became of a release in an environment.
 
     ``until`` is when another release took its place; ``held`` says why it may not come back
-    without a reason.
+    without a reason; ``pruned``, that it says nothing of the bytes that a later build has.
     """
 
     release: str
@@ -116,3 +130,4 @@ class Standing(Record):
     since: Time
     until: Time | None = None
     held: str = ""
+    pruned: bool = False

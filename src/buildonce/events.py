@@ -44,7 +44,7 @@ def built(snapshot: Snapshot, release: Release) -> Event | None:
     if merged == recorded:
         return None
     added = [name for name in merged.services if not recorded or name not in recorded.services]
-    digests = tuple((f"Digest-{name}", merged.services[name].digest) for name in added)
+    digests = tuple(("Digest", f"{name} {merged.services[name].digest}") for name in added)
     return Event(
         f"build {release.sha}: {', '.join(added)}",
         (("Event", "built"), ("Release", release.sha), ("Actor", release.built_by), *digests),
@@ -161,7 +161,7 @@ def pruned(
 
     What may go is chosen again from the state that the event is appended to: a promotion
     that began meanwhile keeps its release. That a release is held is not forgotten: it can be
-    built again.
+    built again, of bytes that were never anywhere.
     """
     chosen = choose(snapshot)
     files: Files = {}
@@ -170,8 +170,9 @@ def pruned(
         files[pruned_path(sha)] = snapshot.release(sha)
         for environment in snapshot.folders("standings"):
             standing = snapshot.standing(environment, sha)
-            if standing and not standing.held:
-                files[standing_path(environment, sha)] = None
+            if standing:
+                held = standing.model_copy(update={"pruned": True}) if standing.held else None
+                files[standing_path(environment, sha)] = held
     return _about_releases("pruned", chosen, actor, files)
 
 

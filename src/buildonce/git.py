@@ -15,6 +15,7 @@ REMOTE = 120.0
 """Seconds after which a call to a remote has failed."""
 
 _FIELDS = ("%H", "%ct", "%s", "%an")
+_NO_HABITS = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
 
@@ -183,13 +184,19 @@ class Git:
         Returns where in it the project's root is: a repository can hold more than the project.
 
         Files get mode 644 or 755 whatever the umask is, and go through git's own filters
-        (line ends, LFS) as in a checkout.
+        (line ends, LFS) as that commit's attributes say, not those of the working tree.
         """
-        index = {"GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index"))}
-        self.run("read-tree", revision, environment=index)
-        prefix = f"--prefix={folder}/"
-        top, below = self.run("rev-parse", "--show-toplevel", "--show-prefix").decode().splitlines()
-        self.run("-C", top, "checkout-index", "--all", prefix, environment=index)
+        asked = self.run("rev-parse", "--absolute-git-dir", "--show-prefix")
+        repository, below = os.fsdecode(asked).split("\n")[:2]
+        apart = {
+            "GIT_DIR": repository,
+            "GIT_WORK_TREE": str(folder),
+            "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
+        }
+        folder.mkdir()
+        folder.chmod(0o755)
+        self.run("read-tree", revision, environment=apart)
+        self.run("-C", str(folder), *_NO_HABITS, "checkout-index", "--all", environment=apart)
         return folder / below
 
     def has_commit(self, revision: str) -> bool:
@@ -210,7 +217,7 @@ class Git:
         Raises:
             GitError: there is no such commit in this clone, or no such file in it.
         """
-        return self.run("show", "--end-of-options", f"{revision}:./{path}").decode()
+        return self.run("show", "--end-of-options", f"{revision}:./{path}").decode(errors="replace")
 
     def is_shallow(self) -> bool:
         """Tell whether history is cut off in this clone."""
@@ -218,7 +225,7 @@ class Git:
 
     def has_changes(self) -> bool:
         """Tell whether anything differs from HEAD: modified, staged or not tracked."""
-        return bool(self.run("status", "--porcelain", "--no-renames"))
+        return bool(self.run("status", "--porcelain", "--no-renames", "--untracked-files=normal"))
 
     def remotes(self) -> list[str]:
         """Return the names of all remotes.

@@ -67,7 +67,7 @@ def _read(branch: Branch, tip: str, environment: str, wanted: int) -> list[Happe
     log = branch.git.text(
         "log", "--no-show-signature", f"--max-count={wanted}",
         f"--format={_RECORD}%ct{_FIELD}%an <%ae>{_FIELD}%(trailers:only,unfold)",
-        tip, "--", environment_path(environment),
+        tip, "--", f":/{environment_path(environment)}",
     )  # fmt: skip
     return [_happening(*record.split(_FIELD, 2)) for record in log.split(_RECORD)[1:]]
 

@@ -74,6 +74,6 @@ class Hosts:
         except GitError as error:
             raise PreconditionError(
                 f"{path} of release {release.sha} cannot be read: {error.message}",
-                hint=f"git fetch origin {release.revision}, or set the environment's `file` to "
-                "the path that this commit has it at",
+                hint=f"git fetch {self.project.ledger_remote} {release.revision}; where the file "
+                "was moved: a release that has it at both paths comes first",
             ) from None

@@ -80,20 +80,25 @@ class Snapshot:
     def release(self, sha: str) -> Release | None:
         """Return the record of a release, or None where that commit was not built."""
         release = self._record(Release, release_path(sha))
-        return release if release is None else _same(release, "sha", sha, release_path(sha))
+        return release and self._same(release, "sha", sha, release_path(sha))
 
     def environment(self, name: str) -> EnvironmentRecord:
         """Return an environment's record; an empty one before its first promotion."""
         path = environment_path(name)
         record = self._record(EnvironmentRecord, path)
         if record is not None:
-            return _same(record, "environment", name, path)
+            return self._same(record, "environment", name, path)
         if name in self.folders("standings"):
             raise IntegrityError(
                 f"the ledger's {path} is gone, and releases were good in {name}",
-                hint=f"git log -p release-ledger -- {path}   (who removed it, and what it was)",
+                hint=self.who_changed(path),
             )
         return EnvironmentRecord(environment=name)
+
+    def proof(self, environment: str, sha: str) -> Standing | None:
+        """Return the standing that proves that a release was good there, with its present bytes."""
+        standing = self.standing(environment, sha)
+        return None if standing and standing.pruned else standing
 
     def standing(self, environment: str, sha: str) -> Standing | None:
         """Return what became of a release in an environment; None where it was never good."""
@@ -124,8 +129,11 @@ class Snapshot:
         """Return the names of everything in a folder."""
         if self.commit is None:
             return []
-        listed = self.git.attempt("ls-tree", "-z", "--name-only", f"{self.commit}:{folder}")
-        return [name for name in listed.stdout.decode().split("\0") if name]
+        listed = self.git.run(
+            "ls-tree", "-z", "--name-only", "--full-tree", self.commit, f"{folder}/"
+        )
+        paths = listed.decode().split("\0")
+        return [path.removeprefix(f"{folder}/") for path in paths if path]
 
     def load(self, *paths: str) -> None:
         """Read several files at once, to spare a process for each."""
@@ -150,7 +158,25 @@ class Snapshot:
 
     def _record(self, model: type[AnyRecord], path: str) -> AnyRecord | None:
         content = self._file(path)
-        return None if content is None else parse_record(model, content, path)
+        if content is None:
+            return None
+        try:
+            return parse_record(model, content, path)
+        except IntegrityError as error:
+            raise IntegrityError(error.message, hint=self.who_changed(path)) from None
+
+    def who_changed(self, path: str) -> str:
+        """Return the command that shows what became of a file, and by whom."""
+        since = (self.commit or "")[:12]
+        return f"git log -p {since} -- :/{path}   (who changed it, and what it was)"
+
+    def _same(self, record: AnyRecord, field_name: str, expected: str, path: str) -> AnyRecord:
+        found = getattr(record, field_name)
+        if found != expected:
+            raise IntegrityError(
+                f"the ledger's {path} is the record of {found!r}", hint=self.who_changed(path)
+            )
+        return record
 
     def _file(self, path: str) -> bytes | None:
         self.load(path)
@@ -270,13 +296,3 @@ class Ledger:
 def _encoded(content: Record | str | None) -> bytes | None:
     text = content.to_json() if isinstance(content, Record) else content
     return None if text is None else text.encode()
-
-
-def _same(record: AnyRecord, field_name: str, expected: str, path: str) -> AnyRecord:
-    found = getattr(record, field_name)
-    if found != expected:
-        raise IntegrityError(
-            f"the ledger's {path} is the record of {found!r}",
-            hint=f"git log -p release-ledger -- {path}   (who changed it, and what it was)",
-        )
-    return record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Key = TypeVar("Key")
@@ -14,12 +14,20 @@ WORKERS = 16
 
 
 def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return ``work`` of each item, in order; all are finished before the first error is raised."""
+    """Return ``work`` of each item, in order; all are finished before the first error is raised.
+
+    Interrupted, it begins no more of them.
+    """
     listed = list(items)
     if len(listed) < 2:
         return [work(item) for item in listed]
     with ThreadPoolExecutor(min(WORKERS, len(listed))) as pool:
         futures = [pool.submit(work, item) for item in listed]
+        try:
+            wait(futures)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [future.result() for future in futures]
 
 

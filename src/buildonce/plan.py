@@ -58,9 +58,11 @@ def plan_build(
         found: what each reference names now.
 
     Raises:
+        PreconditionError: the release is recorded in another repository.
         IntegrityError: a tag holds other bytes than the record says.
     """
     recorded = record.digests() if record else {}
+    _require_same_place(tags, record)
     for service, digest in recorded.items():
         if service in tags and found[service] not in (digest, None):
             raise IntegrityError(
@@ -80,6 +82,17 @@ def plan_build(
     if to_build:
         steps += [Bake(commit, to_build), RecordRelease(commit.revision, sha, tuple(to_build))]
     return Plan(f"build {sha}", tuple(steps))
+
+
+def _require_same_place(tags: Mapping[str, ImageRef], record: Release | None) -> None:
+    for service, image in record.services.items() if record else ():
+        if service in tags and str(tags[service].repository) != image.image:
+            raise PreconditionError(
+                f"{service} of this commit was built as {image.image}, and the configuration says "
+                f"{tags[service].repository}",
+                hint="a release stays where it was pushed; build another commit, or put "
+                "tool.buildonce.registry and image back",
+            )
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,7 @@ def parse_record(model: type[AnyRecord], content: bytes, path: str) -> AnyRecord
         return model.model_validate_json(content)
     except ValidationError as error:
         problems = "; ".join(_explain(problem) for problem in error.errors())
-        raise IntegrityError(
-            f"the ledger's {path} is not a valid record: {problems}",
-            hint=f"git log -p release-ledger -- {path}   (who changed it, and what it was)",
-        ) from None
+        raise IntegrityError(f"the ledger's {path} is not a valid record: {problems}") from None
 
 
 def _explain(problem: Any) -> str:

@@ -23,8 +23,20 @@ from buildonce.refs import short
 from buildonce.verify import Evidence
 
 _WIDTH_FOR_FILES = 240
+_WHOLE = ("release", "digest", "from", "to")
+"""Columns that are copied from the screen."""
+
 PATIENCE = 2.0
 """Seconds after which a step is announced where nothing can spin."""
+
+
+class _Console(Console):
+    """A console whose reader may go away: a promotion is finished all the same."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
 
 
 class Reporter:
@@ -36,8 +48,9 @@ class Reporter:
 
     def __init__(self) -> None:
         width = None if sys.stdout.isatty() else _WIDTH_FOR_FILES
-        self.out = Console(width=width, highlight=False)
-        self.err = Console(stderr=True, width=width, highlight=False)
+        still = False if os.environ.get("NO_COLOR") else None
+        self.out = _Console(width=width, highlight=False, force_terminal=still)
+        self.err = _Console(stderr=True, width=width, highlight=False, force_terminal=still)
         self._status = self.err.status("")
         self._steps: list[str] = []
         self._lock = threading.Lock()
@@ -96,7 +109,7 @@ class Reporter:
 
     def json(self, value: Any) -> None:
         """Print a value for other programs."""
-        print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        self.out.out(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
     def plan(self, plan: Plan, details: Sequence[str] = ()) -> None:
         """Print the steps of a dry run, and the exact commands behind them."""
@@ -114,7 +127,7 @@ class Reporter:
         """Print a table."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self.out.print(table)

@@ -35,6 +35,7 @@ def violations(
     before: Standing | None,
     on_branches: bool | None,
     now: datetime,
+    remote: str = "origin",
 ) -> list[Violation]:
     """Return the rules that promoting a release now would break.
 
@@ -44,11 +45,12 @@ def violations(
         before: the release's standing in the environment before; None: it never ran there.
         on_branches: whether an allowed branch contains the commit; None: it cannot be told.
         now: the time of the promotion, with a time zone.
+        remote: the git remote whose branches count.
     """
     found = [
         _order(environment, sha, before),
         _soak(environment, sha, before, now),
-        _branches(environment, sha, on_branches),
+        _branches(environment, sha, on_branches, remote),
         *(_freeze(window, now) for window in environment.freeze),
     ]
     return [violation for violation in found if violation is not None]
@@ -101,14 +103,16 @@ def _soak(
     )
 
 
-def _branches(environment: Environment, sha: str, on_branches: bool | None) -> Violation | None:
+def _branches(
+    environment: Environment, sha: str, on_branches: bool | None, remote: str
+) -> Violation | None:
     if not environment.branches or on_branches:
         return None
-    allowed = " or ".join(environment.branches)
+    allowed, branch = " or ".join(environment.branches), environment.branches[0]
     if on_branches is None:
         return Violation(
             "branches", f"this clone cannot tell whether {sha} is on {allowed}",
-            f"git fetch --unshallow origin {environment.branches[0]}",
+            f"git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}",
         )  # fmt: skip
     return Violation("branches", f"{sha} is not on {allowed}")
 

@@ -23,7 +23,8 @@ class Bake:
 
     def describe(self) -> str:
         """Return the step as a sentence."""
-        return f"build {', '.join(self.tags)} once from {self.commit.sha(12)} and push"
+        tag = next(iter(self.tags.values())).reference
+        return f"build {', '.join(self.tags)} once from {tag} and push"
 
 
 @dataclass(frozen=True)

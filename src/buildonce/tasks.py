@@ -50,16 +50,41 @@ def release_tasks(tasks_file: str) -> Collection:
 def _table(root: Path) -> Mapping[str, Any]:
     from buildonce.config import Project, read_table
 
-    try:
-        table = read_table(root)
-    except BuildonceError as error:
-        return {"_unreadable": {"message": error.message, "hint": error.hint}}
     scalars = {
         name: field.default
         for name, field in Project.model_fields.items()
         if isinstance(field.default, str | bool | int)
     }
-    return {**scalars, **table}
+    try:
+        table = {**scalars, **read_table(root)}
+        _require_unambiguous(table)
+    except BuildonceError as error:
+        return {"_unreadable": {"message": error.message, "hint": error.hint}}
+    return table
+
+
+def _require_unambiguous(table: Mapping[str, Any]) -> None:
+    from buildonce.config.tables import TABLE
+
+    paths: dict[str, str] = {}
+    for keys in _leaves(table):
+        path = ".".join([TABLE, *keys])
+        variable = "_".join(["INVOKE_BUILDONCE", *keys]).upper()
+        if (other := paths.setdefault(variable, path)) != path:
+            raise UsageError(
+                f"{other} and {path} cannot both be there: Invoke's {variable} would be either",
+                hint="remove one of them; Docker defines the proxy arguments (HTTP_PROXY, "
+                "http_proxy and their like) by itself",
+            )
+
+
+def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Give the keys that lead to each value that is no table."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from ((key, *more) for more in _leaves(value))
+        else:
+            yield (key,)
 
 
 def _app(context: Context, *, dry_run: bool = False) -> App:

@@ -58,6 +58,8 @@ def test_a_project_in_a_folder_of_the_repository(make: Make) -> None:
     repo.inv("build", "--sha")
     assert repo.images("web").file(repo.sha(), "app/web.txt") == "web\n"
     repo.inv("promote", "staging")
+    assert repo.inv("history", "staging").row("1", repo.sha(), "done")
+    assert repo.sha() in repo.inv("prune", "--dry-run").out
 
 
 def test_inv_in_a_service_folder(built: Monorepo) -> None:
@@ -123,6 +125,26 @@ def test_executable_files_and_links_are_exported(repo: Monorepo) -> None:
     )
     repo.commit("Modes", {"web/Dockerfile": dockerfile})
     repo.inv("build", "--sha", "--service", "web")
+
+
+@pytest.mark.parametrize("habit", ["attributes", "configuration"])
+def test_the_clones_line_ends_do_not_get_in(repo: Monorepo, habit: str) -> None:
+    """Line ends are those of the commit's own attributes, whatever the clone would check out."""
+    if habit == "attributes":
+        repo.write({".gitattributes": "*.txt text eol=crlf\n"})
+    else:
+        repo.git("config", "core.autocrlf", "true")
+    repo.inv("build", "--sha", "--service", "web")
+    assert repo.images("web").file(repo.sha(), "app/web.txt") == "web\n"
+
+
+def test_the_commits_line_ends_get_in(repo: Monorepo) -> None:
+    """A commit that says so is built with them, whatever is checked out meanwhile."""
+    sha = repo.commit("Windows", {".gitattributes": "web/*.txt text eol=crlf\n"})
+    repo.git("rm", "--quiet", ".gitattributes")
+    repo.git("commit", "--quiet", "--message=Unix")
+    repo.inv("build", f"--sha={sha}", "--service", "web")
+    assert repo.images("web").file(sha, "app/web.txt") == "web\r\n"
 
 
 def test_the_umask_does_not_get_in(repo: Monorepo) -> None:

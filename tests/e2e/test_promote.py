@@ -54,6 +54,18 @@ def test_a_service_that_is_no_more_loses_its_pointer(updated: Monorepo) -> None:
     assert updated.digests("staging") == before == updated.digests(earlier)
 
 
+def test_a_promotion_outlives_its_reader(updated: Monorepo) -> None:
+    """Where nobody reads any more what it prints, it is finished all the same."""
+    process = updated.start("promote", "staging")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait() == 0
+    record = updated.record("environments/staging.json")
+    assert (record["state"], record["release"]) == ("done", updated.sha())
+
+
 def test_the_first_environment_gets_heads_release(built: Monorepo) -> None:
     """Without --sha, an environment that comes after none gets what HEAD was built as."""
     built.inv("promote", "staging")

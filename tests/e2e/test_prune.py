@@ -190,6 +190,20 @@ def test_a_pruned_release_is_still_held(project: Monorepo) -> None:
         promote(app(project), "staging", bad)
 
 
+def test_a_pruned_release_was_good_nowhere(project: Monorepo) -> None:
+    """Built again, it may have other bytes: that the old ones ran in staging proves nothing."""
+    good, bad, _ = built(project, 3)
+    for sha in (good, bad):
+        promote(app(project), "staging", sha)
+    rollback(app(project), "staging", None, "it fell over")
+    prune(keeping(project))
+    record_release(project, project.git("rev-parse", bad))
+    with pytest.raises(PreconditionError, match="staging has never run"):
+        promote(app(project), "production", bad)
+    with pytest.raises(PreconditionError, match="was never good in staging"):
+        rollback(app(project), "staging", bad, "back to it all the same")
+
+
 def test_the_age_counts_from_the_build(project: Monorepo) -> None:
     """A release younger than the policy says stays, however many newer ones there are."""
     young = project.commit("Young", {"web/web.txt": "young"})

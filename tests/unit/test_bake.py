@@ -116,3 +116,14 @@ def test_a_local_build_is_loaded_and_not_pushed() -> None:
     assert web["output"] == ["type=docker"]
     assert not {"labels", "cache-to"} & set(web)
     assert "push" not in json.dumps(local)
+
+
+def test_every_string_means_itself() -> None:
+    """What Buildx would evaluate as a template reaches it escaped, in both kinds of build."""
+    args = {"HOME_": "${HOME} %{if} $HOME $${X}"}
+    escaped = "$${HOME} %%{if} $HOME $$${X}"
+    services = {"api": {}, "web": {"context": "a${b}", "args": args}}
+    assert target("web", services=services)["args"]["HOME_"] == escaped
+    assert target("web", services=services)["context"] == "/tree/a$${b}"
+    local = local_definition(project(services=services), TREE, {"web": "web:dev"})
+    assert local["target"]["web"]["args"] == {"HOME_": escaped}

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from buildonce.config import Project, parse, read_table
+from buildonce.config.fields import image_variable
 from buildonce.errors import UsageError
 
 SMALLEST: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
@@ -46,6 +47,8 @@ def test_the_defaults_are_those_of_the_field() -> None:
 def test_a_context_of_its_own_has_the_dockerfile_in_it() -> None:
     """A service with a context is built from there unless it names a Dockerfile."""
     assert parse(service(context="apps/api")).dockerfile("api") == "apps/api/Dockerfile"
+    assert parse(service(context="./apps/api/")).dockerfile("api") == "apps/api/Dockerfile"
+    assert parse(service(context="./")).dockerfile("api") == "api/Dockerfile"
     named = service(context="apps/api", dockerfile="docker/api")
     assert parse(named).dockerfile("api") == "docker/api"
 
@@ -73,14 +76,19 @@ def test_the_image_template_is_filled_in() -> None:
         (service(context="/etc"), "tool.buildonce.services.api.context = '/etc'"),
         (service(context="../other"), "must be a path inside the repository"),
         (service(dockerfile="-f"), "must be a path inside the repository"),
+        (service(dockerfile="./-f"), "must be a path inside the repository"),
+        (service(context=""), "services.api.context = '': must be a path inside the repository"),
         (service(inputs=["a/../../b"]), "services.api.inputs.0 = 'a/../../b'"),
         (service(args={"1ST": "x"}), "services.api.args.1ST"),
         (service(target="--push"), "services.api.target = '--push'"),
         (table(image="{registry}/{servise}"), "may use {registry} and {service} only"),
+        (table(image="{registry.host}/{service}"), "may use {registry} and {service} only"),
+        (table(image="{registry[a]}/{service}"), "may use {registry} and {service} only"),
         (table(image="{registry}/UPPER/{service}"), "is not an image name"),
         (table(bases={"python": "not a name"}), "tool.buildonce.bases.python = 'not a name'"),
         (table(ledger_branch="--force"), "tool.buildonce.ledger_branch = '--force'"),
         (table(ledger_remote="--exec=x"), "tool.buildonce.ledger_remote = '--exec=x'"),
+        (environments(live={"project": "a.b"}), "environments.live.project = 'a.b'"),
         (environments(latest={}), "environments.latest: the tag 'latest' is used for something"),
         (environments(dev={}), "environments.dev: the tag 'dev' is used for something"),
         (environments(buildcache={}), "the tag 'buildcache' is used for something else"),
@@ -99,6 +107,51 @@ def test_a_problem_is_told_with_its_path_and_value(wrong: dict[str, Any], told: 
 def test_a_name_that_could_be_an_option_or_a_path_is_refused(kind: str, name: str) -> None:
     """Names that reach a command line or a tag are held to a grammar when they are read."""
     assert f"tool.buildonce.{kind}.{name}" in refusal(table(**{kind: {name: {}}}))
+
+
+@pytest.mark.parametrize(
+    "name", ["a..b", "a//b", "a/", "a.", "a.lock", "a.lock/b", "a/.b", ".a", "a@{b"]
+)
+def test_a_name_that_git_refuses_is_refused(name: str) -> None:
+    """What no branch can be called is an error of the table, not one in the midst of a release."""
+    assert f"tool.buildonce.ledger_branch = '{name}'" in refusal(table(ledger_branch=name))
+    told = refusal(environments(live={"branches": [name]}))
+    assert f"tool.buildonce.environments.live.branches.0 = '{name}'" in told
+
+
+@pytest.mark.parametrize("name", ["main", "release/1.2", "a.locked", "x-/y_z"])
+def test_a_name_that_git_takes_is_taken(name: str) -> None:
+    """Dots, slashes and dashes are fine where git has nothing against them."""
+    assert parse(table(ledger_branch=name)).ledger_branch == name
+
+
+def test_dots_are_for_tags_and_stages_only() -> None:
+    """Buildx takes no dot in a target's name, so no service has one; tags and stages may."""
+    assert "tool.buildonce.services.a.b" in refusal(table(services={"a.b": {}}))
+    parse({**service(target="a.b"), "environments": {"eu.live": {}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("fri 6:00", "Fri 06:00"), ("FRI 16:00", "Fri 16:00"), ("2026-1-2 3:04", "2026-01-02 03:04")],
+)
+def test_a_moment_is_kept_in_one_form(written: str, read: str) -> None:
+    """However a moment is written, it reads the same, so that two of them can be compared."""
+    end = "Sun 00:00" if read.startswith("Fri") else "2027-01-01 00:00"
+    live = {"freeze": [{"start": written, "end": end}]}
+    (window,) = parse(environments(live=live)).environment("live").freeze
+    assert window.start == read
+
+
+def test_a_freeze_that_is_empty_is_refused() -> None:
+    """Two ways to write one moment are no window."""
+    live = {"freeze": [{"start": "Fri 6:00", "end": "fri 06:00"}]}
+    assert "end must come after start" in refusal(environments(live=live))
+
+
+def test_variables_have_names_that_shells_take() -> None:
+    """What a service's name may have and a variable's may not becomes an underscore."""
+    assert image_variable("mail-out") == "BUILDONCE_IMAGE_MAIL_OUT"
 
 
 def test_a_circle_of_environments_is_shown() -> None:
@@ -142,6 +195,7 @@ def test_the_table_is_read_from_the_projects_folder(tmp_path: Path) -> None:
         (None, "there is no"),
         ("", "has no table [tool.buildonce]"),
         ("[tool]\nbuildonce = 5\n", "has no table [tool.buildonce]"),
+        ("tool = 3\n", "has no table [tool.buildonce]"),
         ("[tool.buildonce", "cannot be read"),
     ],
 )

@@ -51,12 +51,21 @@ def test_an_argument_after_the_first_from_does_not_count() -> None:
     assert final_base("FROM a\nARG V=1\nFROM b$V\n", None, {}, LINUX) == "b"
 
 
+def test_an_argument_after_the_first_from_is_not_even_read() -> None:
+    """What is in a stage may be written as its shell likes it."""
+    assert final_base("FROM a\nARG X=it's\nFROM b\n", None, {}, LINUX) == "b"
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "stage", "told"),
     [
         ("", None, "has no FROM"),
         ("FROM a AS b\n", "c", "has no stage 'c'"),
         ("ARG V\nFROM $V\n", None, "cannot be told: ''"),
+        ("FROM a:$BUILDARCH\n", None, r"cannot be told: 'a:\$BUILDARCH'"),
+        ("FROM a:${BUILDOS}\n", None, r"cannot be told: 'a:\$BUILDOS'"),
+        ("ARG V=$BUILDPLATFORM\nFROM a:$V\n", None, r"cannot be told: 'a:\$BUILDPLATFORM'"),
+        ("FROM a:1$BUILDVARIANT\n", None, r"cannot be told: 'a:1\$BUILDVARIANT'"),
         ("FROM a:${V%x}\n", None, r"cannot be told: 'a:\$\{V%x\}'"),
         ('FROM "a\n', None, 'cannot be read: FROM "a'),
         ("FROM\n", None, "cannot be read: FROM"),
@@ -109,6 +118,12 @@ def test_the_platform_names_arguments_of_its_own() -> None:
     """TARGETARCH and its like are known without an ARG."""
     base = final_base("FROM a:$TARGETOS-$TARGETARCH-$TARGETVARIANT\n", None, {}, LINUX)
     assert base == "a:linux-arm64-v8"
+
+
+@pytest.mark.parametrize("first", ["FROM a:1", "ARG V=1\nFROM a:$V", "# escape=`\nFROM `\n a:1"])
+def test_a_byte_order_mark_hides_nothing(first: str) -> None:
+    """What some editors put ahead of the first line does not belong to it."""
+    assert final_base(f"\ufeff{first}\n", None, {}, LINUX) == "a:1"
 
 
 def test_two_stages_may_have_each_others_names() -> None:

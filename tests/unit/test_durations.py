@@ -37,3 +37,9 @@ def test_the_two_largest_units_tell_a_length_almost(length: timedelta) -> None:
     """What people read is never more than the length, and less by a small part of it only."""
     read = parse_duration(format_duration(length).replace(" ", ""))
     assert read <= length < read + max(length / 24, timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("seconds", [-1, -3600])
+def test_a_negative_length_is_none(seconds: int) -> None:
+    """Where clocks disagree, nothing is told to last less than no time."""
+    assert format_duration(timedelta(seconds=seconds)) == "0s"

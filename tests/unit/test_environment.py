@@ -27,6 +27,24 @@ def test_success_makes_the_release_run_and_good() -> None:
     assert (done.last.outcome, done.last.finished_at) == ("done", LATER)
 
 
+def test_what_cannot_be_undone_stays_so_until_another_release_runs() -> None:
+    """A repair of it, or an attempt at another, does not make the way back safe."""
+    record = running(FIRST)
+    record = record.opened(operation(SECOND, record, irreversible=True)).done(LATER)
+    repaired = record.opened(operation(SECOND, record)).done(LATER)
+    failed = record.opened(operation(FIRST, record)).put_back("failed", LATER, "no answer")
+    followed = record.opened(operation(FIRST, record)).done(LATER)
+    latest = [one.good[0].irreversible for one in (record, repaired, failed, followed)]
+    assert latest == [True, True, True, False]
+
+
+def test_an_irreversible_attempt_that_was_put_back_leaves_no_trace() -> None:
+    """What runs is as reversible as it was."""
+    record = running(FIRST)
+    begun = record.opened(operation(SECOND, record, irreversible=True))
+    assert not begun.put_back("aborted", LATER, "").good[0].irreversible
+
+
 def test_failure_leaves_the_release_before() -> None:
     """A promotion that was put back leaves the old release, the reason, and no hold."""
     record = running(FIRST)

@@ -49,7 +49,7 @@ def test_the_first_build_is_recorded_as_it_is() -> None:
     assert event is not None
     trailers = dict(event.trailers)
     assert trailers["Event"] == "built"
-    assert trailers["Digest-web"] == FIRST.digests()["web"]
+    assert trailers["Digest"] == f"web {FIRST.digests()['web']}"
 
 
 def test_a_build_that_is_recorded_already_is_no_event() -> None:

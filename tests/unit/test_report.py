@@ -97,6 +97,24 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[31m" not in on_a_terminal(monkeypatch)
 
 
+def test_no_color_is_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where NO_COLOR is set, a terminal gets neither styles nor movement."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert Reporter().err.is_terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Reporter().err.is_terminal
+
+
+def test_what_is_copied_from_a_table_is_in_one_piece(capsys: Captured) -> None:
+    """However narrow the terminal, a release and a digest are not cut over two lines."""
+    report = Reporter()
+    report.out.width = 40
+    report.table(["subject", "release", "digest"], [["word " * 20, "a" * 12, "b" * 12]])
+    out = capsys.readouterr().out
+    assert "a" * 12 in out
+    assert "b" * 12 in out
+
+
 def test_a_dry_run_numbers_its_steps(capsys: Captured) -> None:
     """Each step is one numbered sentence, and the end says that nothing was written."""
     first, second = release(1), release(2)

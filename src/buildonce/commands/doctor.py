@@ -77,7 +77,15 @@ def _ledger(app: App) -> Finding:
     if not app.git.has_remote(remote):
         return Finding(f"local branch {branch}; no remote {remote!r}")
     pushed = app.git.attempt_at(
-        remote, "push", "--dry-run", "--quiet", remote, f"HEAD:refs/heads/{branch}-x"
+        remote,
+        "push",
+        "--dry-run",
+        "--no-verify",
+        "--quiet",
+        "--no-signed",
+        "--recurse-submodules=no",
+        remote,
+        f"HEAD:refs/heads/{branch}-x",
     )
     if pushed.returncode != 0:
         said = complaint(pushed)

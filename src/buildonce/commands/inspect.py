@@ -93,7 +93,10 @@ def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
         return "inv doctor, and see that the engine named above answers"
     names = dict.fromkeys(row.environment for row in differing if row.check in _MENDABLE)
     if not names:
-        return f"inv status, and who wanted it: inv history {differing[0].environment}"
+        return (
+            "where they are meant to differ: inv verify --each; "
+            f"who wanted it: inv history {differing[0].environment}"
+        )
     commands = [_mending(snapshot.environment(name)) for name in names]
     return f"to put it right, without a build: {'; '.join(commands)}"
 

@@ -23,7 +23,9 @@ def required_release(snapshot: Snapshot, sha: str) -> Release:
     """
     release = snapshot.release(sha)
     if release is None:
-        raise PreconditionError(f"{sha} was not built", hint=f"inv build --sha {sha}")
+        raise PreconditionError(
+            f"{sha} was not built, or was pruned", hint=f"inv build --sha {sha}"
+        )
     return release
 
 
@@ -74,6 +76,8 @@ def new_operation_id() -> str:
 def sha_of(app: App, snapshot: Snapshot, name: str) -> str:
     """Return a commit's tag; one that was released needs not be in this clone."""
     sha = name[: app.project.sha_length]
-    if _HEX.fullmatch(name) and len(sha) == app.project.sha_length and snapshot.release(sha):
+    is_full = bool(_HEX.fullmatch(name)) and len(sha) == app.project.sha_length
+    release = snapshot.release(sha) if is_full else None
+    if release and release.revision.startswith(name):
         return sha
     return app.sha(app.commit(name))

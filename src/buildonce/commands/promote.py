@@ -90,9 +90,9 @@ def _release_to_promote(
 
 def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str) -> str:
     sha = sha_of(app, snapshot, name)
-    if snapshot.standing(record.environment, sha) is None:
+    if snapshot.proof(record.environment, sha) is None:
         raise PreconditionError(
-            f"{sha} was never good in {record.environment}",
+            f"{sha} was never good in {record.environment}, or was pruned since",
             hint=f"inv history {record.environment}",
         )
     return sha
@@ -110,7 +110,7 @@ def _last_good(snapshot: Snapshot, record: EnvironmentRecord) -> str:
 
 
 def _require_reversible(record: EnvironmentRecord, reason: str) -> None:
-    if record.last and record.last.operation.irreversible and not reason:
+    if record.good and record.good[0].irreversible and not reason:
         raise PreconditionError(
             f"{record.release} was promoted to {record.environment} as irreversible",
             hint="a release ahead of it is safer; to go back all the same: --reason TEXT",
@@ -191,11 +191,10 @@ def _enforce(
         return ()
     environment = app.project.environment(request.environment)
     sha = request.release.sha
-    before = snapshot.standing(environment.after, sha) if environment.after else None
-    on_branches = app.git.is_on(
-        request.release.revision, environment.branches, app.project.ledger_remote
-    )
-    broken = violations(environment, sha, before, on_branches, now())
+    before = snapshot.proof(environment.after, sha) if environment.after else None
+    remote = app.project.ledger_remote
+    on_branches = app.git.is_on(request.release.revision, environment.branches, remote)
+    broken = violations(environment, sha, before, on_branches, now(), remote)
     return enforce(broken, request.overrides, request.reason)
 
 

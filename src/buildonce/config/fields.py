@@ -16,14 +16,15 @@ from buildonce.refs import ImageRef
 DATE = "%Y-%m-%d %H:%M"
 """How a freeze's moment on a date looks."""
 
-_NAME = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+_REFUSED_BY_GIT = re.compile(r"\.\.|//|/\.|[/.]$|\.lock(?:/|$)")
 
 
 def _inside_repository(text: str) -> str:
     path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or text.startswith("-"):
+    outside = path.is_absolute() or ".." in path.parts
+    if not text or outside or str(path).startswith("-"):
         raise ValueError("must be a path inside the repository, relative to its root")
-    return text
+    return str(path)
 
 
 def _image(text: str) -> str:
@@ -34,17 +35,24 @@ def _image(text: str) -> str:
     return text
 
 
+def _git_name(text: str) -> str:
+    if _REFUSED_BY_GIT.search(text):
+        raise ValueError("must be a name that git takes: see  git help check-ref-format")
+    return text
+
+
 def is_weekly(moment: str) -> bool:
     """Tell whether a freeze's moment is a weekday's, not a date's."""
     return moment[:1].isalpha()
 
 
 def _moment(text: str) -> str:
+    weekly = is_weekly(text)
     try:
-        datetime.strptime(text, "%a %H:%M" if is_weekly(text) else DATE)
+        moment = datetime.strptime(text, "%a %H:%M" if weekly else DATE)
     except ValueError:
         raise ValueError("must look like 'Fri 16:00' or '2026-12-20 00:00'") from None
-    return text
+    return f"{text[:3].title()} {moment:%H:%M}" if weekly else moment.isoformat(" ", "minutes")
 
 
 def _timezone(text: str) -> str:
@@ -57,11 +65,20 @@ def _timezone(text: str) -> str:
 
 Moment = Annotated[str, AfterValidator(_moment)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-Name = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$", max_length=63)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$", max_length=63)]
+NameWithoutDots = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+(?:[_-][a-z0-9]+)*$", max_length=63)
+]
+"""What can also name a bake target and a Compose project."""
+
 PathInside = Annotated[str, AfterValidator(_inside_repository)]
 ImageName = Annotated[str, AfterValidator(_image)]
 ArgumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-GitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+GitName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"),
+    AfterValidator(_git_name),
+]
 Host = Annotated[str, StringConstraints(pattern=r"^(?:|[A-Za-z0-9][^\s]*)$")]
 Platform = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$")]
 

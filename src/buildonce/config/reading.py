@@ -41,7 +41,8 @@ def read_table(root: Path) -> dict[str, Any]:
         raise UsageError(f"there is no {path}", hint=f"create it with a [{TABLE}] table") from None
     except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
-    table = document.get("tool", {}).get("buildonce")
+    tools = document.get("tool")
+    table = tools.get("buildonce") if isinstance(tools, dict) else None
     if not isinstance(table, dict):
         raise UsageError(f"{path} has no table [{TABLE}]", hint="docs/adopt.md shows a short one")
     return table

@@ -18,6 +18,7 @@ from buildonce.config.fields import (
     ImageName,
     Moment,
     Name,
+    NameWithoutDots,
     PathInside,
     Platform,
     TimeZone,
@@ -78,14 +79,16 @@ class Freeze(Table):
 
     def _is_empty(self) -> bool:
         if is_weekly(self.start):
-            return self.start.lower() == self.end.lower()
+            return self.start == self.end
         return datetime.strptime(self.end, DATE) <= datetime.strptime(self.start, DATE)
 
 
 class Before(Table):
     """A command that runs once before the switch, in a container of the new release."""
 
-    service: Name = Field(description="The service whose image and settings it runs with.")
+    service: NameWithoutDots = Field(
+        description="The service whose image and settings it runs with."
+    )
     command: tuple[str, ...] = Field(min_length=1, description="The program and its arguments.")
 
 
@@ -98,7 +101,7 @@ class Environment(Table):
     file: PathInside | None = Field(
         None, description="The Compose or stack file, in which images are variables."
     )
-    project: Name | None = Field(
+    project: NameWithoutDots | None = Field(
         None, description="The name of the Compose project or the stack on its hosts."
     )
     host: Host = Field(
@@ -147,7 +150,7 @@ class Prune(Table):
 
 
 class Project(Table):
-    """The whole table, checked, with the folder it belongs to."""
+    """The whole table, checked."""
 
     registry: str = Field(description="Registry, and a path in it: `ghcr.io/acme`.")
     image: str = Field(
@@ -173,7 +176,9 @@ class Project(Table):
         description="The git remote of the ledger; a repository without any remote keeps it local.",
     )
     prune: Prune = Field(default_factory=Prune, description="What `inv prune` keeps.")
-    services: dict[Name, Service] = Field(min_length=1, description="The services, by name.")
+    services: dict[NameWithoutDots, Service] = Field(
+        min_length=1, description="The services, by name."
+    )
     environments: dict[Name, Environment] = Field(
         default_factory=dict, description="The environments, by name."
     )
@@ -272,7 +277,7 @@ def _require_distinct(values: Mapping[str, str], message: str) -> None:
 def _repository(project: Project, service: str) -> Repository:
     try:
         return Repository.parse(project.image.format(registry=project.registry, service=service))
-    except (KeyError, IndexError, ValueError):
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
         raise ValueError(
             f"image: {project.image!r} may use {{registry}} and {{service}} only"
         ) from None

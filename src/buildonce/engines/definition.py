@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from buildonce.config.fields import image_variable
 from buildonce.engines.base import Deployment
 from buildonce.engines.client import Docker, Refused
 from buildonce.errors import UsageError
@@ -42,18 +43,13 @@ def digest_in(image: str) -> Digest | None:
     return Digest(match[1]) if match else None
 
 
-def variable(service: str) -> str:
-    """Return the variable that stands for a service's image: ``BUILDONCE_IMAGE_API``."""
-    return "BUILDONCE_IMAGE_" + re.sub(r"[^A-Z0-9]", "_", service.upper())
-
-
 def render(deployment: Deployment) -> str:
     """Return the definition with the release's images in it; other variables stay.
 
     Raises:
         UsageError: an image has no place, or one is asked for that the release does not have.
     """
-    images = {variable(name): str(ref) for name, ref in deployment.images.items()}
+    images = {image_variable(name): str(ref) for name, ref in deployment.images.items()}
     used = set()
 
     def fill(match: re.Match[str]) -> str:
@@ -167,7 +163,7 @@ def _require_digests(found: Iterable[Part], deployment: Deployment) -> None:
         if service and part.digest is None:
             raise UsageError(
                 f"{deployment.file.name}: {part.name} runs {part.image}, which is only a tag",
-                hint=f"write  image: ${{{variable(service)}}}  there, and commit it",
+                hint=f"write  image: ${{{image_variable(service)}}}  there, and commit it",
             )
 
 

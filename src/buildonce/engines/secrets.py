@@ -22,10 +22,12 @@ def mask(text: str, docker: Docker, deployment: Deployment) -> str:
     """Return a text with ``***`` for every value that a deployment gives to its containers.
 
     Those are variables of this process, and the contents of its environment and secret files;
-    not what is written in the definition or in the configuration, which all may read.
+    not what is written in the definition or in the configuration, which all may read. Of a
+    value with several lines, each counts by itself.
     """
     public = "\n".join([deployment.definition, *deployment.variables.values()])
-    values = {value for value in _given(docker, deployment) if len(value) >= SHORTEST}
+    lines = {line.strip() for value in _given(docker, deployment) for line in value.splitlines()}
+    values = [line for line in lines if len(line) >= SHORTEST]
     for value in sorted(values, key=len, reverse=True):
         if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", public):
             text = text.replace(value, "***")
@@ -37,10 +39,11 @@ def _given(docker: Docker, deployment: Deployment) -> Iterator[str]:
     yield from (os.environ[name] for name in names if name in os.environ)
     model = _resolved(docker, deployment)
     for service in model.get("services", {}).values():
-        yield from map(str, (service.get("environment") or {}).values())
+        values = (service.get("environment") or {}).values()
+        yield from (str(value) for value in values if value is not None)
     for secret in model.get("secrets", {}).values():
         yield os.environ.get(secret.get("environment", ""), "")
-        yield from _lines(Path(secret.get("file", "")))
+        yield _content(Path(secret.get("file", "")))
 
 
 def _resolved(docker: Docker, deployment: Deployment) -> Mapping[str, Any]:
@@ -58,8 +61,8 @@ def _resolved(docker: Docker, deployment: Deployment) -> Mapping[str, Any]:
     return read
 
 
-def _lines(file: Path) -> list[str]:
+def _content(file: Path) -> str:
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return []
+        return ""

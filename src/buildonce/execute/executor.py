@@ -92,9 +92,7 @@ class Executor:
             BuildonceError: what a step raised, after things were put back.
         """
         try:
-            self._walk(plan.steps)
-        except BuildonceError as error:
-            raise self._recovered(plan, error) from None
+            self._walk_or_put_back(plan)
         except StoppedError as error:
             raise self._left_open(error) from None
 
@@ -116,6 +114,12 @@ class Executor:
                     path = f"/v2/{step.tag.repository.path}/manifests/"
                     lines += [f"DELETE {path}{step.tag.reference}"]
         return lines
+
+    def _walk_or_put_back(self, plan: Plan) -> None:
+        try:
+            self._walk(plan.steps)
+        except BuildonceError as error:
+            raise self._recovered(plan, error) from None
 
     def _walk(self, steps: Iterable[Step]) -> None:
         for kind, group in groupby(steps, type):
@@ -145,13 +149,12 @@ class Executor:
 
     def _put_back(self, held: Holding, cause: BuildonceError) -> BuildonceError:
         deployed = self._deployments.deployed
+        self._deployments.rendered = None  # what failed is not what the environment runs by
         try:
             steps = self._promotions.steps_back(held, cause.message, redeploy=deployed)
             self._walk(steps)
         except BuildonceError as error:
             return self._broken(held, cause, f"it could not be put back: {error.message}")
-        except StoppedError as error:
-            raise self._left_open(error) from None
         if deployed and not any(isinstance(step, Deploy) for step in steps):
             return BrokenError(
                 f"{cause.message}\nnothing was deployed in {held.environment} before, so there is "

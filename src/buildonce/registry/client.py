@@ -13,6 +13,9 @@ from buildonce.refs import Digest, ImageRef, Repository, digest_of
 from buildonce.registry.manifest import ACCEPT, EMPTY, PLAIN_MANIFESTS, Manifest, placeholder
 from buildonce.registry.transport import Transport
 
+_NO_TAGS = (400, 405)
+"""What registries answer that cannot remove a tag by its name."""
+
 _REVISION_LABEL = "org.opencontainers.image.revision"
 
 
@@ -121,7 +124,7 @@ class Registry:
             RemovalError: the registry removes nothing at all; the tag is as it was.
         """
         response = self._send("DELETE", tag.repository, _manifest(tag))
-        if response.status in (400, 405):
+        if response.status in _NO_TAGS:
             self._remove_with_manifest(tag)
         else:
             _expect_gone(response, tag)
@@ -140,7 +143,7 @@ class Registry:
         named = self.manifest(tag)
         if named is None:
             return
-        self.require_removal(tag.repository)
+        self._require_manifests_to_go(tag.repository)
         self._put_blob(tag.repository, EMPTY)
         content = placeholder()
         address = _manifest(tag.repository.at(digest_of(content)))
@@ -152,11 +155,17 @@ class Registry:
             raise
 
     def require_removal(self, repository: Repository) -> None:
-        """See, by a digest that nothing has, that manifests can be removed here.
+        """See, by a tag and a digest that nothing has, that tags can be removed here.
 
         Raises:
             RemovalError: the registry removes nothing.
         """
+        nothing = repository.tag(secrets.token_hex(16))
+        response = self._send("DELETE", repository, _manifest(nothing))
+        if response.status in _NO_TAGS:
+            self._require_manifests_to_go(repository)
+
+    def _require_manifests_to_go(self, repository: Repository) -> None:
         nothing = repository.at(digest_of(secrets.token_bytes(16)))
         response = self._send("DELETE", repository, _manifest(nothing))
         if response.status != 404:

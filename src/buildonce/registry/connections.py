@@ -9,6 +9,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from buildonce.errors import UsageError
+
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?")
 _RETRIES = urllib3.Retry(
     total=4,
@@ -33,6 +35,7 @@ class Connections:
 
         Raises:
             urllib3.exceptions.HTTPError: there was none.
+            UsageError: the proxy cannot be one.
         """
         proxy = proxy_for(url)
         if proxy not in self._pools:
@@ -62,8 +65,16 @@ def proxy_for(url: str) -> str | None:
 def _pool(proxy: str | None) -> urllib3.PoolManager:
     if proxy is None:
         return urllib3.PoolManager(maxsize=16, retries=_RETRIES, timeout=_TIMEOUT)
-    user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
-    headers = urllib3.make_headers(proxy_basic_auth=user) if user else {}
-    return urllib3.ProxyManager(
-        proxy, proxy_headers=headers, maxsize=16, retries=_RETRIES, timeout=_TIMEOUT
-    )
+    try:
+        user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
+        headers = urllib3.make_headers(proxy_basic_auth=user) if user else {}
+        return urllib3.ProxyManager(
+            proxy, proxy_headers=headers, maxsize=16, retries=_RETRIES, timeout=_TIMEOUT
+        )
+    except (ValueError, urllib3.exceptions.HTTPError):
+        raise UsageError(
+            "the proxy that the environment names is no http:// or https:// address "
+            "(it is not shown: it may hold a password)",
+            hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, also in lower case; special "
+            "characters of a password are written as %XX",
+        ) from None

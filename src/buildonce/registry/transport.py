@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
+from urllib3.connection import port_by_scheme
 
 from buildonce.errors import UnavailableError
 from buildonce.refs import DOCKER_HUB
 from buildonce.registry.connections import Connections, is_loopback
 from buildonce.registry.credentials import Credentials, find_credentials
+from buildonce.remotes import without_users
 
 
 class Transport:
@@ -68,9 +70,9 @@ class Transport:
     ) -> urllib3.BaseHTTPResponse:
         url = path if "://" in path else self._base + path
         sent = dict(headers or {})
-        if authorization and url.startswith(self._base):
-            sent["Authorization"] = authorization
         try:
+            if authorization and _origin(url) == _origin(self._base):
+                sent["Authorization"] = authorization
             return self._connections.request(method, url, sent, body)
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
@@ -138,7 +140,13 @@ def _parameters(challenge: str) -> dict[str, str]:
     return dict(re.findall(r'([a-z_]+)="([^"]*)"', challenge))
 
 
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+    address = urllib3.util.parse_url(url)
+    port = address.port or port_by_scheme.get(address.scheme or "")
+    return address.scheme, address.host, port
+
+
 def _reason(error: urllib3.exceptions.HTTPError) -> str:
     cause = getattr(error, "reason", None) or error
-    text = str(cause)
+    text = without_users(str(cause))
     return text.rpartition(": ")[2] or type(cause).__name__

@@ -166,6 +166,24 @@ def test_values_that_reach_containers_are_masked(
     assert mask(text, docker(), deployment) == "***, ***, ***, public, debugging"
 
 
+def test_each_line_of_a_value_is_masked(
+    client: Path, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that shows one line of a key at a time does not give the key away."""
+    resolved = {"services": {"web": {"environment": {"KEY": "first-1\nsecond-2"}}}}
+    play(client, f"cat >/dev/null; printf '%s' '{json.dumps(resolved)}'")
+    monkeypatch.setenv("TOKEN", "third-3\nfourth-4\n")
+    text = "second-2, first-1, fourth-4, third-3"
+    assert mask(text, docker(), deployment) == "***, ***, ***, ***"
+
+
+def test_a_variable_without_a_value_masks_nothing(client: Path, deployment: Deployment) -> None:
+    """A variable that a container only passes on has no value, not the value "None"."""
+    resolved = {"services": {"web": {"environment": {"KEY": None}}}}
+    play(client, f"cat >/dev/null; echo '{json.dumps(resolved)}'")
+    assert mask("None of them", docker(), deployment) == "None of them"
+
+
 def test_variables_are_masked_even_where_the_definition_cannot_be_read(
     client: Path, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from buildonce.engines.base import Deployment, Target
-from buildonce.engines.definition import Part, foreign_needs, render, variable
+from buildonce.engines.definition import Part, foreign_needs, render
 from buildonce.errors import UsageError
 from buildonce.refs import Digest, ImageRef, Repository
 
@@ -63,11 +63,6 @@ def test_an_image_that_is_not_in_the_release_is_an_error(asked: str) -> None:
     text = f"image: $BUILDONCE_IMAGE_WEB\nimage: ${asked}"
     with pytest.raises(UsageError, match="which is no image of this release"):
         render(deployment(text))
-
-
-def test_variables_have_names_that_shells_take() -> None:
-    """What a service's name may have and a variable's may not becomes an underscore."""
-    assert variable("mail-out.v2") == "BUILDONCE_IMAGE_MAIL_OUT_V2"
 
 
 def part(name: str, image: str, *needs: str) -> Part:

@@ -1,10 +1,11 @@
-"""Which proxy an address is asked for through."""
+"""Which proxy an address is asked for through, and what is told of one that is none."""
 
 from __future__ import annotations
 
 import pytest
 
-from buildonce.registry.connections import proxy_for
+from buildonce.errors import UsageError
+from buildonce.registry.connections import Connections, proxy_for
 
 NAMES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
@@ -43,3 +44,24 @@ def test_this_machine_is_never_behind_a_proxy(monkeypatch: pytest.MonkeyPatch, h
     """Loopback addresses need no exception."""
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")
     assert proxy_for(f"http://{host}/v2/") is None
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://me:s3cret pw@[proxy:3128",
+        "http://me:s3cretpw@proxy.invalid:99999",
+        "http://me:s3cret: pw@proxy.invalid:99999",
+        "socks5://me:s3cretpw@proxy.invalid:1080",
+        "http://me:s3cretł@proxy.invalid:3128",
+    ],
+)
+def test_a_proxy_that_is_none_is_told_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """The error names the variables to look at, and never the password that one of them holds."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(UsageError) as caught:
+        Connections().request("GET", "https://registry.example.org/v2/", {}, None)
+    assert "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY" in caught.value.hint
+    assert "cret" not in caught.value.message + caught.value.hint

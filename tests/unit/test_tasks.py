@@ -1,0 +1,51 @@
+"""What Invoke is given as the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from invoke import Config, Context
+
+from buildonce.errors import UsageError
+from buildonce.tasks import _app, release_tasks
+
+
+def context(folder: Path, table: str) -> Context:
+    """What a task is called with, after Invoke has looked for each key's variable."""
+    (folder / "pyproject.toml").write_text(f"[tool.buildonce]\n{table}\n")
+    config = Config(defaults=release_tasks(str(folder / "tasks.py")).configuration())
+    config.load_shell_env()
+    return Context(config)
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "second"),
+    [
+        (
+            'services.api.args = {HTTP_PROXY = "a", http_proxy = "b"}',
+            "services.api.args.HTTP_PROXY",
+            "services.api.args.http_proxy",
+        ),
+        (
+            'environments.live.variables = {a = "1", A = "2"}',
+            "environments.live.variables.a",
+            "environments.live.variables.A",
+        ),
+        ("Cache = true", "cache", "Cache"),
+    ],
+)
+def test_keys_that_differ_only_in_case_are_told(
+    tmp_path: Path, table: str, first: str, second: str
+) -> None:
+    """Invoke cannot tell their variables apart: both paths are named, without a traceback."""
+    with pytest.raises(UsageError) as caught:
+        _app(context(tmp_path, table))
+    assert f"tool.buildonce.{first} and tool.buildonce.{second} cannot" in caught.value.message
+    assert "Docker defines the proxy arguments" in caught.value.hint
+
+
+def test_keys_that_differ_are_taken(tmp_path: Path) -> None:
+    """The same key in two tables is no conflict."""
+    table = 'services = {api = {args = {A = "1"}}, web = {args = {A = "1", B = "2"}}}'
+    assert "_unreadable" not in context(tmp_path, table).config["buildonce"]
