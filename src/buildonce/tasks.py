@@ -304,11 +304,15 @@ def changes(context: Context, environment: str, sha: str | None = None, json: bo
     help={"environment": "Where.", "number": "How many.", "json": "Print it as JSON."},
 )
 @_command
-def history(context: Context, environment: str, number: int = 20, json: bool = False) -> None:
+def history(context: Context, environment: str, number: str = "20", json: bool = False) -> None:
     """Show who put what in an environment, when, why, and how it ended."""
     from buildonce.commands.history import history as show
 
-    show(_app(context), environment, number, as_json=json)
+    if not number.isdecimal():
+        raise UsageError(
+            f"--number {number!r} is no number", hint=f"inv history {environment} -n 20"
+        )
+    show(_app(context), environment, int(number), as_json=json)
 
 
 @task(help=_DRY)

@@ -67,6 +67,15 @@ def test_uncommitted_changes_do_not_get_in(repo: Monorepo) -> None:
     assert "uncommitted changes are left out" in done.err
 
 
+def test_a_configuration_that_is_not_committed_is_said_to_count(repo: Monorepo) -> None:
+    """The table is read from the folder: where the commit has another, that is announced."""
+    said = "services are built as this folder's pyproject.toml says"
+    assert said not in repo.inv("build", "--sha", "--dry-run").err
+    text = (repo.root / "pyproject.toml").read_text()
+    repo.write({"pyproject.toml": text.replace('"plain"', '"debug"')})
+    assert said in repo.inv("build", "--sha", "--dry-run").err
+
+
 def test_submodules_are_said_to_be_left_out(repo: Monorepo) -> None:
     """A commit has no files of its submodules: what is built without them is announced."""
     entry = f"160000,{repo.git('rev-parse', 'HEAD')},vendor"

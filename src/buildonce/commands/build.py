@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from buildonce import bake
 from buildonce.app import App
+from buildonce.config import PROJECT_FILE, read_table, table_in
+from buildonce.errors import BuildonceError
+from buildonce.git import Commit
 from buildonce.parallel import run_by_key
 from buildonce.plan import plan_build
 from buildonce.refs import short
@@ -19,12 +22,15 @@ def build_commit(app: App, name: str, services: Sequence[str]) -> None:
     commit = app.commit(name)
     sha = app.sha(commit)
     tags = {service: project.repository(service).tag(sha) for service in chosen}
-    with ThreadPoolExecutor(2) as aside:
+    with ThreadPoolExecutor(3) as aside:
         found = aside.submit(run_by_key, app.registry.digest, tags)
         left_out = aside.submit(lambda: name == "HEAD" and app.git.has_changes())
+        is_committed = aside.submit(_is_configured_as_committed, app, commit)
         record = app.ledger.read().release(sha)
     if left_out.result():
         app.report.note(f"uncommitted changes are left out: {sha} is built as it was committed")
+    if not is_committed.result():
+        app.report.note(f"services are built as this folder's {PROJECT_FILE} says, not {sha}'s")
     plan = plan_build(commit, sha, tags, record, found.result())
     app.carry_out(plan)
     if app.dry_run and plan.steps:
@@ -38,6 +44,14 @@ def build_commit(app: App, name: str, services: Sequence[str]) -> None:
                 for service, image in release.services.items()
             ],
         )
+
+
+def _is_configured_as_committed(app: App, commit: Commit) -> bool:
+    try:
+        committed = table_in(app.git.show(commit.revision, PROJECT_FILE), PROJECT_FILE)
+    except BuildonceError:
+        return False
+    return committed == read_table(app.root)
 
 
 def build_working_tree(app: App, services: Sequence[str]) -> None:

@@ -4,7 +4,17 @@ The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml
 ``INVOKE_BUILDONCE_…`` variables and ``-f FILE`` override it before it is validated here.
 """
 
-from buildonce.config.reading import parse, read_table
+from buildonce.config.reading import PROJECT_FILE, parse, read_table, table_in
 from buildonce.config.tables import Environment, Freeze, Project, Prune, Service
 
-__all__ = ["Environment", "Freeze", "Project", "Prune", "Service", "parse", "read_table"]
+__all__ = [
+    "PROJECT_FILE",
+    "Environment",
+    "Freeze",
+    "Project",
+    "Prune",
+    "Service",
+    "parse",
+    "read_table",
+    "table_in",
+]

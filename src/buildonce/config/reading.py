@@ -22,6 +22,8 @@ from buildonce.config.tables import (
 )
 from buildonce.errors import UsageError
 
+PROJECT_FILE = "pyproject.toml"
+
 _MODELS: dict[str, type[Table]] = {
     "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
     "before": Before,
@@ -34,13 +36,25 @@ def read_table(root: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file or the table is missing, or it is not TOML.
     """
-    path = root / "pyproject.toml"
+    path = root / PROJECT_FILE
     try:
-        document = tomli.loads(path.read_text(encoding="utf-8"))
+        return table_in(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise UsageError(f"there is no {path}", hint=f"create it with a [{TABLE}] table") from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="mend or restore it") from None
+
+
+def table_in(text: str, path: str) -> dict[str, Any]:
+    """Return the raw table of a ``pyproject.toml``'s text; ``path`` is what messages call it.
+
+    Raises:
+        UsageError: the table is missing, or it is not TOML.
+    """
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="mend that line") from None
     tools = document.get("tool")
     table = tools.get("buildonce") if isinstance(tools, dict) else None
     if not isinstance(table, dict):
