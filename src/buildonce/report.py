@@ -109,7 +109,10 @@ class Reporter:
 
     def json(self, value: Any) -> None:
         """Print a value for other programs."""
-        self.out.out(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        try:
+            print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+        except BrokenPipeError:
+            self.out.on_broken_pipe()
 
     def plan(self, plan: Plan, details: Sequence[str] = ()) -> None:
         """Print the steps of a dry run, and the exact commands behind them."""

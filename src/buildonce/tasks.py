@@ -309,9 +309,7 @@ def history(context: Context, environment: str, number: str = "20", json: bool =
     from buildonce.commands.history import history as show
 
     if not number.isdecimal():
-        raise UsageError(
-            f"--number {number!r} is no number", hint=f"inv history {environment} -n 20"
-        )
+        raise UsageError(f"--number {number}: must be a whole number, 1 or more")
     show(_app(context), environment, int(number), as_json=json)
 
 

@@ -182,7 +182,8 @@ def test_an_environment_has_a_history_of_its_own(staged: Monorepo, show: Show) -
 
 
 def test_only_as_many_as_asked_for(staged: Monorepo) -> None:
-    """`--number` limits the table to the latest."""
+    """`--number` limits the table to the latest; what is no number ends with 2."""
+    assert "--number x" in staged.inv("history", "staging", "--number=x", expect=2).err
     release(staged, web="two")
     promote(app(staged), "staging", reason="the latest")
     said = staged.inv("history", "staging", "--number=1").out.splitlines()
