@@ -16,11 +16,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["BUILDONCE_LAB"] = str(config.rootpath / f".lab-{worker}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what runs on hosts: it takes longest."""
-    items.sort(key=lambda item: "hosts" not in getattr(item, "fixturenames", ()))
-
-
 def pytest_unconfigure() -> None:
     """Take down what such a process has brought up."""
     if "PYTEST_XDIST_WORKER" in os.environ:

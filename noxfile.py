@@ -60,7 +60,7 @@ def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
     with lab(session):
-        side_by_side = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
+        side_by_side = ("--numprocesses=3", "--dist=loadfile")
         session.run(
             "pytest", *side_by_side, "tests/e2e", "libs", "api", "worker", *session.posargs
         )  # fmt: skip
