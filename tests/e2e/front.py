@@ -53,7 +53,7 @@ before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 DOCKERFILE = """\
 FROM python:3.13-slim
 COPY {service} shared /app/
-HEALTHCHECK --interval=1s --timeout=3s --start-period=2s --start-interval=250ms --retries=2 \\
+HEALTHCHECK --interval=3s --timeout=3s --start-period=2s --start-interval=250ms --retries=2 \\
     CMD ["python3", "/app/health.py"]
 CMD ["python3", "/app/app.py"]
 """
