@@ -82,6 +82,10 @@ class Snapshot:
         release = self._record(Release, release_path(sha))
         return release and self._same(release, "sha", sha, release_path(sha))
 
+    def runs(self, record: EnvironmentRecord) -> Release | None:
+        """Return the release that an environment runs; None where it runs none, or has lost it."""
+        return self.release(record.release) if record.release else None
+
     def environment(self, name: str) -> EnvironmentRecord:
         """Return an environment's record; an empty one before its first promotion."""
         path = environment_path(name)

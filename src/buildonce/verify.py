@@ -71,7 +71,7 @@ def gather(
     jobs: list[Callable[[], list[Evidence]]] = []
     for name in environments:
         record = snapshot.environment(name)
-        release = snapshot.release(record.release) if record.release else None
+        release = snapshot.runs(record)
         rows.append(_ledger_row(record, release))
         if release:
             jobs += [
@@ -104,7 +104,7 @@ def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
 
 def _recorded(snapshot: Snapshot, environment: str) -> dict[str, str]:
     record = snapshot.environment(environment)
-    release = snapshot.release(record.release) if record.release else None
+    release = snapshot.runs(record)
     return {name: str(digest) for name, digest in release.digests().items()} if release else {}
 
 

@@ -114,7 +114,7 @@ def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[
         "state": _state(record),
         "release": record.release,
     }
-    release = snapshot.release(record.release) if record.release else None
+    release = snapshot.runs(record)
     if release is None:
         return [common]
     pointers = pointers_of(app, record.environment, release)

@@ -128,7 +128,7 @@ def _carry_out(
     record = snapshot.environment(request.environment)
     if record.operation is not None:
         raise events.busy(record)
-    previous = snapshot.release(record.release) if record.release else None
+    previous = snapshot.runs(record)
     pointers = pointers_of(app, request.environment, request.release, previous)
     plan = _plan(app, snapshot, request, record, previous, pointers)
     steps = tuple(step.describe() for step in plan.steps)

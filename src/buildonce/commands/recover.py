@@ -22,7 +22,7 @@ def resume(app: App, environment: str) -> None:
         app.report.say(f"no promotion of {environment} is in progress: nothing to resume")
         return
     release = required_release(snapshot, record.operation.release)
-    previous = snapshot.release(record.release) if record.release else None
+    previous = snapshot.runs(record)
     pointers = pointers_of(app, environment, release, previous)
     hosting = hosting_of(app, environment, release)
     plan = plan_resume(
