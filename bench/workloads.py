@@ -9,8 +9,9 @@ from functools import reduce
 from operator import add
 from pathlib import Path
 
-from buildonce import bake, config
-from buildonce.git import Git
+from buildonce import config
+from buildonce.build import bake
+from buildonce.git.repository import Git
 from buildonce.refs import ImageRef
 
 from .ground import Ground
@@ -20,7 +21,7 @@ SERVICES = ("api", "worker")
 BASE = "python:3.13-slim"
 LEGACY = Path(__file__).with_name("legacy")
 
-IMPORTED = ("invoke.main", "buildonce.tasks", "buildonce.commands.build", "buildonce.builder")
+IMPORTED = ("invoke.main", "buildonce.tasks", "buildonce.commands.build", "buildonce.build.buildx")
 
 COPY = """
 set -eu

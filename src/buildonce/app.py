@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from buildonce import config
-from buildonce.branch import open_branch
 from buildonce.execute import Builder, Executor
 from buildonce.execute.builds import Builds
 from buildonce.execute.deployments import Deployments
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
-from buildonce.git import Commit, Git
-from buildonce.hosts import Hosts
-from buildonce.ledger import Ledger
-from buildonce.plan import Plan
+from buildonce.git.repository import Commit, Git
+from buildonce.ledger.branch import open_branch
+from buildonce.ledger.store import Ledger
+from buildonce.plan.plans import Plan
 from buildonce.registry import Registry
-from buildonce.report import Reporter
+from buildonce.report.terminal import Reporter
+from buildonce.targets import Hosts
 
 
 @dataclass
@@ -118,6 +118,6 @@ def host_name() -> str:
 
 
 def _buildx() -> Builder:
-    from buildonce.builder import Buildx
+    from buildonce.build.buildx import Buildx
 
     return Buildx()

@@ -23,6 +23,8 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"(?P<registry>{_HOST})/(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
+_USER = re.compile(r"(?<=://)\S*@")
+
 DOCKER_HUB = "docker.io"
 
 
@@ -138,3 +140,8 @@ def _with_registry(name: str) -> str:
     if slash and ("." in first or ":" in first or first == "localhost"):
         return name
     return f"{DOCKER_HUB}/{name}" if slash else f"{DOCKER_HUB}/library/{name}"
+
+
+def without_users(text: str) -> str:
+    """Return a text in which addresses have no user and no password."""
+    return _USER.sub("", text)

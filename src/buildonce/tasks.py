@@ -119,7 +119,7 @@ def _command(body: Callable[..., None]) -> Callable[..., None]:
 
 
 def _end(error: BuildonceError | StoppedError) -> NoReturn:
-    from buildonce.report import Reporter
+    from buildonce.report.terminal import Reporter
 
     Reporter().error(error)
     raise Exit(code=error.exit_code)

@@ -19,13 +19,13 @@ from unittest import mock
 import pytest
 from rich.console import Console
 
-from buildonce import events
 from buildonce.app import App
 from buildonce.config import read_table
+from buildonce.ledger import events
+from buildonce.ledger.records.release import Image, Release
 from buildonce.refs import digest_of, parse_digest
 from buildonce.registry import Registry
-from buildonce.release import Image, Release
-from buildonce.report import Reporter
+from buildonce.report.terminal import Reporter
 from tests.e2e.checkpoint import Checkpoint
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.wire import OCI_MANIFEST, Images, Stored

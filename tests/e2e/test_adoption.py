@@ -16,8 +16,7 @@ import pytest
 
 import lab
 from tests.e2e.support import NOTHING, TASKS, Monorepo
-
-ROOT = Path(__file__).parents[2]
+from tests.kit.repository import ROOT
 
 CONFIGURATION = """\
 [tool.buildonce]

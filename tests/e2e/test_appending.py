@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from buildonce.branch import RemoteBranch
 from buildonce.errors import BusyError, IntegrityError
-from buildonce.git import Git
-from buildonce.ledger import Event, Ledger, Snapshot
+from buildonce.git.repository import Git
+from buildonce.ledger.branch import RemoteBranch
+from buildonce.ledger.snapshot import Event, Snapshot
+from buildonce.ledger.store import Ledger
 from tests.e2e.support import LEDGER, NOBODYS_GIT
 
 

@@ -8,15 +8,14 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 import lab
 from tests.e2e.conftest import Docker
 from tests.e2e.support import Monorepo, wait_for
+from tests.kit.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 SERVICES = ("api", "worker")
 
 VERSION = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/version').read())"

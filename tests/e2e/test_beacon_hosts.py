@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ import pytest
 import lab
 from tests.e2e.scenario import Figures
 from tests.e2e.support import NOBODYS_GIT, Monorepo, wait_for
+from tests.kit.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 PORT = 8030
 PASSWORD = "correct-horse-battery"
 

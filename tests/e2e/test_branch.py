@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from buildonce import git as git_module
-from buildonce.branch import LocalBranch, RemoteBranch, open_branch
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
-from buildonce.git import Git
-from buildonce.ledger import Event, Ledger
+from buildonce.git import repository as git_module
+from buildonce.git.repository import Git
+from buildonce.ledger.branch import LocalBranch, RemoteBranch, open_branch
+from buildonce.ledger.snapshot import Event
+from buildonce.ledger.store import Ledger
 from tests.e2e.support import LEDGER, NOBODYS_GIT
 
 

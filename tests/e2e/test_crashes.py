@@ -10,11 +10,11 @@ from unittest import mock
 
 import pytest
 
-from buildonce import events
 from buildonce.commands.promote import promote, rollback
 from buildonce.commands.recover import abort, resume
 from buildonce.execute.promotions import Promotions
-from buildonce.steps import ClosePromotion, OpenPromotion
+from buildonce.ledger import events
+from buildonce.plan.steps import ClosePromotion, OpenPromotion
 from tests.e2e.scenario import Figures, app, in_processes, release
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.tracing import Stop, killed_at, trace

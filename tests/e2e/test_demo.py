@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.kit.repository import ROOT
 
 
 def test_the_demo_plays_to_its_end() -> None:

@@ -22,8 +22,8 @@ import pytest
 
 import lab
 from tests.e2e.wire import Images
+from tests.kit.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 ADOPT = ROOT / "docs/adopt.md"
 RECIPES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ADOPT})]
 REGISTRY = "ghcr.io/acme"

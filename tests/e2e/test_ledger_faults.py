@@ -204,7 +204,7 @@ DISK = "3m"
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a small disk of its own; nobody waits between tries for it to have room."""
-    monkeypatch.setattr("buildonce.branch._back_off", lambda _attempt: None)
+    monkeypatch.setattr("buildonce.ledger.branch._back_off", lambda _attempt: None)
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]

@@ -24,13 +24,13 @@ from hypothesis.stateful import (
 )
 
 from buildonce import parallel
-from buildonce.branch import LocalBranch
 from buildonce.commands.history import history
 from buildonce.commands.inspect import verify
 from buildonce.commands.promote import promote, rollback
 from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort, resume
 from buildonce.errors import BusyError, DifferenceError, PreconditionError
+from buildonce.ledger.branch import LocalBranch
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Registry
 from tests.e2e.scenario import Figures, Killed, app, record_release

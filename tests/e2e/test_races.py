@@ -17,13 +17,13 @@ from unittest import mock
 
 import pytest
 
-from buildonce.branch import RemoteBranch
 from buildonce.commands.promote import promote, rollback
 from buildonce.commands.recover import abort
 from buildonce.errors import BuildonceError, BusyError, PreconditionError
 from buildonce.execute.promotions import Promotions
-from buildonce.ledger import Ledger
-from buildonce.steps import OpenPromotion
+from buildonce.ledger.branch import RemoteBranch
+from buildonce.ledger.store import Ledger
+from buildonce.plan.steps import OpenPromotion
 from tests.e2e.scenario import Figures, app, facts, heard, in_processes, leave_open, release
 from tests.e2e.support import LEDGER, Monorepo, State, ended
 from tests.e2e.tracing import paused_at, trace

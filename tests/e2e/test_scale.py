@@ -15,8 +15,8 @@ from buildonce.app import App
 from buildonce.commands.history import history
 from buildonce.commands.inspect import status, verify
 from buildonce.commands.promote import promote
-from buildonce.environment import EnvironmentRecord, Operation
 from buildonce.execute import promotions
+from buildonce.ledger.records.environment import EnvironmentRecord, Operation
 from tests.e2e.scenario import EARLY, Figures, app, release
 from tests.e2e.support import LEDGER, Monorepo
 
@@ -157,7 +157,7 @@ def test_a_long_ledger_takes_the_same_commands(
 
 def measured(repo: Monorepo, command: str) -> tuple[float, int]:
     """How long a command takes, and how often it runs git."""
-    with mock.patch("buildonce.git.subprocess.run", wraps=subprocess.run) as runs:
+    with mock.patch("buildonce.git.repository.subprocess.run", wraps=subprocess.run) as runs:
         began = time.perf_counter()
         COMMANDS[command](app(repo))
         return time.perf_counter() - began, runs.call_count

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import lab
+from tests.kit.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 SERVICES = ["api", "worker"]
 A_FRESH_RUNNER = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 SOMEBODY = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")

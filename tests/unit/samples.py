@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from buildonce.environment import EnvironmentRecord, Operation
-from buildonce.git import Commit, Git
-from buildonce.ledger import Snapshot
-from buildonce.records import Record
+from buildonce.git.repository import Commit, Git
+from buildonce.ledger.records.environment import EnvironmentRecord, Operation
+from buildonce.ledger.records.record import Record
+from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.snapshot import Snapshot
 from buildonce.refs import Digest, digest_of
-from buildonce.release import Image, Release
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 LATER = datetime(2026, 11, 23, 13, tzinfo=timezone.utc)

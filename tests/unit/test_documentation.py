@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from buildonce import environment, errors, release
+from buildonce import errors
 from buildonce.config import tables
 from buildonce.errors import Told
-from buildonce.records import Record
+from buildonce.ledger.records import environment, release
+from buildonce.ledger.records.record import Record
 from buildonce.tasks import release_tasks
+from tests.kit.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TABLES = [

@@ -3,60 +3,84 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "src/buildonce"
+from tests.kit.repository import ROOT
 
-LAYERS = [
+PACKAGE = ROOT / "src/buildonce"
+
+ROOMS = [
     {"errors", "durations", "parallel"},
-    {"dockerfile", "refs", "remotes"},
-    {"git", "records", "registry"},
+    {"refs"},
+    {"git", "registry"},
     {"config"},
-    {"bake", "branch", "builder", "engines", "environment", "release"},
-    {"availability", "ledger", "steps"},
-    {"events", "history", "hosts", "plan", "planfile", "pruning", "rules", "verify"},
-    {"execute", "report"},
+    {"ledger/records"},
+    {"ledger", "build", "engines"},
+    {"plan"},
+    {"ledger/events"},
+    {"targets"},
+    {"verify"},
+    {"report", "execute"},
     {"app"},
     {"commands"},
-    {"tasks", "sessions"},
+    {"tasks"},
 ]
-"""From the ground up: a module imports from the layers below its own, and from its own package."""
+"""From the ground up: a module imports from the rooms below its own, and from its own room.
+
+A room is a module, a package, or a package inside a package that other rooms may not be above.
+"""
+
+INSIDE = {
+    "config": ["fields", "tables", "reading", "__init__"],
+    "ledger": ["branch", "snapshot", "log", "store", "events"],
+    "ledger/records": ["record", "release", "environment"],
+    "build": ["dockerfile", "bake", "buildx"],
+    "plan": ["availability", "retention", "rules", "steps", "plans", "file"],
+    "registry": ["credentials", "connections", "manifest", "transport", "client", "__init__"],
+    "execute": ["ports", "builds", "deployments", "promotions", "prunings", "executor", "__init__"],
+    "engines/compose": ["watching", "containers", "engine"],
+    "engines/swarm": ["cluster", "tasks", "oneoff", "rollout", "engine"],
+}
+"""Inside a room, from the ground up as well: a module imports only from those named before it."""
 
 ONLY_IN = {
-    "invoke": {"tasks"},
-    "nox": {"sessions"},
-    "pydantic": {"config", "durations", "environment", "planfile", "records", "release"},
-    "python_on_whales": {"builder", "engines"},
-    "rich": {"report"},
-    "tomli": {"config"},
-    "urllib3": {"registry"},
+    "invoke": ["tasks"],
+    "pydantic": ["config", "durations", "ledger/records", "plan/file"],
+    "python_on_whales": ["build/buildx", "engines/docker"],
+    "rich": ["report"],
+    "tomli": ["config"],
+    "urllib3": ["registry"],
 }
 """Where each library may be imported."""
 
-PURE = [
-    *("bake", "dockerfile", "durations", "environment", "events", "plan", "pruning", "records"),
-    *("refs", "release", "rules", "steps"),
-]
+PURE = ["durations", "refs", "build/bake", "build/dockerfile", "ledger/records", "ledger/events"]
+PURE += ["plan/availability", "plan/plans", "plan/retention", "plan/rules", "plan/steps", "verify"]
 """What knows no file, no environment variable, no process and no clock."""
 
 IMPURE = {"io", "os", "random", "secrets", "socket", "subprocess", "tempfile", "time", "uuid"}
 CLOCKS = {"now", "today", "utcnow"}
 
 
+def within(path: str, folders: Iterable[str]) -> list[str]:
+    """Those of the folders and modules that a module's path lies in, the innermost first."""
+    found = [one for one in folders if path == one or path.startswith(f"{one}/")]
+    return sorted(found, key=len, reverse=True)
+
+
 @dataclass(frozen=True)
 class Module:
-    """A module of the library, by its path; `part` is what it is called in LAYERS."""
+    """A module of the library, named by its path without the ending: `plan/steps`."""
 
     path: Path
 
     @property
-    def part(self) -> str:
-        return self.path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    def name(self) -> str:
+        return self.path.relative_to(PACKAGE).with_suffix("").as_posix()
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -70,41 +94,70 @@ class Module:
             elif isinstance(node, ast.ImportFrom):
                 yield from (f"{node.module}.{name.name}" for name in node.names)
 
-    def parts_used(self) -> set[str]:
-        """The other parts of the library that this module imports."""
-        dotted = [name.split(".") for name in self.imports()]
-        return {name[1] for name in dotted if name[0] == "buildonce"} - {self.part}
+    def used(self) -> set[str]:
+        """The other modules of the library that this one imports, by name."""
+        dotted = [name.split(".")[1:] for name in self.imports() if name.startswith("buildonce.")]
+        return {_module(parts) for parts in dotted} - {self.name}
+
+
+def _module(parts: list[str]) -> str:
+    """The module that a dotted name leads to: itself, or what it is defined in."""
+    for end in range(len(parts), 0, -1):
+        path = PACKAGE.joinpath(*parts[:end])
+        if path.with_suffix(".py").exists():
+            return PurePosixPath(*parts[:end]).as_posix()
+        if path.is_dir():
+            return PurePosixPath(*parts[:end], "__init__").as_posix()
+    return "__init__"
+
+
+def room(name: str) -> int:
+    """How high a module's room lies."""
+    rooms = {one: height for height, level in enumerate(ROOMS) for one in level}
+    found = within(name, rooms)
+    assert found, f"give {name} its place in ROOMS"
+    return rooms[found[0]]
 
 
 MODULES = [Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
-every_module = pytest.mark.parametrize(
-    "module", MODULES, ids=lambda module: str(module.path.relative_to(PACKAGE))
-)
+every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 
 
 @every_module
-def test_imports_point_one_way(module: Module) -> None:
-    """A module uses what is below it in the map, never what is above or beside it."""
-    if module.part == "__init__":
-        assert module.parts_used() == set()
+def test_imports_point_down(module: Module) -> None:
+    """A module uses the rooms below its own, never one above or beside it."""
+    if module.name == "__init__":
+        assert module.used() == set()
         return
-    heights = [number for number, layer in enumerate(LAYERS) if module.part in layer]
-    assert len(heights) == 1, f"give {module.part} its place in LAYERS"
-    below = set().union(*LAYERS[: heights[0]])
-    assert module.parts_used() <= below
+    height = room(module.name)
+    mine = within(module.name, {one for level in ROOMS for one in level})[0]
+    assert [one for one in module.used() if room(one) >= height and not within(one, [mine])] == []
+
+
+@every_module
+def test_imports_point_down_inside_a_room(module: Module) -> None:
+    """The modules of one room have an order, too."""
+    for folder in within(module.name, INSIDE)[:1]:
+        order = [f"{folder}/{one}" for one in INSIDE[folder]]
+        if module.name not in order:
+            assert module.name == f"{folder}/__init__", f"give {module.name} its place in INSIDE"
+            continue
+        below = order[: order.index(module.name)]
+        assert {one for one in module.used() if one in order} <= set(below)
 
 
 @every_module
 def test_each_library_has_its_place(module: Module) -> None:
     """Invoke is known to the tasks alone, the registry's protocol to the registry, and so on."""
     used = {name.partition(".")[0] for name in module.imports()}
-    assert [name for name in used & set(ONLY_IN) if module.part not in ONLY_IN[name]] == []
+    assert [one for one in used & set(ONLY_IN) if not within(module.name, ONLY_IN[one])] == []
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_the_core_is_pure(name: str) -> None:
+@pytest.mark.parametrize(
+    "module", [one for one in MODULES if within(one.name, PURE)], ids=lambda one: one.name
+)
+def test_the_core_is_pure(module: Module) -> None:
     """Plans, records and rules read no file, no environment variable and no clock."""
-    module = Module(PACKAGE / f"{name}.py")
     assert {one.partition(".")[0] for one in module.imports()} & IMPURE == set()
     called = {node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
     names = {one.attr for one in called if isinstance(one, ast.Attribute)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from buildonce import bake
 from buildonce.app import App
+from buildonce.build import bake
 from buildonce.config import PROJECT_FILE, read_table, table_in
 from buildonce.errors import BuildonceError
-from buildonce.git import Commit
+from buildonce.git.repository import Commit
 from buildonce.parallel import run_by_key
-from buildonce.plan import plan_build
+from buildonce.plan.plans import plan_build
 from buildonce.refs import short
 
 
@@ -56,7 +56,7 @@ def _is_configured_as_committed(app: App, commit: Commit) -> bool:
 
 def build_working_tree(app: App, services: Sequence[str]) -> None:
     """Build the folder as it is, for trying it out: loaded as ``:dev``, never pushed."""
-    from buildonce.builder import Buildx
+    from buildonce.build.buildx import Buildx
 
     chosen = services or list(app.project.services)
     tags = {service: str(app.project.repository(service).tag("dev")) for service in chosen}

@@ -10,10 +10,10 @@ from typing import Any
 from buildonce.app import App
 from buildonce.commands.observe import release_in_question, required_release
 from buildonce.errors import PreconditionError
-from buildonce.git import Commit
+from buildonce.git.repository import Commit
+from buildonce.ledger.records.release import Release
 from buildonce.parallel import run_by_key
 from buildonce.refs import ImageRef
-from buildonce.release import Release
 
 
 @dataclass(frozen=True)

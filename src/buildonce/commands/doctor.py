@@ -11,9 +11,9 @@ from functools import partial
 
 from buildonce.app import App
 from buildonce.engines.base import Target
-from buildonce.engines.client import Docker
+from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError, PreconditionError
-from buildonce.git import complaint
+from buildonce.git.repository import complaint
 from buildonce.parallel import run_by_key
 
 _MINIMUM_BUILDX = (0, 10)

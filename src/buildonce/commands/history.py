@@ -7,7 +7,7 @@ from dataclasses import asdict
 from buildonce.app import App
 from buildonce.durations import format_duration
 from buildonce.errors import UsageError
-from buildonce.history import Promotion, read_history
+from buildonce.ledger.log import Promotion, read_history
 
 
 def history(app: App, environment: str, count: int, *, as_json: bool) -> None:

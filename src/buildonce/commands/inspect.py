@@ -8,15 +8,15 @@ from datetime import datetime
 
 from buildonce.app import App, now
 from buildonce.commands.observe import pointers_of
-from buildonce.environment import EnvironmentRecord
 from buildonce.errors import BuildonceError, DifferenceError, PreconditionError
-from buildonce.events import busy
-from buildonce.git import Commit
-from buildonce.ledger import Snapshot, environment_path
+from buildonce.git.repository import Commit
+from buildonce.ledger.events import busy
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot, environment_path
 from buildonce.refs import short
-from buildonce.release import Release
-from buildonce.report import evidence_json, evidence_markdown, github_output, summarise
-from buildonce.verify import Evidence, compare, gather
+from buildonce.report.terminal import evidence_json, evidence_markdown, github_output, summarise
+from buildonce.verify.gather import Evidence, compare, gather
 
 _MENDABLE = ("record", "pointer", "container", "task")
 

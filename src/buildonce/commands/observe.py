@@ -7,10 +7,10 @@ import uuid
 
 from buildonce.app import App
 from buildonce.errors import PreconditionError
-from buildonce.ledger import Snapshot
+from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_by_key
-from buildonce.plan import POINTERS_ONLY, Digests, Hosting
-from buildonce.release import Release
+from buildonce.plan.plans import POINTERS_ONLY, Digests, Hosting
 
 _HEX = re.compile(r"[0-9a-f]+")
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildonce import events
 from buildonce.app import App, host_name, now
-from buildonce.availability import require_available
 from buildonce.commands.observe import (
     hosting_of,
     new_operation_id,
@@ -17,14 +15,16 @@ from buildonce.commands.observe import (
     required_release,
     sha_of,
 )
-from buildonce.environment import EnvironmentRecord, Kind, Operation
 from buildonce.errors import PreconditionError, UsageError
-from buildonce.ledger import Snapshot
-from buildonce.plan import Digests, Plan, plan_promotion
-from buildonce.planfile import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
+from buildonce.ledger import events
+from buildonce.ledger.records.environment import EnvironmentRecord, Kind, Operation
+from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.availability import require_available
+from buildonce.plan.file import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
+from buildonce.plan.plans import Digests, Plan, plan_promotion
+from buildonce.plan.rules import enforce, violations
 from buildonce.refs import Digest, short
-from buildonce.release import Release
-from buildonce.rules import enforce, violations
 
 
 @dataclass(frozen=True)

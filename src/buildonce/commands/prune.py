@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from buildonce.app import App, now
 from buildonce.durations import format_duration
-from buildonce.ledger import Snapshot
-from buildonce.plan import Plan
-from buildonce.pruning import fates
-from buildonce.release import Release
-from buildonce.steps import (
+from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.plans import Plan
+from buildonce.plan.retention import fates
+from buildonce.plan.steps import (
     ForgetReleases,
     PruneReleases,
     RemoveTag,

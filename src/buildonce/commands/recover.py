@@ -10,7 +10,7 @@ from buildonce.commands.observe import (
     required_release,
 )
 from buildonce.errors import PreconditionError
-from buildonce.plan import POINTERS_ONLY, plan_abort, plan_resume
+from buildonce.plan.plans import POINTERS_ONLY, plan_abort, plan_resume
 
 
 def resume(app: App, environment: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from buildonce.config.fields import image_variable
 from buildonce.engines.base import Deployment
-from buildonce.engines.client import Docker, Refused
+from buildonce.engines.docker import Docker, Refused
 from buildonce.errors import UsageError
 from buildonce.refs import Digest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from buildonce.engines.client import Docker, Refused
+from buildonce.engines.docker import Docker, Refused
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.parallel import run_by_key
 from buildonce.refs import ImageRef

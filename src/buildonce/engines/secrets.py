@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from buildonce.engines.base import Deployment
-from buildonce.engines.client import Docker, Refused
+from buildonce.engines.docker import Docker, Refused
 
 SHORTEST = 4
 """Characters: what is shorter is part of too many words to be taken out of them."""

@@ -11,21 +11,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from buildonce import bake, events
-from buildonce.bake import Base
+from buildonce.build import bake
+from buildonce.build.bake import Base
+from buildonce.build.dockerfile import final_base
 from buildonce.config import Project
-from buildonce.dockerfile import final_base
 from buildonce.errors import IntegrityError, PreconditionError, UsageError
 from buildonce.execute.ports import Builder, Images, Progress
-from buildonce.git import Git
-from buildonce.ledger import Ledger
+from buildonce.git.repository import Git
+from buildonce.ledger import events
+from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all, run_by_key
-from buildonce.refs import Digest, ImageRef
-from buildonce.release import Image, Release
-from buildonce.steps import (
+from buildonce.plan.steps import (
     Bake,
     RecordRelease,
 )
+from buildonce.refs import Digest, ImageRef
 
 
 @dataclass

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from buildonce.engines.base import DeployError
 from buildonce.execute.ports import Progress
-from buildonce.hosts import Hosts
-from buildonce.steps import Confirm, Deploy, Prepare, RunBefore
+from buildonce.plan.steps import Confirm, Deploy, Prepare, RunBefore
+from buildonce.targets import Hosts
 
 
 @dataclass

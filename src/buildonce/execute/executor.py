@@ -23,8 +23,8 @@ from buildonce.execute.ports import Progress
 from buildonce.execute.promotions import Holding, Promotions
 from buildonce.execute.prunings import Prunings
 from buildonce.parallel import run_all
-from buildonce.plan import Plan
-from buildonce.steps import (
+from buildonce.plan.plans import Plan
+from buildonce.plan.steps import (
     Bake,
     ClosePromotion,
     Confirm,

@@ -9,14 +9,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
-from buildonce import events
-from buildonce.environment import Operation
 from buildonce.errors import BuildonceError, RemovalError, StoppedError
 from buildonce.execute.ports import Images
-from buildonce.ledger import Ledger
+from buildonce.ledger import events
+from buildonce.ledger.records.environment import Operation
+from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_by_key
-from buildonce.plan import put_back
-from buildonce.steps import ClosePromotion, OpenPromotion, Point, Step, TakeOver, Unpoint, named
+from buildonce.plan.plans import put_back
+from buildonce.plan.steps import (
+    ClosePromotion,
+    OpenPromotion,
+    Point,
+    Step,
+    TakeOver,
+    Unpoint,
+    named,
+)
 
 NEIGHBOURS = 0.1
 """Steps that ask within so many seconds of a look at the ledger share what it saw."""

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from buildonce import events
 from buildonce.config import Prune
 from buildonce.execute.ports import Images
-from buildonce.git import Git
-from buildonce.ledger import Ledger, Snapshot
+from buildonce.git.repository import Git
+from buildonce.ledger import events
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all
-from buildonce.pruning import fates
-from buildonce.steps import (
+from buildonce.plan.retention import fates
+from buildonce.plan.steps import (
     ForgetReleases,
     PruneReleases,
     RemoveTag,

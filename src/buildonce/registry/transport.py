@@ -13,10 +13,9 @@ import urllib3
 from urllib3.connection import port_by_scheme
 
 from buildonce.errors import UnavailableError
-from buildonce.refs import DOCKER_HUB
+from buildonce.refs import DOCKER_HUB, without_users
 from buildonce.registry.connections import Connections, is_loopback
 from buildonce.registry.credentials import Credentials, find_credentials
-from buildonce.remotes import without_users
 
 
 class Transport:

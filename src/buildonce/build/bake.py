@@ -1,0 +1,139 @@
+"""The Buildx bake definition of a release: pure, from the project and one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import PurePath
+from typing import Any
+
+from buildonce.config import Project, Service
+from buildonce.git.repository import Commit
+from buildonce.refs import ImageRef
+
+CACHE_TAG = "buildcache"
+
+_LABEL = "org.opencontainers.image"
+
+
+@dataclass(frozen=True)
+class Base:
+    """The image that a service's last stage begins from: as written, and what it stands for."""
+
+    name: str
+    pinned: ImageRef
+
+
+def definition(
+    project: Project,
+    commit: Commit,
+    root: PurePath,
+    tags: Mapping[str, ImageRef],
+    bases: Mapping[str, Base],
+    source: str | None,
+    cached: Collection[str],
+) -> dict[str, Any]:
+    """Return the bake file that builds and pushes the services in ``tags``.
+
+    Nothing is stored in the engine itself: it takes time, and two builds that store the same
+    tag at the same time make one of them fail ("already exists", Docker Engine 28.5).
+
+    Args:
+        project: the configuration.
+        commit: what is built.
+        root: the folder with the commit's tree.
+        tags: the reference to push, for each service.
+        bases: what each service's last stage begins from, by service.
+        source: the address of the source code, if known.
+        cached: the services of which the registry has a layer cache.
+    """
+    sha = commit.sha(project.sha_length)
+    targets = {
+        name: {
+            **_target(project, name, root),
+            "tags": [str(ref)],
+            "labels": labels(commit, sha, name, bases.get(name), source),
+            "args": {
+                **project.service(name).args,
+                "REVISION": commit.revision,
+                "SOURCE_DATE_EPOCH": str(commit.time),
+            },
+            "contexts": _contexts(project, bases.get(name)),
+            "output": ["type=image,push=true,oci-mediatypes=true,store=false"],
+            "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
+            **(_cache(ref, name in cached) if project.cache else {}),
+        }
+        for name, ref in tags.items()
+    }
+    return _file(targets)
+
+
+def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the bake file of a quick build of the working tree, loaded under ``tags``."""
+    targets = {
+        name: {
+            **_target(project, name, root),
+            "tags": [tag],
+            "args": dict(project.service(name).args),
+            "contexts": _contexts(project, None),
+            "output": ["type=docker"],
+        }
+        for name, tag in tags.items()
+    }
+    return _file(targets)
+
+
+def labels(
+    commit: Commit, sha: str, title: str, base: Base | None, source: str | None
+) -> dict[str, str]:
+    """Return the labels of the OCI image specification (1.1, "Annotations") that apply."""
+    created = datetime.fromtimestamp(commit.time, tz=timezone.utc)
+    known = {
+        "revision": commit.revision,
+        "version": sha,
+        "created": created.isoformat().replace("+00:00", "Z"),
+        "title": title,
+        "source": source,
+        "base.name": base.name if base else None,
+        "base.digest": base.pinned.reference if base and base.pinned.by_digest else None,
+    }
+    return {f"{_LABEL}.{key}": value for key, value in known.items() if value}
+
+
+def _file(targets: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "group": {"default": {"targets": list(targets)}},
+        "target": {name: _verbatim(target) for name, target in targets.items()},
+    }
+
+
+def _verbatim(value: Any) -> Any:
+    """Return a value with its strings escaped: Buildx evaluates them all as HCL templates."""
+    if isinstance(value, dict):
+        return {key: _verbatim(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_verbatim(item) for item in value]
+    return value.replace("${", "$${").replace("%{", "%%{")
+
+
+def _target(project: Project, name: str, root: PurePath) -> dict[str, Any]:
+    service: Service = project.service(name)
+    stage = {"target": service.target} if service.target else {}
+    return {
+        "context": str(root / service.context),
+        "dockerfile": str(root / project.dockerfile(name)),
+        "platforms": [project.platform],
+        **stage,
+    }
+
+
+def _contexts(project: Project, base: Base | None) -> dict[str, str]:
+    pinned = {base.name: str(base.pinned)} if base else {}
+    return {name: f"docker-image://{ref}" for name, ref in {**project.bases, **pinned}.items()}
+
+
+def _cache(ref: ImageRef, exists: bool) -> dict[str, list[str]]:
+    place = f"type=registry,ref={ref.repository.tag(CACHE_TAG)}"
+    options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+    return {"cache-from": [place] if exists else [], "cache-to": [f"{place},{options}"]}

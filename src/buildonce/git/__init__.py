@@ -1,0 +1,1 @@
+"""The project's own repository: commits, trees, exports, remotes."""

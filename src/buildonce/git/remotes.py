@@ -1,0 +1,40 @@
+"""What a git remote's address and its refusals mean."""
+
+from __future__ import annotations
+
+import re
+
+from buildonce.errors import UnavailableError
+
+_PATH = r"(?P<path>[^@]+?)(?:\.git)?/?"
+_ADDRESSES = (
+    re.compile(rf"https?://(?:[^/]*@)?(?P<host>[\w.-]+(?::\d+)?)/{_PATH}"),
+    re.compile(rf"ssh://git@(?P<host>[\w.-]+)(?::\d+)?/{_PATH}"),
+    re.compile(rf"git@(?P<host>[\w.-]+):{_PATH}"),
+)
+
+
+def web_address(url: str) -> str | None:
+    """Return where people find a remote's repository, without user and password.
+
+    None where it cannot be told: a local path, or an address that may hide a password.
+    """
+    matches = filter(None, (address.fullmatch(url) for address in _ADDRESSES))
+    return next((f"https://{match['host']}/{match['path']}" for match in matches), None)
+
+
+def unreachable(remote: str, said: str) -> UnavailableError:
+    """Return the error for a remote that did not answer or refused."""
+    return UnavailableError(
+        f"the git remote {remote!r} refused or did not answer: {said}",
+        hint=f"git ls-remote {remote}",
+    )
+
+
+def unwritable(remote: str, branch: str, said: str) -> UnavailableError:
+    """Return the error for a remote that can be read and does not take a push."""
+    return UnavailableError(
+        f"the git remote {remote!r} does not take a push to {branch}: {said}",
+        hint=f"the right to push to {branch} is missing, or branch protection refuses it: "
+        "give that right to whoever runs this",
+    )

@@ -1,0 +1,272 @@
+"""The project's git repository: commits and their trees. Always arguments, never a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildonce.errors import BuildonceError, PreconditionError
+from buildonce.git.remotes import unreachable, web_address
+from buildonce.refs import without_users
+
+REMOTE = 120.0
+"""Seconds after which a call to a remote has failed."""
+
+_FIELDS = ("%H", "%ct", "%s", "%an")
+_NO_HABITS = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
+_COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
+
+
+class GitError(BuildonceError):
+    """A git command failed; ``message`` is what git said."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit, as far as releases need it. ``time`` is its committer's, in seconds (Unix)."""
+
+    revision: str
+    time: int
+    subject: str
+    author: str
+
+    def sha(self, length: int) -> str:
+        """Return the short form at a fixed length."""
+        return self.revision[:length]
+
+
+@dataclass(frozen=True)
+class Git:
+    """A git repository, by its work tree's folder."""
+
+    root: Path
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run ``git`` and return what it printed.
+
+        Raises:
+            GitError: it ended with another status than 0.
+            PreconditionError: there is no git on this machine.
+        """
+        result = self.attempt(*arguments, stdin=stdin, environment=environment)
+        if result.returncode != 0:
+            raise GitError(f"git {arguments[0]}: {complaint(result) or result.returncode}")
+        return result.stdout
+
+    def attempt(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        limit: float | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run ``git`` and return its status and output, whatever they are.
+
+        Git itself asks for no user name or password at the terminal: there may be nobody to
+        answer. What it starts, as ssh or a credential helper, may still ask.
+
+        Raises:
+            PreconditionError: there is no git on this machine.
+            subprocess.TimeoutExpired: it did not end within ``limit`` seconds.
+        """
+        fixed = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        try:
+            return subprocess.run(
+                ["git", *arguments],
+                cwd=self.root,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                env={**os.environ, **fixed, **(environment or {})},
+                umask=0o022,
+                timeout=limit,
+            )
+        except FileNotFoundError:
+            raise PreconditionError(
+                f"git cannot be run in {self.root}", hint="install git, and run this in a clone"
+            ) from None
+
+    def attempt_at(self, remote: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a ``git`` command that speaks to a remote, like ``attempt``.
+
+        Raises:
+            UnavailableError: it did not end in time.
+        """
+        try:
+            return self.attempt(*arguments, limit=REMOTE)
+        except subprocess.TimeoutExpired:
+            raise unreachable(remote, f"no answer within {REMOTE:.0f} s") from None
+
+    def text(self, *arguments: str) -> str:
+        """Run ``git`` and return what it printed as text, without the newline at its end."""
+        return self.run(*arguments).decode(errors="replace").rstrip("\n")
+
+    def commit(self, name: str = "HEAD") -> Commit:
+        """Return the commit that ``name`` stands for.
+
+        Raises:
+            PreconditionError: this is no repository, or it has no such commit.
+        """
+        (found,) = self._log(name, "-1", "--end-of-options", f"{name}^{{commit}}", "--")
+        return found
+
+    def commits(self, old: str, new: str, paths: Sequence[str] = ()) -> list[Commit]:
+        """Return the commits of ``new`` that ``old`` does not have, the newest first.
+
+        With ``paths`` (relative to the project's root), only those that touch one of them.
+
+        Raises:
+            PreconditionError: one of the two is not in this clone.
+        """
+        return self._log(new, "--end-of-options", f"{old}..{new}", "--", *paths)
+
+    def _log(self, name: str, *arguments: str) -> list[Commit]:
+        try:
+            fields = self.text("log", *_COMMIT, *arguments).split("\0")
+        except GitError as error:
+            raise self._unusable(error) or self._no_commit(name) from None
+        rows = zip(*[iter(fields)] * len(_FIELDS), strict=False)
+        return [Commit(revision, int(time), *names) for revision, time, *names in rows]
+
+    def is_on(self, revision: str, branches: Sequence[str], remote: str) -> bool | None:
+        """Tell whether one of ``branches`` contains a commit; None where that cannot be told.
+
+        Where there is a remote, its branches as last fetched count, not this clone's own.
+        """
+        if not branches:
+            return None
+        place = f"refs/remotes/{remote}" if self.has_remote(remote) else "refs/heads"
+        answers = [
+            self.attempt("merge-base", "--is-ancestor", revision, f"{place}/{branch}").returncode
+            for branch in branches
+        ]
+        if 0 in answers:
+            return True
+        unknown = any(answer != 1 for answer in answers) or self.is_shallow()
+        return None if unknown else False
+
+    def _unusable(self, error: GitError) -> PreconditionError | None:
+        if "not a git repository" in error.message:
+            return PreconditionError(
+                f"{self.root} is not in a git repository", hint="git init, and commit something"
+            )
+        if "dubious ownership" in error.message:
+            return PreconditionError(
+                error.message.partition("\n")[0],
+                hint=f"if you trust it: git config --global --add safe.directory {self.root}",
+            )
+        return None
+
+    def _no_commit(self, name: str) -> PreconditionError:
+        if not self.attempt("rev-list", "-1", "--all").stdout:
+            return PreconditionError(
+                f"the git repository in {self.root} has no commit yet",
+                hint='git add --all, then git commit -m "Begin"',
+            )
+        if self.is_shallow():
+            hint = "this clone is shallow: git fetch --unshallow"
+        else:
+            hint = "git fetch, then check the name with: git log --oneline -3 " + name
+        return PreconditionError(f"there is no commit {name!r} in {self.root}", hint=hint)
+
+    def export(self, revision: str, folder: Path) -> Path:
+        """Write a commit's tree, and nothing else, into ``folder``.
+
+        Returns where in it the project's root is: a repository can hold more than the project.
+
+        Files get mode 644 or 755 whatever the umask is, and go through git's own filters
+        (line ends, LFS) as that commit's attributes say, not those of the working tree.
+        """
+        asked = self.run("rev-parse", "--absolute-git-dir", "--show-prefix")
+        repository, below = os.fsdecode(asked).split("\n")[:2]
+        apart = {
+            "GIT_DIR": repository,
+            "GIT_WORK_TREE": str(folder),
+            "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
+        }
+        folder.mkdir()
+        folder.chmod(0o755)
+        self.run("read-tree", revision, environment=apart)
+        self.run("-C", str(folder), *_NO_HABITS, "checkout-index", "--all", environment=apart)
+        return folder / below
+
+    def has_commit(self, revision: str) -> bool:
+        """Tell whether this clone has a commit."""
+        return self.attempt("cat-file", "-e", f"{revision}^{{commit}}").returncode == 0
+
+    def fetch_commit(self, revision: str, remote: str) -> None:
+        """Try to get one commit that a shallow clone does not have; no ref is moved."""
+        extent = ["--depth=1"] if self.is_shallow() else []
+        self.attempt_at(
+            remote, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", *extent,
+            remote, revision,
+        )  # fmt: skip
+
+    def show(self, revision: str, path: str) -> str:
+        """Return a file of a commit; ``path`` is relative to the project's root.
+
+        Raises:
+            GitError: there is no such commit in this clone, or no such file in it.
+        """
+        return self.run("show", "--end-of-options", f"{revision}:./{path}").decode(errors="replace")
+
+    def is_shallow(self) -> bool:
+        """Tell whether history is cut off in this clone."""
+        return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+
+    def has_changes(self) -> bool:
+        """Tell whether anything differs from HEAD: modified, staged or not tracked."""
+        return bool(self.run("status", "--porcelain", "--no-renames", "--untracked-files=normal"))
+
+    def remotes(self) -> list[str]:
+        """Return the names of all remotes.
+
+        Raises:
+            PreconditionError: this is no repository, or git may not use it.
+        """
+        try:
+            return self.text("remote").split()
+        except GitError as error:
+            raise self._unusable(error) or error from None
+
+    def has_remote(self, remote: str) -> bool:
+        """Tell whether there is a remote of that name."""
+        return bool(self._remote_url(remote))
+
+    def source_url(self, remote: str) -> str | None:
+        """Return the web address of a remote, without credentials; None for a local path."""
+        return web_address(self._remote_url(remote))
+
+    def _remote_url(self, remote: str) -> str:
+        return self.attempt("config", "--get", f"remote.{remote}.url").stdout.decode().strip()
+
+    def identity(self) -> str:
+        """Return who is acting here: ``name <email>``, from git or the CI's variables."""
+        actor = os.environ.get("GITHUB_ACTOR")
+        if actor:
+            return f"{actor} <{actor}@users.noreply.github.com>"
+        known = self.attempt("var", "GIT_COMMITTER_IDENT")
+        if known.returncode == 0:
+            return known.stdout.decode(errors="replace").rsplit(" ", 2)[0]
+        user = os.environ.get("USER") or "unknown"
+        return f"{user} <{user}@localhost>"
+
+
+def complaint(result: subprocess.CompletedProcess[bytes]) -> str:
+    """Return what a ``git`` command said about its failure, without users and passwords."""
+    return without_users(result.stderr.decode(errors="replace").strip())
+
+
+def trailers(values: Sequence[tuple[str, str]]) -> str:
+    """Return git trailers, one a line; line breaks inside a value become spaces."""
+    return "\n".join(f"{key}: {' '.join(value.split())}" for key, value in values)

@@ -1,0 +1,1 @@
+"""The history of releases and promotions, kept on a git branch."""

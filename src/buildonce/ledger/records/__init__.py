@@ -1,0 +1,1 @@
+"""What the ledger's files say, as frozen records."""

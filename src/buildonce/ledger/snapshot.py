@@ -1,0 +1,183 @@
+"""The ledger's state at one commit, and the events that lead to the next.
+
+The tree is the present state: one JSON file for each record, read from git by path.
+
+    releases/<sha>.json                   what was built
+    environments/<name>.json              what an environment runs, and what is in progress
+    standings/<environment>/<sha>.json    what became of a release there
+    pruned/<sha>.json                     a release out of use, until its tags are gone
+    deployments/<environment>.yaml        the definition it runs by, usable without this program
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buildonce.errors import IntegrityError
+from buildonce.git.repository import Git, trailers
+from buildonce.ledger.records.environment import EnvironmentRecord, Standing
+from buildonce.ledger.records.record import AnyRecord, Record, parse_record
+from buildonce.ledger.records.release import Release
+
+
+def release_path(sha: str) -> str:
+    """Return where a release's record is."""
+    return f"releases/{sha}.json"
+
+
+def environment_path(name: str) -> str:
+    """Return where an environment's record is."""
+    return f"environments/{name}.json"
+
+
+def standing_path(environment: str, sha: str) -> str:
+    """Return where a release's standing in an environment is."""
+    return f"standings/{environment}/{sha}.json"
+
+
+def pruned_path(sha: str) -> str:
+    """Return where a pruned release's record is until its tags are gone."""
+    return f"pruned/{sha}.json"
+
+
+def deployment_path(environment: str) -> str:
+    """Return where the definition that an environment runs by is."""
+    return f"deployments/{environment}.yaml"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One commit of the ledger: a subject, trailers, and the files it writes or removes."""
+
+    subject: str
+    trailers: tuple[tuple[str, str], ...]
+    files: Mapping[str, Record | str | None]
+
+    def message(self) -> str:
+        """Return the commit's message."""
+        return f"{self.subject}\n\n{trailers(self.trailers)}\n"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The ledger at one commit; ``commit`` is None before its first event."""
+
+    git: Git
+    commit: str | None
+    _files: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+
+    def release(self, sha: str) -> Release | None:
+        """Return the record of a release, or None where that commit was not built."""
+        release = self._record(Release, release_path(sha))
+        return release and self._same(release, "sha", sha, release_path(sha))
+
+    def runs(self, record: EnvironmentRecord) -> Release | None:
+        """Return the release that an environment runs; None where it runs none, or has lost it."""
+        return self.release(record.release) if record.release else None
+
+    def environment(self, name: str) -> EnvironmentRecord:
+        """Return an environment's record; an empty one before its first promotion."""
+        path = environment_path(name)
+        record = self._record(EnvironmentRecord, path)
+        if record is not None:
+            return self._same(record, "environment", name, path)
+        if name in self.folders("standings"):
+            raise IntegrityError(
+                f"the ledger's {path} is gone, and releases were good in {name}",
+                hint=self.who_changed(path),
+            )
+        return EnvironmentRecord(environment=name)
+
+    def proof(self, environment: str, sha: str) -> Standing | None:
+        """Return the standing that proves that a release was good there, with its present bytes."""
+        standing = self.standing(environment, sha)
+        return None if standing and standing.pruned else standing
+
+    def standing(self, environment: str, sha: str) -> Standing | None:
+        """Return what became of a release in an environment; None where it was never good."""
+        return self._record(Standing, standing_path(environment, sha))
+
+    def ways_back(self, record: EnvironmentRecord) -> list[str]:
+        """Return the releases that an environment could roll back to, the latest first."""
+        past = [good.release for good in record.good if good.release != record.release]
+        self.load(*(standing_path(record.environment, sha) for sha in past))
+        standings = [(sha, self.standing(record.environment, sha)) for sha in past]
+        return [sha for sha, standing in standings if standing and not standing.held]
+
+    def pruned(self, sha: str) -> Release | None:
+        """Return the record of a release that is out of use and whose tags are not gone yet."""
+        return self._record(Release, pruned_path(sha))
+
+    def has_deployment(self, environment: str) -> bool:
+        """Tell whether a release was ever deployed in an environment."""
+        return self._file(deployment_path(environment)) is not None
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the records in ``releases``, ``environments`` and so on."""
+        return [
+            name.removesuffix(".json") for name in self.folders(folder) if name.endswith(".json")
+        ]
+
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of everything in a folder."""
+        if self.commit is None:
+            return []
+        listed = self.git.run(
+            "ls-tree", "-z", "--name-only", "--full-tree", self.commit, f"{folder}/"
+        )
+        paths = listed.decode().split("\0")
+        return [path.removeprefix(f"{folder}/") for path in paths if path]
+
+    def load(self, *paths: str) -> None:
+        """Read several files at once, to spare a process for each."""
+        wanted = [path for path in paths if path not in self._files]
+        if self.commit is None or not wanted:
+            self._files.update(dict.fromkeys(wanted))
+            return
+        request = "".join(f"{self.commit}:{path}\n" for path in wanted).encode()
+        answer = self.git.run("cat-file", "--batch", stdin=request)
+        for path in wanted:
+            header, _, answer = answer.partition(b"\n")
+            if header.endswith(b" missing"):
+                self._files[path] = None
+                continue
+            size = int(header.rsplit(b" ", 1)[1])
+            self._files[path], answer = answer[:size], answer[size + 1 :]
+
+    def followed_by(self, commit: str, event: Event) -> Snapshot:
+        """Return the state after an event, whose files need not be read again."""
+        written = {path: encoded(content) for path, content in event.files.items()}
+        return Snapshot(self.git, commit, {**self._files, **written})
+
+    def _record(self, model: type[AnyRecord], path: str) -> AnyRecord | None:
+        content = self._file(path)
+        if content is None:
+            return None
+        try:
+            return parse_record(model, content, path)
+        except IntegrityError as error:
+            raise IntegrityError(error.message, hint=self.who_changed(path)) from None
+
+    def who_changed(self, path: str) -> str:
+        """Return the command that shows what became of a file, and by whom."""
+        since = (self.commit or "")[:12]
+        return f"git log -p {since} -- :/{path}   (who changed it, and what it was)"
+
+    def _same(self, record: AnyRecord, field_name: str, expected: str, path: str) -> AnyRecord:
+        found = getattr(record, field_name)
+        if found != expected:
+            raise IntegrityError(
+                f"the ledger's {path} is the record of {found!r}", hint=self.who_changed(path)
+            )
+        return record
+
+    def _file(self, path: str) -> bytes | None:
+        self.load(path)
+        return self._files[path]
+
+
+def encoded(content: Record | str | None) -> bytes | None:
+    """Return a file's bytes; None where the event removes it."""
+    text = content.to_json() if isinstance(content, Record) else content
+    return None if text is None else text.encode()

@@ -1,0 +1,61 @@
+"""Whether a release can be had: every part of its images is in the registry."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from buildonce.errors import IntegrityError
+from buildonce.ledger.records.release import Image, Release
+from buildonce.parallel import run_all
+from buildonce.refs import Digest, ImageRef, Repository
+from buildonce.registry import Manifest
+
+
+class Parts(Protocol):
+    """What holds images' parts."""
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        """Return what a reference names."""
+        ...
+
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Tell whether a blob is there."""
+        ...
+
+
+def require_available(release: Release, parts: Parts) -> None:
+    """Prove that every service's manifest, configuration and layers are in the registry.
+
+    Raises:
+        IntegrityError: naming every part that is missing.
+    """
+    manifests = run_all(lambda item: _manifest(*item, parts), release.services.items())
+    blobs = [
+        (service, kind, manifest.ref.repository, digest)
+        for service, manifest in manifests
+        if manifest
+        for kind, digest in _blobs(manifest)
+    ]
+    found = run_all(lambda blob: parts.has_blob(blob[2], blob[3]), blobs)
+    missing = [f"{service}: manifest" for service, manifest in manifests if manifest is None]
+    missing += [
+        f"{service}: {kind} {digest}"
+        for (service, kind, _, digest), there in zip(blobs, found, strict=True)
+        if not there
+    ]
+    if missing:
+        raise IntegrityError(
+            f"release {release.sha} cannot be had any more; missing in the registry:\n  "
+            + "\n  ".join(missing),
+            hint="choose another release: inv history, with the environment's name, lists them",
+        )
+
+
+def _manifest(service: str, image: Image, parts: Parts) -> tuple[str, Manifest | None]:
+    return service, parts.manifest(image.ref)
+
+
+def _blobs(manifest: Manifest) -> list[tuple[str, Digest]]:
+    if not manifest.is_plain:
+        return []
+    return [("configuration", manifest.config), *(("layer", layer) for layer in manifest.layers)]

@@ -1,0 +1,189 @@
+"""What people, CI and other programs get to see."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from buildonce.errors import Told
+from buildonce.plan.plans import Plan
+from buildonce.refs import short
+from buildonce.verify.gather import Evidence
+
+_WIDTH_FOR_FILES = 240
+_WHOLE = ("release", "digest", "from", "to")
+"""Columns that are copied from the screen."""
+
+PATIENCE = 2.0
+"""Seconds after which a step is announced where nothing can spin."""
+
+
+class _Console(Console):
+    """A console whose reader may go away: a promotion is finished all the same."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+
+
+class Reporter:
+    """Results go to standard output, everything else to standard error.
+
+    Colour and movement appear on a terminal only, and never where ``NO_COLOR`` is set
+    (no-color.org).
+    """
+
+    def __init__(self) -> None:
+        width = None if sys.stdout.isatty() else _WIDTH_FOR_FILES
+        still = False if os.environ.get("NO_COLOR") else None
+        self.out = _Console(width=width, highlight=False, force_terminal=still)
+        self.err = _Console(stderr=True, width=width, highlight=False, force_terminal=still)
+        self._status = self.err.status("")
+        self._steps: list[str] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def step(self, sentence: str) -> Iterator[None]:
+        """Show a step for as long as it takes, then how long it took; several at a time."""
+        began = time.monotonic()
+        with self._shown(sentence):
+            yield
+        took = time.monotonic() - began
+        self.err.print(f"[green]✓[/] {escape(sentence)}  [dim]{took:.1f} s[/]", soft_wrap=True)
+
+    @contextmanager
+    def _shown(self, sentence: str) -> Iterator[None]:
+        if self.err.is_terminal:
+            self._spin(self._steps.append, sentence)
+            try:
+                yield
+            finally:
+                self._spin(self._steps.remove, sentence)
+            return
+        announcement = threading.Timer(PATIENCE, self.note, [f"{sentence} …"])
+        announcement.start()
+        try:
+            yield
+        finally:
+            announcement.cancel()
+
+    def _spin(self, change: Callable[[str], None], sentence: str) -> None:
+        with self._lock:
+            change(sentence)
+            self._status.update("; ".join(escape(one) for one in self._steps))
+            if self._steps:
+                self._status.start()
+            else:
+                self._status.stop()
+
+    def log(self, line: str) -> None:
+        """Show a line of a tool's log."""
+        self.err.print(f"[dim]  {escape(line)}[/]", soft_wrap=True)
+
+    def note(self, sentence: str) -> None:
+        """Say something worth knowing."""
+        self.err.print(f"[yellow]•[/] {escape(sentence)}", soft_wrap=True)
+
+    def say(self, sentence: str) -> None:
+        """Print a result."""
+        self.out.print(escape(sentence), soft_wrap=True)
+
+    def error(self, error: Told) -> None:
+        """Print what failed, and what to do next."""
+        self.err.print(f"[red]✗[/] {escape(error.message)}", soft_wrap=True)
+        if error.hint:
+            self.err.print(f"  → {escape(error.hint)}", soft_wrap=True)
+
+    def json(self, value: Any) -> None:
+        """Print a value for other programs."""
+        try:
+            print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+        except BrokenPipeError:
+            self.out.on_broken_pipe()
+
+    def plan(self, plan: Plan, details: Sequence[str] = ()) -> None:
+        """Print the steps of a dry run, and the exact commands behind them."""
+        self.steps(plan, heading=f"dry run: {plan.summary}")
+        self.say(textwrap.indent("\n".join(details), "     "))
+        self.say("nothing was written")
+
+    def steps(self, plan: Plan, *, heading: str = "") -> None:
+        """Print the steps of a plan under its summary, or another heading."""
+        self.say(heading or plan.summary)
+        for number, step in enumerate(plan.steps, 1):
+            self.say(f"  {number}. {step.describe()}")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self.out.print(table)
+
+    def evidence(self, rows: Sequence[Evidence]) -> None:
+        """Print rows of evidence; those that do not hold with both sides in full."""
+        self.table(
+            ["", "environment", "service", "check", "expected", "found"],
+            [
+                ["✓" if row.holds else "✗", row.environment, row.service, row.check]
+                + [_brief(row.expected, row.holds), _brief(row.found, row.holds)]
+                for row in rows
+            ],
+        )
+
+
+def github_output(values: Mapping[str, str]) -> None:
+    """Append ``key=value`` lines to ``$GITHUB_OUTPUT``, where a workflow runs."""
+    _append_to("GITHUB_OUTPUT", "".join(f"{key}={value}\n" for key, value in values.items()))
+
+
+def summarise(markdown: str) -> None:
+    """Append Markdown to ``$GITHUB_STEP_SUMMARY``, where a workflow runs."""
+    _append_to("GITHUB_STEP_SUMMARY", markdown)
+
+
+def evidence_json(rows: Sequence[Evidence]) -> dict[str, Any]:
+    """Return rows of evidence for other programs."""
+    return {
+        "holds": all(row.holds for row in rows),
+        "evidence": [{**row.__dict__, "holds": row.holds} for row in rows],
+    }
+
+
+def _append_to(variable: str, text: str) -> None:
+    path = os.environ.get(variable)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _brief(value: str, holds: bool) -> str:
+    return short(value) if holds and value.startswith("sha256:") else value
+
+
+def evidence_markdown(rows: Sequence[Evidence]) -> str:
+    """Return rows of evidence as a Markdown table, for a workflow's summary."""
+    held = "all hold" if all(row.holds for row in rows) else "**a difference was found**"
+    lines = [f"### Verification: {held}", ""]
+    lines += ["| | environment | service | check | expected | found |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {'✅' if row.holds else '❌'} | {row.environment} | {row.service} | {row.check} "
+        f"| `{row.expected}` | `{row.found}` |"
+        for row in rows
+    ]
+    return "\n".join([*lines, ""]) + "\n"

@@ -1,0 +1,172 @@
+"""Gathers evidence that environments run what was built: recorded digests against bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from buildonce.engines.base import Running
+from buildonce.errors import BuildonceError, IntegrityError
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.parallel import run_all
+from buildonce.refs import ImageRef
+from buildonce.registry import Manifest
+
+NOTHING = "nothing"
+PLAIN = "a plain manifest"
+ANSWER = "an answer"
+SERVING = "serving"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One row: what was expected, where it was looked for, what was found."""
+
+    environment: str
+    service: str
+    check: str
+    where: str
+    expected: str
+    found: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was found is what was expected."""
+        return self.expected == self.found
+
+
+class Images(Protocol):
+    """What evidence is read from."""
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        """Return what a reference names."""
+        ...
+
+    def revision(self, manifest: Manifest) -> str | None:
+        """Return the commit that an image's label names."""
+        ...
+
+
+class Containers(Protocol):
+    """Where running containers are read."""
+
+    def deploys(self, environment: str) -> bool:
+        """Tell whether an environment runs containers."""
+        ...
+
+    def running(self, environment: str, release: Release) -> list[Running]:
+        """Return what runs in an environment, measured against a release."""
+        ...
+
+
+def gather(
+    snapshot: Snapshot, environments: Sequence[str], images: Images, containers: Containers
+) -> list[Evidence]:
+    """Return the evidence for each environment against its own record."""
+    rows: list[Evidence] = []
+    jobs: list[Callable[[], list[Evidence]]] = []
+    for name in environments:
+        record = snapshot.environment(name)
+        release = snapshot.runs(record)
+        rows.append(_ledger_row(record, release))
+        if release:
+            jobs += [
+                partial(_service_rows, images, record, release, service)
+                for service in release.services
+            ]
+            if containers.deploys(name):
+                jobs.append(partial(_container_rows, containers, name, release))
+    for found in run_all(lambda job: job(), jobs):
+        rows += found
+    return rows
+
+
+def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
+    """Return the evidence that environments have identical bytes: each against the first."""
+    first, *others = environments
+    expected = _recorded(snapshot, first)
+    rows = []
+    for name in others:
+        found = _recorded(snapshot, name)
+        for service in sorted({*expected, *found}):
+            rows.append(
+                Evidence(
+                    name, service, f"same as {first}", "ledger",
+                    expected.get(service, NOTHING), found.get(service, NOTHING),
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _recorded(snapshot: Snapshot, environment: str) -> dict[str, str]:
+    record = snapshot.environment(environment)
+    release = snapshot.runs(record)
+    return {name: str(digest) for name, digest in release.digests().items()} if release else {}
+
+
+def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
+    if record.operation is not None:
+        found = f"{record.operation.kind} to {record.operation.release} in progress"
+    elif record.release is None:
+        found = NOTHING
+    elif release is None:
+        found = f"release {record.release}, of which there is no record"
+    else:
+        found = "a release"
+    return Evidence(record.environment, "", "record", "ledger", "a release", found)
+
+
+def _service_rows(
+    images: Images, record: EnvironmentRecord, release: Release, service: str
+) -> list[Evidence]:
+    image = release.services[service]
+    name = record.environment
+    manifest = images.manifest(image.ref)
+
+    def row(check: str, where: object, expected: str, found: str) -> Evidence:
+        return Evidence(name, service, check, str(where), expected, found)
+
+    found_type, found_revision = _inside(images, manifest)
+    return [
+        row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
+        row("commit tag", image.tag(release.sha), image.digest, _at(images, image, release.sha)),
+        row("pointer", image.tag(name), image.digest, _at(images, image, name)),
+        row("media type", image.ref, PLAIN, found_type),
+        row("revision label", image.ref, release.revision, found_revision),
+    ]
+
+
+def _container_rows(containers: Containers, environment: str, release: Release) -> list[Evidence]:
+    try:
+        found = containers.running(environment, release)
+    except BuildonceError as error:
+        return [Evidence(environment, "", "containers", "engine", ANSWER, error.message)]
+    return [_container_row(environment, one) for one in found]
+
+
+def _container_row(environment: str, one: Running) -> Evidence:
+    expected = one.expected or SERVING
+    problem = one.problem.removeprefix("is ")
+    found = ": ".join(filter(None, (one.digest, problem))) if problem else expected
+    where = f"{one.container} on {one.host}" if one.container else one.host
+    return Evidence(environment, one.service, one.source, where, expected, found)
+
+
+def _at(images: Images, image: Image, tag: str) -> str:
+    manifest = images.manifest(image.tag(tag))
+    return manifest.digest if manifest else NOTHING
+
+
+def _inside(images: Images, manifest: Manifest | None) -> tuple[str, str]:
+    if manifest is None:
+        return NOTHING, NOTHING
+    if not manifest.is_plain:
+        return manifest.media_type, NOTHING
+    try:
+        return PLAIN, images.revision(manifest) or NOTHING
+    except IntegrityError as error:
+        return PLAIN, error.message

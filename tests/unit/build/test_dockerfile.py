@@ -1,0 +1,151 @@
+"""Which image a Dockerfile begins from."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildonce.build.dockerfile import final_base
+from buildonce.errors import PreconditionError
+
+LINUX = "linux/arm64/v8"
+
+
+MULTI_STAGE = """\
+# syntax=docker/dockerfile:1
+ARG VERSION=3.13
+ARG IMAGE=python:${VERSION}-slim
+FROM python:$VERSION-slim AS base
+FROM base AS build
+RUN true
+FROM --platform=$BUILDPLATFORM golang:1.25 AS tools
+from base as final
+FROM scratch AS empty
+FROM busybox
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "base"),
+    [
+        (None, "busybox"),
+        ("base", "python:3.13-slim"),
+        ("build", "python:3.13-slim"),
+        ("final", "python:3.13-slim"),
+        ("FINAL", "python:3.13-slim"),
+        ("tools", "golang:1.25"),
+        ("empty", None),
+    ],
+)
+def test_the_base_is_found_through_the_stages(stage: str | None, base: str | None) -> None:
+    """Stages are followed back to the outside image; scratch is none."""
+    assert final_base(MULTI_STAGE, stage, {}, LINUX) == base
+
+
+def test_arguments_override_the_preambles_defaults() -> None:
+    """A base named by an ARG follows the configured build argument."""
+    assert final_base(MULTI_STAGE, "final", {"VERSION": "3.14"}, LINUX) == "python:3.14-slim"
+
+
+def test_an_argument_after_the_first_from_does_not_count() -> None:
+    """Only the preamble's arguments are known to a FROM."""
+    assert final_base("FROM a\nARG V=1\nFROM b$V\n", None, {}, LINUX) == "b"
+
+
+def test_an_argument_after_the_first_from_is_not_even_read() -> None:
+    """What is in a stage may be written as its shell likes it."""
+    assert final_base("FROM a\nARG X=it's\nFROM b\n", None, {}, LINUX) == "b"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "stage", "told"),
+    [
+        ("", None, "has no FROM"),
+        ("FROM a AS b\n", "c", "has no stage 'c'"),
+        ("ARG V\nFROM $V\n", None, "cannot be told: ''"),
+        ("FROM a:$BUILDARCH\n", None, r"cannot be told: 'a:\$BUILDARCH'"),
+        ("FROM a:${BUILDOS}\n", None, r"cannot be told: 'a:\$BUILDOS'"),
+        ("ARG V=$BUILDPLATFORM\nFROM a:$V\n", None, r"cannot be told: 'a:\$BUILDPLATFORM'"),
+        ("FROM a:1$BUILDVARIANT\n", None, r"cannot be told: 'a:1\$BUILDVARIANT'"),
+        ("FROM a:${V%x}\n", None, r"cannot be told: 'a:\$\{V%x\}'"),
+        ('FROM "a\n', None, 'cannot be read: FROM "a'),
+        ("FROM\n", None, "cannot be read: FROM"),
+        ("FROM --platform=linux/amd64\n", None, "cannot be told: ''"),
+    ],
+)
+def test_a_dockerfile_that_does_not_tell_is_named(
+    dockerfile: str, stage: str | None, told: str
+) -> None:
+    """What is missing, or cannot be understood, is named before anything is built."""
+    with pytest.raises(PreconditionError, match=told):
+        final_base(dockerfile, stage, {}, LINUX)
+
+
+@pytest.mark.parametrize(
+    ("preamble", "image"),
+    [
+        ('ARG V="1"', "a:$V"),
+        ("ARG V='1'", "a:${V}"),
+        ("ARG A=a V=1", "$A:$V"),
+        ("ARG M=1 V=$M", "a:$V"),
+        ("ARG V", "a:${V:-1}"),
+        ("ARG V=", "a:${V:-1}"),
+        ("ARG V=", "a:1${V-2}"),
+        ("ARG M=1", "a:${V-$M}"),
+        ("ARG M=1", "a:${V:-${M}}"),
+        ("ARG M=x", "a:${M:+1}"),
+        ("ARG M=x", "a:1${V+2}"),
+        ("ARG \\\n  # a comment\n\n  V=1", "a:$V"),
+        ("# escape=`\nARG `\n V=1", "a:$V"),
+        ("arg\tV=1", "a:$V"),
+        ("ARG V=2\nARG V=1\n# ARG V=3", "a:$V"),
+        ("ARG V=1\r", "a:$V\r"),
+        ("", '"a:1"'),
+        ("", "--platform=$TARGETPLATFORM a:1"),
+        ("", "\\\n  a:1 \\\n  AS final"),
+    ],
+)
+def test_names_are_written_in_many_ways(preamble: str, image: str) -> None:
+    """Quotes, defaults, several arguments a line, continuations and comments are understood."""
+    assert final_base(f"{preamble}\nFROM {image}\nRUN true\n", None, {}, LINUX) == "a:1"
+
+
+def test_an_argument_counts_where_it_is_declared() -> None:
+    """As in the build itself, a configured argument that no ARG declares has no effect."""
+    assert final_base("FROM a:1$V\n", None, {"V": "2"}, LINUX) == "a:1"
+
+
+def test_the_platform_names_arguments_of_its_own() -> None:
+    """TARGETARCH and its like are known without an ARG."""
+    base = final_base("FROM a:$TARGETOS-$TARGETARCH-$TARGETVARIANT\n", None, {}, LINUX)
+    assert base == "a:linux-arm64-v8"
+
+
+@pytest.mark.parametrize("first", ["FROM a:1", "ARG V=1\nFROM a:$V", "# escape=`\nFROM `\n a:1"])
+def test_a_byte_order_mark_hides_nothing(first: str) -> None:
+    """What some editors put ahead of the first line does not belong to it."""
+    assert final_base(f"\ufeff{first}\n", None, {}, LINUX) == "a:1"
+
+
+def test_two_stages_may_have_each_others_names() -> None:
+    """A FROM names a stage only where that stage comes before it."""
+    assert final_base("FROM a AS b\nFROM b AS a\n", None, {}, LINUX) == "a"
+    assert final_base("FROM a AS b\nFROM c AS a\n", "b", {}, LINUX) == "a"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "RUN <<END\nFROM x\nEND",
+        "RUN cat <<-'END' >/x && true\n\tFROM x\n\tEND",
+        "COPY <<A <<B /x/\nFROM x\nA\nFROM y\nB",
+    ],
+)
+def test_a_here_document_is_no_instruction(document: str) -> None:
+    """What a RUN or a COPY has in a here document only looks like a FROM."""
+    assert final_base(f"FROM a\n{document}\n", None, {}, LINUX) == "a"
+    assert final_base(f"FROM a\n{document}\nFROM b\n", None, {}, LINUX) == "b"
+
+
+def test_a_shift_is_no_here_document() -> None:
+    """Without the line that ends it, there is no here document to skip."""
+    assert final_base("FROM a\nRUN echo 1 <<2\nFROM b\n", None, {}, LINUX) == "b"

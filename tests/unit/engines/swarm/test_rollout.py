@@ -1,0 +1,290 @@
+"""A stack on a Swarm: what its manager says, and when an update is done or lost."""
+
+import json
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+
+from buildonce.engines.compose.watching import Failing
+from buildonce.engines.definition import Part
+from buildonce.engines.docker import Docker
+from buildonce.engines.swarm import oneoff
+from buildonce.engines.swarm.cluster import Node, Service, Stack, Task
+from buildonce.engines.swarm.rollout import Rollout
+from buildonce.engines.swarm.tasks import rows
+
+OLD, NEW = (f"r/web@sha256:{letter * 64}" for letter in "ab")
+PARTS = {"web": Part("web", NEW, 1, {}, optional=False)}
+NODES = {"n1": Node("host1", ready=True), "n2": Node("host2", ready=False)}
+
+TASK = Task(
+    id="t-new", service="s", node="n1", image=NEW, desired="running", state="running", said="",
+    container="", created="3:00",
+)  # fmt: skip
+BEFORE = replace(TASK, id="t-old", image=OLD, created="2:00")
+SERVICE = Service(
+    id="s", name="web", image=NEW, deployed=NEW, wanted=1, job=False, shape={"Image": NEW},
+    update="", update_began="",
+)  # fmt: skip
+FORMER = replace(SERVICE, image=OLD, shape={"Image": OLD})
+
+
+class Clock:
+    """A clock that is set by hand, in seconds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def stack(*tasks: Task, service: Service = SERVICE) -> Stack:
+    return Stack({service.name: service}, tasks, NODES)
+
+
+NOTHING = Stack({}, (), NODES)
+RAN = stack(BEFORE, service=FORMER)
+
+
+def rollout(before: Stack = RAN, clock: Clock | None = None) -> Rollout:
+    return Rollout(PARTS, before, lambda _: None, clock or Clock())
+
+
+def settles(rolling: Rollout, after: Stack, clock: Clock) -> bool:
+    rolling.look(after)
+    clock.now += 5
+    return rolling.look(after) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "done"),
+    [
+        pytest.param(RAN, stack(TASK), True, id="replaced"),
+        pytest.param(NOTHING, stack(TASK), True, id="first"),
+        pytest.param(RAN, stack(BEFORE), False, id="not begun"),
+        pytest.param(RAN, stack(TASK, BEFORE), False, id="old one still wanted"),
+        pytest.param(
+            RAN, stack(TASK, replace(BEFORE, desired="shutdown")), False, id="old one still stops"
+        ),
+        pytest.param(
+            RAN, stack(TASK, replace(BEFORE, desired="shutdown", node="n2")), True,
+            id="old one on a dead node",
+        ),
+        pytest.param(RAN, stack(replace(TASK, state="starting")), False, id="not healthy yet"),
+        pytest.param(RAN, NOTHING, False, id="no service"),
+        pytest.param(
+            RAN, stack(TASK, service=replace(SERVICE, update="updating", update_began="3:00")),
+            False, id="Swarm still watches it",
+        ),
+        pytest.param(
+            RAN, stack(TASK, service=replace(SERVICE, update="completed", update_began="3:00")),
+            True, id="Swarm is content",
+        ),
+        pytest.param(RAN, stack(TASK, service=replace(SERVICE, wanted=2)), False, id="one of two"),
+        pytest.param(
+            RAN, stack(replace(TASK, image=OLD), service=FORMER), False, id="not the release's",
+        ),
+    ],
+)  # fmt: skip
+def test_an_update_is_done_once_every_task_is_new(before: Stack, after: Stack, done: bool) -> None:
+    """All tasks that are wanted run the new service, and Swarm's own watch over them is over."""
+    clock = Clock()
+    assert settles(rollout(before, clock), after, clock) is done
+
+
+def test_a_new_task_must_stay_up_for_a_while() -> None:
+    """A task counts as up only after five seconds, as nothing watches a service's first tasks."""
+    clock = Clock()
+    rolling = rollout(NOTHING, clock)
+    assert rolling.look(stack(TASK))
+    clock.now = 4.9
+    assert rolling.look(stack(TASK))
+    clock.now = 5.0
+    assert rolling.look(stack(TASK)) == []
+
+
+def test_swarm_gets_time_to_begin() -> None:
+    """Tasks that are kept are right for a changed service once Swarm has begun no update."""
+    clock = Clock()
+    rolling = rollout(stack(TASK, service=replace(SERVICE, shape={"Env": "old"})), clock)
+    assert rolling.look(stack(TASK))
+    clock.now = 4.9
+    assert rolling.look(stack(TASK))
+    clock.now = 5.0
+    assert rolling.look(stack(TASK)) == []
+
+
+def test_an_unchanged_service_is_not_waited_for() -> None:
+    """Where nothing changes, the tasks from before are up at once."""
+    assert rollout(stack(TASK)).look(stack(TASK)) == []
+
+
+def test_an_update_that_failed_earlier_is_forgotten() -> None:
+    """What Swarm said about an update before this one neither fails this deploy nor delays it."""
+    earlier = replace(SERVICE, update="rollback_completed", update_began="2:00")
+    assert rollout(stack(TASK, service=earlier)).look(stack(TASK, service=earlier)) == []
+
+
+@pytest.mark.parametrize("state", ["paused", "rollback_started", "rollback_completed"])
+def test_an_update_that_swarm_gave_up_has_failed(state: str) -> None:
+    """`stack deploy` may succeed all the same: Swarm's own word on the update is read."""
+    lost = replace(FORMER, update=state, update_began="3:00")
+    crashed = replace(TASK, state="failed", desired="shutdown", said="non-zero exit (3)")
+    with pytest.raises(Failing) as failing:
+        rollout().look(stack(BEFORE, crashed, service=lost))
+    assert failing.value.what.endswith(f"{state.replace('_', ' ')} (non-zero exit (3))")
+    assert (failing.value.container, failing.value.host) == ("t-new", "host1")
+
+
+def test_an_unhealthy_task_that_ends_well_has_failed() -> None:
+    """A program that ends with 0 when it is stopped as unhealthy leaves a complete task."""
+    lost = replace(FORMER, update="rollback_started", update_began="3:00")
+    with pytest.raises(Failing, match="stopped as unhealthy"):
+        rollout().look(stack(replace(TASK, state="complete", desired="shutdown"), service=lost))
+
+
+def test_some_failures_are_forgiven() -> None:
+    """Services of a stack start in no order: two failures may be another's absence, not three."""
+    broken = [replace(TASK, id=f"x{n}", state="failed", desired="shutdown") for n in range(3)]
+    assert rollout(NOTHING).look(stack(*broken[:2]))
+    with pytest.raises(Failing, match="failed 3 times"):
+        rollout(NOTHING).look(stack(*broken))
+
+
+def test_failures_from_before_do_not_count() -> None:
+    """Only tasks that failed since the deploy began are held against it."""
+    broken = [replace(BEFORE, id=f"x{n}", state="failed", desired="shutdown") for n in range(3)]
+    assert rollout(stack(BEFORE, *broken, service=FORMER)).look(stack(TASK, *broken))
+
+
+def test_a_job_fails_at_once_and_is_done_when_it_completes() -> None:
+    """A job's task runs once: its failure is final, its end is success."""
+    job = replace(SERVICE, job=True)
+    ended = replace(TASK, desired="complete", state="complete")
+    assert rollout(NOTHING).look(stack(ended, service=job)) == []
+    with pytest.raises(Failing):
+        rollout(NOTHING).look(stack(replace(ended, state="failed"), service=job))
+
+
+def test_what_is_not_up_says_where_and_why() -> None:
+    """Out of time, the task that is not up is named with its node and the node's words."""
+    pending = replace(TASK, state="pending", said="no suitable node", node="")
+    (waiting,) = rollout().look(stack(pending))
+    silent = ", without an answer from host2,"
+    assert (waiting.what, waiting.host) == (f"is pending (no suitable node){silent}", "no node")
+    (waiting,) = rollout().look(stack(TASK, BEFORE))
+    assert waiting.what == f"has 1 new and 1 old tasks{silent}"
+
+
+def problems(*tasks: Task, service: Service = SERVICE) -> list[tuple[str, str]]:
+    """What is wrong in a stack none of whose tasks the manager itself runs."""
+    docker = mock.create_autospec(Docker, instance=True)
+    docker.inspect.return_value = []
+    found = rows(docker, stack(*tasks, service=service), PARTS)
+    return [(row.host, row.problem) for row in found if row.problem]
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        pytest.param(TASK, [], id="fine"),
+        pytest.param(
+            replace(TASK, image=OLD), [("host1", "runs aaaaaaaaaaaa, not bbbbbbbbbbbb")], id="old"
+        ),
+        pytest.param(
+            replace(TASK, image="r/web:latest"), [("host1", "cannot tell which bytes it runs")],
+            id="by tag",
+        ),
+        pytest.param(
+            replace(TASK, node="n2"), [("host2", "is out of reach (its node does not answer)")],
+            id="node down",
+        ),
+        pytest.param(
+            replace(TASK, state="starting", said="starting"), [("host1", "is starting (starting)")],
+            id="starting",
+        ),
+    ],
+)  # fmt: skip
+def test_a_task_is_as_good_as_its_node_and_its_digest(
+    task: Task, found: list[tuple[str, str]]
+) -> None:
+    """A task passes only where its node answers and was told the right bytes by digest."""
+    assert problems(task) == found
+
+
+def test_a_task_that_should_be_gone_and_is_not_is_stray() -> None:
+    """A task that a lost node never reported as ended may still run there."""
+    left = replace(BEFORE, desired="shutdown", node="n2")
+    (found,) = problems(TASK, left)
+    assert found == (
+        "host2",
+        "does not belong to the release (out of reach (its node does not answer))",
+    )
+
+
+def test_history_is_no_evidence() -> None:
+    """Tasks that ended are not what runs."""
+    assert problems(TASK, replace(BEFORE, desired="shutdown", state="shutdown")) == []
+
+
+def test_what_is_missing_has_a_row() -> None:
+    """Fewer tasks than wanted, or no service at all, are missing."""
+    assert problems(TASK, service=replace(SERVICE, wanted=2)) == [("the stack", "is missing")]
+    assert problems(service=replace(SERVICE, name="former", wanted=0)) == [
+        ("the stack", "is missing")
+    ]
+
+
+def test_a_service_that_the_definition_does_not_know_is_stray() -> None:
+    """What a former release left in the stack is named."""
+    former = replace(SERVICE, name="former")
+    assert ("host1", "does not belong to the release (running)") in problems(TASK, service=former)
+
+
+MODEL = {
+    "services": {
+        "web": {
+            "image": NEW,
+            "command": ["serve"],
+            "environment": {"TOKEN": "${TOKEN}"},
+            "secrets": [{"source": "password"}],
+            "ports": ["80:80"],
+            "healthcheck": {"test": "x"},
+            "depends_on": {"store": {"condition": "service_started"}},
+            "volumes": [{"type": "bind", "source": "/a", "bind": {"create_host_path": True}}],
+            "deploy": {"replicas": 2, "placement": {"constraints": ["node.role==manager"]}},
+        },
+        "store": {"image": "valkey:8", "depends_on": {}},
+    },
+    "secrets": {"password": {"file": "./password"}},
+    "x-common": {},
+}
+
+
+def test_a_job_has_the_services_settings_and_not_its_duties() -> None:
+    """The one-off job gets image, variables, secrets and placement; neither ports nor replicas."""
+    made = json.loads(oneoff.job(MODEL, "web", ["migrate", "--to=$HEAD"]))
+    assert made == {
+        "services": {
+            "web-before": {
+                "image": NEW,
+                "command": ["migrate", "--to=$$HEAD"],
+                "environment": {"TOKEN": "${TOKEN}"},
+                "secrets": [{"source": "password"}],
+                "volumes": [{"type": "bind", "source": "/a"}],
+                "deploy": {
+                    "mode": "replicated-job",
+                    "restart_policy": {"condition": "none"},
+                    "placement": {"constraints": ["node.role==manager"]},
+                },
+            }
+        },
+        "secrets": {"password": {"file": "./password"}},
+    }
+
+
+def test_services_ahead_are_as_they_are_written() -> None:
+    """What has to run before the job is deployed as the definition has it."""
+    made = json.loads(oneoff.services(MODEL, ["store"]))
+    assert made["services"] == {"store": {"image": "valkey:8"}}

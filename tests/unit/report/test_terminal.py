@@ -1,0 +1,182 @@
+"""What people, CI and programs get to see."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from buildonce.errors import PreconditionError
+from buildonce.plan.plans import plan_promotion
+from buildonce.report.terminal import (
+    Reporter,
+    evidence_json,
+    evidence_markdown,
+    github_output,
+    summarise,
+)
+from buildonce.verify.gather import Evidence
+from tests.unit.samples import digest, operation, release, running
+
+GOOD = Evidence("staging", "web", "pointer", "r/web:staging", digest("a"), digest("a"))
+BAD = Evidence("production", "web", "pointer", "r/web:production", digest("a"), digest("b"))
+
+Captured = pytest.CaptureFixture[str]
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_results_and_the_rest_go_to_different_streams(capsys: Captured) -> None:
+    """What a program may read is on standard output alone."""
+    reporter = Reporter()
+    reporter.say("a result")
+    reporter.note("a note")
+    reporter.log("a line")
+    with reporter.step("a step"):
+        pass
+    said = capsys.readouterr()
+    assert said.out == "a result\n"
+    assert all(words in said.err for words in ("a note", "a line", "✓ a step"))
+
+
+def test_an_error_says_what_to_do_next(capsys: Captured) -> None:
+    """The hint follows the message on a line of its own."""
+    Reporter().error(PreconditionError("it was not built", hint="inv build --sha"))
+    assert capsys.readouterr().err == "✗ it was not built\n  → inv build --sha\n"
+
+
+def test_a_step_that_fails_is_not_ticked(capsys: Captured) -> None:
+    """Only what was done is said to be done."""
+    with pytest.raises(PreconditionError), Reporter().step("a step"):
+        raise PreconditionError("no")
+    assert "✓" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[red]not markup[/]", "[tool.buildonce]", "[/]", "a" * 500])
+def test_what_is_said_is_said_as_it_is(capsys: Captured, text: str) -> None:
+    """Brackets are no markup, and a long line is neither folded nor cut."""
+    Reporter().say(text)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_there_is_no_colour_where_there_is_no_terminal(capsys: Captured) -> None:
+    """A pipe or a log file gets no escape sequence."""
+    reporter = Reporter()
+    reporter.evidence([GOOD, BAD])
+    reporter.error(PreconditionError("no"))
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What an error looks like on a terminal."""
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stderr", stream)
+    Reporter().error(PreconditionError("no"))
+    return stream.getvalue()
+
+
+def test_there_is_colour_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People get colours."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31m" in on_a_terminal(monkeypatch)
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless they said that they do not want them (no-color.org)."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31m" not in on_a_terminal(monkeypatch)
+
+
+def test_no_color_is_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where NO_COLOR is set, a terminal gets neither styles nor movement."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert Reporter().err.is_terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Reporter().err.is_terminal
+
+
+def test_what_is_copied_from_a_table_is_in_one_piece(capsys: Captured) -> None:
+    """However narrow the terminal, a release and a digest are not cut over two lines."""
+    report = Reporter()
+    report.out.width = 40
+    report.table(["subject", "release", "digest"], [["word " * 20, "a" * 12, "b" * 12]])
+    out = capsys.readouterr().out
+    assert "a" * 12 in out
+    assert "b" * 12 in out
+
+
+def test_a_dry_run_numbers_its_steps(capsys: Captured) -> None:
+    """Each step is one numbered sentence, and the end says that nothing was written."""
+    first, second = release(1), release(2)
+    record = running(first)
+    plan = plan_promotion(record, second, first, operation(second, record), first.digests())
+    Reporter().plan(plan, ["GET /v2/", "PUT /v2/"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"dry run: {plan.summary}"
+    assert lines[1:5] == [f"  {n}. {step.describe()}" for n, step in enumerate(plan.steps, 1)]
+    assert "     GET /v2/" in lines
+    assert lines[-1] == "nothing was written"
+
+
+def test_evidence_that_holds_is_brief(capsys: Captured) -> None:
+    """Twelve digits are enough where both sides agree."""
+    Reporter().evidence([GOOD])
+    out = capsys.readouterr().out
+    assert digest("a")[7:19] in out
+    assert digest("a") not in out
+
+
+def test_evidence_that_does_not_hold_is_in_full(capsys: Captured) -> None:
+    """Both digests in full, expected beside found, on the one line of that row."""
+    Reporter().evidence([GOOD, BAD])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
+    assert row.split() == ["✗", "production", "web", "pointer", digest("a"), digest("b")]
+
+
+def test_evidence_as_json_is_one_document() -> None:
+    """Each row has its verdict, and the whole has one."""
+    document = json.loads(json.dumps(evidence_json([GOOD, BAD])))
+    assert document["holds"] is False
+    assert [row["holds"] for row in document["evidence"]] == [True, False]
+    assert document["evidence"][1]["found"] == digest("b")
+    assert evidence_json([GOOD])["holds"] is True
+
+
+def test_the_workflows_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$GITHUB_STEP_SUMMARY gets Markdown, appended to what other steps wrote."""
+    path = tmp_path / "summary.md"
+    path.write_text("# Before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    summarise(evidence_markdown([GOOD, BAD]))
+    before, *_, good, bad = path.read_text().strip().splitlines()
+    assert before == "# Before"
+    assert good.startswith("| ✅ | staging | web | pointer |")
+    assert bad.startswith("| ❌ | production | web | pointer |")
+    assert f"`{digest('b')}`" in bad
+
+
+def test_the_workflows_outputs_are_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$GITHUB_OUTPUT gets `key=value`, one a line."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    github_output({"sha": "0123456789ab", "other": "x"})
+    assert (tmp_path / "output").read_text() == "sha=0123456789ab\nother=x\n"
+
+
+def test_outside_a_workflow_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without those variables there is no file."""
+    monkeypatch.chdir(tmp_path)
+    github_output({"sha": "0123456789ab"})
+    summarise("# Summary\n")
+    assert list(tmp_path.iterdir()) == []

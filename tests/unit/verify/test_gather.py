@@ -1,0 +1,228 @@
+"""Evidence: one row for each thing that has to hold, and the row that does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from buildonce.engines.base import Running
+from buildonce.errors import IntegrityError, UnavailableError
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.record import Record
+from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
+from buildonce.refs import Digest, ImageRef, digest_of
+from buildonce.registry import Manifest
+from buildonce.verify.gather import Evidence, compare, gather
+from tests.unit.samples import REGISTRY, empty, ledger, operation, release, running
+
+OCI = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@dataclass
+class FakeRegistry:
+    """Manifests by reference, and the commit that each one's label names."""
+
+    stored: dict[str, bytes] = field(default_factory=dict)
+    media_type: str = OCI
+    label: str | None = None
+    broken_config: bool = False
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        content = self.stored.get(str(ref))
+        return Manifest(ref, content, self.media_type) if content is not None else None
+
+    def revision(self, _manifest: Manifest) -> str | None:
+        if self.broken_config:
+            raise IntegrityError("its configuration is missing")
+        return self.label
+
+    def push(self, content: bytes, image: Image, *tags: str) -> None:
+        for ref in (image.ref, *map(image.tag, tags)):
+            self.stored[str(ref)] = content
+
+
+@dataclass
+class FakeHosts:
+    """Containers of one environment, or an error."""
+
+    environment: str = ""
+    found: list[Running] = field(default_factory=list)
+    down: bool = False
+
+    def deploys(self, environment: str) -> bool:
+        return environment == self.environment
+
+    def running(self, environment: str, _release: Release) -> list[Running]:
+        if self.down:
+            raise UnavailableError(f"the engine of {environment} does not answer")
+        return self.found
+
+
+NO_CONTAINERS = FakeHosts()
+
+
+def content(number: int) -> bytes:
+    return json.dumps({"schemaVersion": 2, "number": number}).encode()
+
+
+def released(number: int) -> Release:
+    """A release of one service whose digest is its manifest's true one."""
+    image = Image(image=f"{REGISTRY}/web", digest=digest_of(content(number)))
+    return release(number, expects=("web",)).model_copy(update={"services": {"web": image}})
+
+
+RELEASE = released(1)
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    """A registry in which everything is as it should be."""
+    good = FakeRegistry(label=RELEASE.revision)
+    good.push(content(1), RELEASE.services["web"], RELEASE.sha, "staging", "production")
+    return good
+
+
+def state(*records: EnvironmentRecord, releases: tuple[Release, ...] = (RELEASE,)) -> Snapshot:
+    files: dict[str, Record] = {environment_path(one.environment): one for one in records}
+    return ledger({**files, **{release_path(one.sha): one for one in releases}})
+
+
+BOTH = state(running(RELEASE, "staging"), running(RELEASE, "production"))
+
+
+def failing(rows: list[Evidence]) -> list[tuple[str, str, str]]:
+    return [(row.environment, row.service, row.check) for row in rows if not row.holds]
+
+
+def test_where_all_is_well_every_row_holds(registry: FakeRegistry) -> None:
+    """Record, bytes, both tags, media type and label: six rows, all with what was expected."""
+    rows = gather(BOTH, ["staging"], registry, NO_CONTAINERS)
+    assert failing(rows) == []
+    assert [row.check for row in rows] == [
+        *("record", "bytes", "commit tag", "pointer", "media type", "revision label")
+    ]
+
+
+def lose_the_manifest(registry: FakeRegistry) -> None:
+    del registry.stored[str(RELEASE.services["web"].ref)]
+
+
+def move_the_commit_tag(registry: FakeRegistry) -> None:
+    registry.stored[str(RELEASE.services["web"].tag(RELEASE.sha))] = b"other"
+
+
+def move_the_pointer(registry: FakeRegistry) -> None:
+    registry.stored[str(RELEASE.services["web"].tag("staging"))] = b"other"
+
+
+def change_the_type(registry: FakeRegistry) -> None:
+    registry.media_type = INDEX
+
+
+def change_the_label(registry: FakeRegistry) -> None:
+    registry.label = "f" * 40
+
+
+def lose_the_label(registry: FakeRegistry) -> None:
+    registry.label = None
+
+
+def lose_the_config(registry: FakeRegistry) -> None:
+    registry.broken_config = True
+
+
+@pytest.mark.parametrize(
+    ("spoil", "checks"),
+    [
+        (lose_the_manifest, ["bytes", "media type", "revision label"]),
+        (move_the_commit_tag, ["commit tag"]),
+        (move_the_pointer, ["pointer"]),
+        (change_the_type, ["media type", "revision label"]),
+        (change_the_label, ["revision label"]),
+        (lose_the_label, ["revision label"]),
+        (lose_the_config, ["revision label"]),
+    ],
+)
+def test_what_is_spoilt_has_a_row(
+    registry: FakeRegistry, spoil: Callable[[FakeRegistry], None], checks: list[str]
+) -> None:
+    """Each kind of damage fails its own row, and no row that it does not touch."""
+    spoil(registry)
+    rows = gather(BOTH, ["staging"], registry, NO_CONTAINERS)
+    assert failing(rows) == [("staging", "web", check) for check in checks]
+
+
+def test_only_what_was_asked_for_is_looked_at(registry: FakeRegistry) -> None:
+    """Evidence about staging says nothing about production."""
+    registry.stored[str(RELEASE.services["web"].tag("production"))] = b"other"
+    assert failing(gather(BOTH, ["staging"], registry, NO_CONTAINERS)) == []
+    both = gather(BOTH, ["staging", "production"], registry, NO_CONTAINERS)
+    assert failing(both) == [("production", "web", "pointer")]
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        (empty(), "nothing"),
+        (running(released(9)), f"release {released(9).sha}, of which there is no record"),
+        (
+            running(RELEASE).opened(operation(RELEASE, running(RELEASE))),
+            f"promotion to {RELEASE.sha} in progress",
+        ),
+    ],
+)
+def test_a_record_that_proves_nothing_does_not_hold(
+    registry: FakeRegistry, record: EnvironmentRecord, found: str
+) -> None:
+    """An environment that runs nothing, or is being changed, is not reported as fine."""
+    rows = gather(state(record), ["staging"], registry, NO_CONTAINERS)
+    assert failing(rows) == [("staging", "", "record")]
+    assert rows[0].found == found
+
+
+def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> None:
+    """A running container is compared with the release, and the row says who told its digest."""
+    expected = RELEASE.services["web"].digest
+    other = Digest(digest_of(b"other"))
+    right = Running("h1", "web", "web-1", expected, "running", expected)
+    wrong = Running("h2", "web", "web-2", other, "running", expected, source="task")
+    hosts = FakeHosts("staging", [right, wrong])
+    rows = gather(BOTH, ["staging"], registry, hosts)[-2:]
+    assert [(row.check, row.holds) for row in rows] == [("container", True), ("task", False)]
+    assert rows[1].where == "web-2 on h2"
+    assert other in rows[1].found
+
+
+def test_an_engine_that_does_not_answer_is_no_proof(registry: FakeRegistry) -> None:
+    """Where containers cannot be read, that is a row that does not hold."""
+    hosts = FakeHosts("staging", down=True)
+    rows = gather(BOTH, ["staging"], registry, hosts)
+    assert failing(rows) == [("staging", "", "containers")]
+    assert "does not answer" in rows[-1].found
+
+
+def test_environments_with_one_release_are_identical() -> None:
+    """Each environment after the first has a row for each service, equal to the first's."""
+    (row,) = compare(BOTH, ["staging", "production"])
+    assert (row.environment, row.service, row.check) == ("production", "web", "same as staging")
+    assert row.holds
+
+
+def test_environments_with_different_releases_are_not() -> None:
+    """The row has both digests, that of the first as what was expected."""
+    other = released(2)
+    records = (running(other, "staging"), running(RELEASE, "production"))
+    (row,) = compare(state(*records, releases=(RELEASE, other)), ["staging", "production"])
+    assert (row.expected, row.found) == (other.digests()["web"], RELEASE.digests()["web"])
+
+
+def test_an_environment_that_runs_nothing_is_not_identical() -> None:
+    """A service that is in one environment and not in the other does not hold."""
+    snapshot = state(running(RELEASE, "staging"), empty("production"))
+    (row,) = compare(snapshot, ["staging", "production"])
+    assert (row.expected, row.found) == (RELEASE.digests()["web"], "nothing")
