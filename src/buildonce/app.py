@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -10,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildonce import config
+from buildonce import ci, config
 from buildonce.execute import Builder, Executor
 from buildonce.execute.builds import Builds
 from buildonce.execute.deployments import Deployments
@@ -65,7 +64,7 @@ class App:
         """What builds images and records them."""
         return Builds(
             self.project, self.git, self.ledger, self.registry, _buildx, self.report, now,
-            host_name(),
+            ci.here(),
         )  # fmt: skip
 
     @cached_property
@@ -109,12 +108,6 @@ class App:
 def now() -> datetime:
     """Return the present time, in UTC, without fractions of a second."""
     return datetime.now(timezone.utc).replace(microsecond=0)
-
-
-def host_name() -> str:
-    """Return where this process runs, for people: the CI run, or the machine's name."""
-    run = os.environ.get("GITHUB_RUN_ID")
-    return f"run {run}" if run else os.uname().nodename
 
 
 def _buildx() -> Builder:

@@ -15,7 +15,7 @@ from tests.kit.repository import ROOT
 PACKAGE = ROOT / "src/buildonce"
 
 ROOMS = [
-    {"errors", "durations", "parallel"},
+    {"ci", "errors", "durations", "parallel"},
     {"refs"},
     {"git", "registry"},
     {"config"},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from buildonce import ci
 from buildonce.app import App, now
 from buildonce.commands.observe import pointers_of
 from buildonce.errors import BuildonceError, DifferenceError, PreconditionError
@@ -15,7 +17,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot, environment_path
 from buildonce.refs import short
-from buildonce.report.terminal import evidence_json, evidence_markdown, github_output, summarise
+from buildonce.report.terminal import evidence_json, evidence_markdown
 from buildonce.verify.gather import Evidence, compare, gather
 
 _MENDABLE = ("record", "pointer", "container", "task")
@@ -37,7 +39,7 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
     snapshot = app.ledger.read()
     rows = gather(snapshot, chosen, app.registry, app.hosts)
     rows += [] if each else compare(snapshot, chosen)
-    summarise(evidence_markdown(rows))
+    ci.summarise(evidence_markdown(rows), os.environ)
     if as_json:
         app.report.json(evidence_json(rows))
     else:
@@ -84,7 +86,7 @@ def show_sha(app: App, name: str) -> None:
     """Print the tag of a commit, and set the output ``sha`` where a workflow runs."""
     sha = app.sha(app.commit(name))
     print(sha)
-    github_output({"sha": sha})
+    ci.set_outputs({"sha": sha}, os.environ)
 
 
 def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildonce.app import App, host_name, now
+from buildonce import ci
+from buildonce.app import App, now
 from buildonce.commands.observe import (
     hosting_of,
     new_operation_id,
@@ -166,7 +167,7 @@ def _plan(
         release=request.release.sha,
         previous=record.release,
         actor=app.git.identity(),
-        host=host_name(),
+        host=ci.here(),
         reason=request.reason,
         irreversible=request.irreversible,
         started_at=now(),

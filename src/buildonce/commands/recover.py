@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from buildonce.app import App, host_name
+from buildonce import ci
+from buildonce.app import App
 from buildonce.commands.observe import (
     hosting_of,
     new_operation_id,
@@ -25,9 +26,7 @@ def resume(app: App, environment: str) -> None:
     previous = snapshot.runs(record)
     pointers = pointers_of(app, environment, release, previous)
     hosting = hosting_of(app, environment, release)
-    plan = plan_resume(
-        record, release, previous, pointers, new_operation_id(), host_name(), hosting
-    )
+    plan = plan_resume(record, release, previous, pointers, new_operation_id(), ci.here(), hosting)
     app.carry_out(plan)
     if not app.dry_run:
         app.report.say(f"{environment} runs {release.sha} (before: {record.release or 'nothing'})")
@@ -54,7 +53,7 @@ def abort(app: App, environment: str, reason: str = "") -> None:
         hosting_of(app, environment, previous or release) if deployed_before else POINTERS_ONLY
     )
     plan = plan_abort(
-        record, release, previous, pointers, new_operation_id(), host_name(), hosting, reason
+        record, release, previous, pointers, new_operation_id(), ci.here(), hosting, reason
     )
     app.carry_out(plan)
     if not app.dry_run:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildonce import ci
 from buildonce.errors import BuildonceError, PreconditionError
 from buildonce.git.remotes import unreachable, web_address
 from buildonce.refs import without_users
@@ -251,10 +252,9 @@ class Git:
         return self.attempt("config", "--get", f"remote.{remote}.url").stdout.decode().strip()
 
     def identity(self) -> str:
-        """Return who is acting here: ``name <email>``, from git or the CI's variables."""
-        actor = os.environ.get("GITHUB_ACTOR")
-        if actor:
-            return f"{actor} <{actor}@users.noreply.github.com>"
+        """Return ``name <email>`` of who is acting: who triggered the CI run, or git's user."""
+        if actor := ci.actor(os.environ):
+            return actor
         known = self.attempt("var", "GIT_COMMITTER_IDENT")
         if known.returncode == 0:
             return known.stdout.decode(errors="replace").rsplit(" ", 2)[0]

@@ -8,9 +8,8 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -147,29 +146,12 @@ class Reporter:
         )
 
 
-def github_output(values: Mapping[str, str]) -> None:
-    """Append ``key=value`` lines to ``$GITHUB_OUTPUT``, where a workflow runs."""
-    _append_to("GITHUB_OUTPUT", "".join(f"{key}={value}\n" for key, value in values.items()))
-
-
-def summarise(markdown: str) -> None:
-    """Append Markdown to ``$GITHUB_STEP_SUMMARY``, where a workflow runs."""
-    _append_to("GITHUB_STEP_SUMMARY", markdown)
-
-
 def evidence_json(rows: Sequence[Evidence]) -> dict[str, Any]:
     """Return rows of evidence for other programs."""
     return {
         "holds": all(row.holds for row in rows),
         "evidence": [{**row.__dict__, "holds": row.holds} for row in rows],
     }
-
-
-def _append_to(variable: str, text: str) -> None:
-    path = os.environ.get(variable)
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
 
 
 def _brief(value: str, holds: bool) -> str:
