@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from invoke import Collection, Context, Exit, task
 
+from buildonce.config.overrides import table_for_invoke, table_from_invoke
 from buildonce.errors import (
     BuildonceError,
     StoppedError,
@@ -43,64 +44,16 @@ def release_tasks(tasks_file: str) -> Collection:
         build, promote, resume, abort, rollback, verify, status, changes, history, prune, sha,
         doctor, schema,
     )  # fmt: skip
-    collection.configure({"buildonce": _table(root), "buildonce_root": str(root)})
+    collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
-
-
-def _table(root: Path) -> Mapping[str, Any]:
-    from buildonce.config import Project, read_table
-
-    scalars = {
-        name: field.default
-        for name, field in Project.model_fields.items()
-        if isinstance(field.default, str | bool | int)
-    }
-    try:
-        table = {**scalars, **read_table(root)}
-        _require_unambiguous(table)
-    except BuildonceError as error:
-        return {"_unreadable": {"message": error.message, "hint": error.hint}}
-    return table
-
-
-def _require_unambiguous(table: Mapping[str, Any]) -> None:
-    from buildonce.config.tables import TABLE
-
-    paths: dict[str, str] = {}
-    for keys in _leaves(table):
-        path = ".".join([TABLE, *keys])
-        variable = "_".join(["INVOKE_BUILDONCE", *keys]).upper()
-        if (other := paths.setdefault(variable, path)) != path:
-            raise UsageError(
-                f"{other} and {path} cannot both be there: Invoke's {variable} would be either",
-                hint="remove one of them; Docker defines the proxy arguments (HTTP_PROXY, "
-                "http_proxy and their like) by itself",
-            )
-
-
-def _leaves(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Give the keys that lead to each value that is no table."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from ((key, *more) for more in _leaves(value))
-        else:
-            yield (key,)
 
 
 def _app(context: Context, *, dry_run: bool = False) -> App:
     from buildonce.app import App
 
-    table = _plain(context.config["buildonce"])
-    if "_unreadable" in table:
-        raise UsageError(**table["_unreadable"])
+    table = table_from_invoke(context.config["buildonce"])
     dry = dry_run or bool(context.config.run.dry)
     return App(Path(context.config["buildonce_root"]), table, dry_run=dry)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "items"):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
 
 
 def _command(body: Callable[..., None]) -> Callable[..., None]:

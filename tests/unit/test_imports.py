@@ -36,7 +36,7 @@ A room is a module, a package, or a package inside a package that other rooms ma
 """
 
 INSIDE = {
-    "config": ["fields", "tables", "reading", "__init__"],
+    "config": ["fields", "tables", "reading", "overrides", "__init__"],
     "ledger": ["branch", "snapshot", "log", "store", "events"],
     "ledger/records": ["record", "release", "environment"],
     "build": ["dockerfile", "bake", "buildx"],
