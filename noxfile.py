@@ -43,9 +43,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types, strictly."""
+    """Check types, strictly, and that the library uses nothing that is Linux' alone."""
     install(session, "types")
     session.run("mypy")
+    for platform in ("darwin", "win32"):
+        session.run("mypy", f"--platform={platform}", "src")
 
 
 @nox.session

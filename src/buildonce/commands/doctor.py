@@ -184,7 +184,10 @@ def _field(shown: str, name: str) -> str:
 
 def _docker(*arguments: str) -> str | None:
     try:
-        result = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=20)
+        result = subprocess.run(
+            ["docker", *arguments], capture_output=True, encoding="utf-8", errors="replace",
+            timeout=20,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() if result.returncode == 0 else None

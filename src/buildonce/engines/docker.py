@@ -52,11 +52,11 @@ class Refused(UnavailableError):
 
 @dataclass(frozen=True)
 class Started:
-    """A client that runs: poll it, then read what it said."""
+    """A client that runs: poll it, then read what it printed into its two files."""
 
     process: subprocess.Popen[bytes]
-    out: IO[bytes]
-    err: IO[bytes]
+    out: Path
+    err: Path
 
     @property
     def code(self) -> int | None:
@@ -107,13 +107,14 @@ class Docker:
         folder: Path | None = None,
     ) -> Iterator[Started]:  # fmt: skip
         """Run the client with ``text`` on its standard input; it ends with the block."""
-        with tempfile.TemporaryFile() as given, _scratch() as out, _scratch() as err:
-            given.write(text.encode())
-            given.seek(0)
-            process = subprocess.Popen(
-                [*self._prefix, *arguments], stdin=given, stdout=out, stderr=err, cwd=folder,
-                env={**os.environ, **(variables or {})},
-            )  # fmt: skip
+        command, environment = [*self._prefix, *arguments], {**os.environ, **(variables or {})}
+        with tempfile.TemporaryDirectory(prefix="buildonce-") as scratch, _input(text) as given:
+            out, err = Path(scratch) / "out", Path(scratch) / "err"
+            with out.open("wb") as output, err.open("wb") as complaints:
+                process = subprocess.Popen(
+                    command, stdin=given, stdout=output, stderr=complaints, cwd=folder,
+                    env=environment,
+                )  # fmt: skip
             try:
                 yield Started(process, out, err)
             finally:
@@ -195,14 +196,17 @@ def _lines(text: str) -> list[str]:
     return [line.rstrip() for line in printable(text).splitlines() if line.strip()]
 
 
-def _scratch() -> IO[bytes]:
-    return tempfile.TemporaryFile()
+@contextmanager
+def _input(text: str) -> Iterator[IO[bytes]]:
+    """Give a file without a name: what is in it may be secret, and must not outlive a kill."""
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode())
+        file.seek(0)
+        yield file
 
 
-def _read(file: IO[bytes]) -> str:
-    # The client writes through the same open file: its position must stay where it is.
-    size = os.fstat(file.fileno()).st_size
-    return os.pread(file.fileno(), size, 0).decode(errors="replace")
+def _read(file: Path) -> str:
+    return file.read_bytes().decode(errors="replace")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -46,6 +47,7 @@ class Reporter:
     """
 
     def __init__(self) -> None:
+        _never_fail_to_print(sys.stdout, sys.stderr)
         width = None if sys.stdout.isatty() else _WIDTH_FOR_FILES
         still = False if os.environ.get("NO_COLOR") else None
         self.out = _Console(width=width, highlight=False, force_terminal=still)
@@ -144,6 +146,13 @@ class Reporter:
                 for row in rows
             ],
         )
+
+
+def _never_fail_to_print(*streams: TextIO) -> None:
+    """Have a question mark for what a stream's encoding lacks, as Windows' lacks the ticks."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def evidence_json(rows: Sequence[Evidence]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from buildonce.engines.secrets import mask
 from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, Repository
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+
 REF = Repository("r.example", "web").at(Digest("sha256:" + "a" * 64))
 
 

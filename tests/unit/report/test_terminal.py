@@ -151,3 +151,11 @@ def test_evidence_as_markdown_is_a_table() -> None:
     assert good.startswith("| ✅ | staging | web | pointer |")
     assert bad.startswith("| ❌ | production | web | pointer |")
     assert f"`{digest('b')}`" in bad
+
+
+def test_a_stream_without_ticks_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an encoding lacks a character, as Windows' for files does, the rest is printed."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", write_through=True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    Reporter().say("✓ production runs 0123456789ab")
+    assert stream.buffer.getvalue().decode().split() == ["?", "production", "runs", "0123456789ab"]
