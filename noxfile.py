@@ -38,7 +38,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("hadolint", *map(str, sorted(Path().glob("*/Dockerfile"))))
-    session.run("zizmor", "--offline", "--no-progress", ".github")
+    session.run("zizmor", "--offline", "--no-progress", "--persona=auditor", ".github")
 
 
 @nox.session
@@ -83,6 +83,12 @@ def build(session: nox.Session) -> None:
 @nox.session(default=False)
 def promote(session: nox.Session) -> None:
     """Make an environment run a release: `nox -s promote -- staging`."""
+    invoke(session)
+
+
+@nox.session(default=False)
+def rollback(session: nox.Session) -> None:
+    """Go back to the release before: `nox -s rollback -- production`."""
     invoke(session)
 
 
