@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from buildonce import ci, config
-from buildonce.execute import Builder, Executor
 from buildonce.execute.builds import Builds
-from buildonce.execute.deployments import Deployments
+from buildonce.execute.executor import Executor
+from buildonce.execute.ports import Builder
+from buildonce.execute.preview import preview
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
+from buildonce.execute.run import Run
 from buildonce.git.repository import Commit, Git
 from buildonce.ledger.branch import open_branch
 from buildonce.ledger.store import Ledger
+from buildonce.plan import steps
 from buildonce.plan.plans import Plan
 from buildonce.registry import Registry
 from buildonce.report.terminal import Reporter
-from buildonce.targets import Hosts
+from buildonce.targets import Targets
 
 
 @dataclass
@@ -71,21 +74,35 @@ class App:
     def executor(self) -> Executor:
         """What walks plans."""
         project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
-        promotions = Promotions(ledger, registry, now)
+        promotions = Promotions(ledger, registry, self.report, git.identity, now)
+        prunings = Prunings(project.prune, git, ledger, registry, now)
         return Executor(
-            self.builds,
+            {
+                steps.Bake: self.builds.bake,
+                steps.RecordRelease: self.builds.record,
+                steps.Prepare: promotions.prepare,
+                steps.OpenPromotion: promotions.open,
+                steps.TakeOver: promotions.take_over,
+                steps.PreDeploy: promotions.pre_deploy,
+                steps.Deploy: promotions.deploy,
+                steps.Confirm: promotions.confirm,
+                steps.Point: promotions.point,
+                steps.Unpoint: promotions.unpoint,
+                steps.ClosePromotion: promotions.close,
+                steps.PruneReleases: prunings.prune,
+                steps.RemoveTag: prunings.remove_tag,
+                steps.ForgetReleases: prunings.forget,
+            },
             promotions,
-            Deployments(self.hosts, self.report, promotions.check_held),
-            Prunings(project.prune, git, ledger, registry, now),
             self.report,
         )
 
     @cached_property
-    def hosts(self) -> Hosts:
+    def targets(self) -> Targets:
         """Where environments run."""
-        from buildonce.engines import engine
+        from buildonce.engines import bind
 
-        return Hosts(self.project, self.git, engine)
+        return Targets(self.project, self.git, bind)
 
     def commit(self, name: str = "HEAD") -> Commit:
         """Return a commit by any of its names."""
@@ -95,14 +112,15 @@ class App:
         """Return the tag of a commit."""
         return commit.sha(self.project.sha_length)
 
-    def carry_out(self, plan: Plan) -> None:
+    def carry_out(self, plan: Plan) -> Run:
         """Execute a plan, or print it in a dry run. A plan without steps says why."""
         if not plan.steps:
             self.report.say(plan.summary)
         elif self.dry_run:
-            self.report.plan(plan, self.executor.details(plan))
+            self.report.plan(plan, preview(plan.steps, self.builds))
         else:
-            self.executor.run(plan)
+            return self.executor.run(plan)
+        return Run()
 
 
 def now() -> datetime:

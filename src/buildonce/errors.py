@@ -1,14 +1,16 @@
-"""One exception tree; every leaf carries the exit code that the command ends with."""
+"""One exception tree, and all exit codes: every leaf has the one that the command ends with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Told(BaseException):
+class ReportedError(BaseException):
     """What a person reads of an error, and the exit code that the command ends with.
 
     ``message`` says what failed and on which image or environment, ``hint`` is the command
@@ -32,8 +34,27 @@ class Told(BaseException):
         return self
 
 
-class BuildonceError(Told, Exception):
+class BuildonceError(ReportedError, Exception):
     """Something a person has to act on."""
+
+
+class UnexpectedError(BuildonceError):
+    """An error in this program."""
+
+    exit_code = 1
+
+    @classmethod
+    def of(cls, error: Exception) -> UnexpectedError:
+        """Return what a person needs to report an exception that nobody expected."""
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        file = Path(trace.tb_frame.f_code.co_filename).name if trace else "nowhere"
+        line = trace.tb_lineno if trace else 0
+        return cls(
+            f"unexpected {type(error).__name__} at {file}:{line}: {error}",
+            hint="this is an error in buildonce: please report it with this message",
+        )
 
 
 class UsageError(BuildonceError):
@@ -70,6 +91,25 @@ class RemovalError(UnavailableError):
     """The registry removes nothing by its API."""
 
 
+class DeployError(BuildonceError):
+    """A release did not come up. ``log`` has the last lines of the container that failed.
+
+    The message has no line of any log: it may be kept, the log is for the person who waits.
+    """
+
+    exit_code = 8
+
+    def __init__(
+        self, what: str, *, service: str = "", host: str = "", log: Sequence[str] = (),
+        hint: str = "",
+    ) -> None:  # fmt: skip
+        subject = f"{service} on {host} {what}" if service else f"{host}: {what}"
+        super().__init__(subject, hint=hint)
+        self.service = service
+        self.host = host
+        self.log = tuple(log)
+
+
 class RolledBackError(BuildonceError):
     """The deploy failed and the previous release is back."""
 
@@ -88,7 +128,7 @@ class DifferenceError(BuildonceError):
     exit_code = 9
 
 
-class StoppedError(Told):
+class StoppedError(ReportedError):
     """The command was interrupted (SIGINT, as 128 + 2); what it began can be resumed.
 
     It is nobody's to handle on the way, so it is no ``Exception``.
@@ -101,3 +141,9 @@ class TerminatedError(StoppedError):
     """The command was told to end (SIGTERM, as 128 + 15); what it began can be resumed."""
 
     exit_code = 143
+
+
+def refused_by_machine(error: OSError) -> UnavailableError:
+    """Return the error for what the operating system refused, such as a full disk."""
+    named = f" ({error.filename})" if error.filename else ""
+    return UnavailableError(f"this machine refused: {error.strerror}{named}", hint="inv doctor")

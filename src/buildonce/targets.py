@@ -1,69 +1,45 @@
-"""How environments run releases: which engine, aimed where, with which definition."""
+"""Where environments run: each one's engine, bound to a release."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from buildonce.config import Environment, Project
-from buildonce.engines.base import Deployment, Engine, Running, Target
+from buildonce.engines.base import Deployment, Engine, Target
 from buildonce.errors import PreconditionError
 from buildonce.git.repository import Git, GitError
 from buildonce.ledger.records.release import Release
 
 
 @dataclass(frozen=True)
-class Hosts:
-    """Makes the engine and the deployment of each environment; ``engine`` makes one by target."""
+class Targets:
+    """Binds engines; ``engine`` makes one of a deployment."""
 
     project: Project
     git: Git
-    engine: Callable[[Target], Engine]
+    engine: Callable[[Deployment], Engine]
 
-    def deploys(self, environment: str) -> bool:
-        """Tell whether an environment runs containers, or has pointers only."""
-        return self.project.environment(environment).engine != "none"
-
-    def engine_of(self, environment: str) -> Engine:
-        """Return the engine of an environment that runs containers."""
-        return self.engine(self._target(environment))
-
-    def deployment(self, environment: str, release: Release) -> Deployment:
-        """Return a release on its way to an environment.
+    def bind(self, environment: str, release: Release) -> Engine | None:
+        """Return an environment's engine, bound to a release; None where only pointers move.
 
         The definition is the one in the release's own commit, so that an earlier release comes
         back with the definition that it ran with.
-
-        Raises:
-            PreconditionError: the commit, or the file in it, is not in this clone.
         """
         settings = self.project.environment(environment)
+        if settings.engine == "none":
+            return None
         assert settings.file is not None
-        return Deployment(
-            target=self._target(environment),
-            sha=release.sha,
-            definition=self._definition(release, settings.file),
-            file=self.git.root / settings.file,
-            images={name: image.ref for name, image in release.services.items()},
-            variables=settings.variables,
-        )
-
-    def running(self, environment: str, release: Release) -> list[Running]:
-        """Return what runs in an environment, measured against a release."""
-        return self.engine_of(environment).running(self.deployment(environment, release))
-
-    def settings(self, environment: str) -> Environment:
-        """Return an environment's configuration."""
-        return self.project.environment(environment)
-
-    def _target(self, environment: str) -> Target:
-        settings = self.project.environment(environment)
-        return Target(
-            name=environment,
-            engine=settings.engine,
-            host=settings.host,
-            project=settings.project or "",
-            timeout=settings.timeout.total_seconds(),
+        return self.engine(
+            Deployment(
+                target=target_of(environment, settings),
+                sha=release.sha,
+                read=partial(self._definition, release, settings.file),
+                file=self.git.root / settings.file,
+                images={name: image.ref for name, image in release.services.items()},
+                variables=settings.variables,
+            )
         )
 
     def _definition(self, release: Release, path: str) -> str:
@@ -77,3 +53,14 @@ class Hosts:
                 hint=f"git fetch {self.project.ledger_remote} {release.revision}; where the file "
                 "was moved: a release that has it at both paths comes first",
             ) from None
+
+
+def target_of(environment: str, settings: Environment) -> Target:
+    """Return where an environment runs."""
+    return Target(
+        name=environment,
+        engine=settings.engine,
+        host=settings.host,
+        project=settings.project or "",
+        timeout=settings.timeout.total_seconds(),
+    )

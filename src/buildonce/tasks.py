@@ -16,8 +16,8 @@ from buildonce.errors import (
     BuildonceError,
     StoppedError,
     TerminatedError,
-    UnavailableError,
     UsageError,
+    refused_by_machine,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def _command(body: Callable[..., None]) -> Callable[..., None]:
         except (BuildonceError, StoppedError) as error:
             _end(error)
         except OSError as error:
-            named = f" ({error.filename})" if error.filename else ""
-            _end(UnavailableError(f"this machine refused: {error.strerror}{named}"))
+            _end(refused_by_machine(error))
 
     return run
 
@@ -180,9 +179,9 @@ def rollback(
     dry_run: bool = False,
 ) -> None:
     """Go back to a release that was good in an environment."""
-    from buildonce.commands import promote as commands
+    from buildonce.commands.rollback import rollback as go_back
 
-    commands.rollback(_app(context, dry_run=dry_run), environment, to, reason)
+    go_back(_app(context, dry_run=dry_run), environment, to, reason)
 
 
 @task(positional=["environment"], help={"environment": "Where.", **_DRY})
@@ -222,18 +221,18 @@ def verify(
     json: bool = False,
 ) -> None:
     """Prove that environments run what was built, and that they are identical."""
-    from buildonce.commands import inspect as commands
+    from buildonce.commands.verify import verify as prove
 
-    commands.verify(_app(context), env or [], each=each, as_json=json)
+    prove(_app(context), env or [], each=each, as_json=json)
 
 
 @task(help={"json": "Print it as JSON."})
 @_command
 def status(context: Context, json: bool = False) -> None:
     """Show which release every environment runs, and whether its pointers agree."""
-    from buildonce.commands import inspect as commands
+    from buildonce.commands.status import status as show
 
-    commands.status(_app(context), as_json=json)
+    show(_app(context), as_json=json)
 
 
 @task(
@@ -279,9 +278,9 @@ def prune(context: Context, dry_run: bool = False) -> None:
 @_command
 def sha(context: Context, rev: str = "HEAD") -> None:
     """Print the tag of a commit (and set the output `sha` in a workflow)."""
-    from buildonce.commands import inspect as commands
+    from buildonce.commands.sha import show_sha
 
-    commands.show_sha(_app(context), rev)
+    show_sha(_app(context), rev)
 
 
 @task

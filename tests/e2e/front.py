@@ -37,7 +37,7 @@ host = "{production}"
 project = "{namespace}"
 timeout = "2m"
 variables = {{ PLACE = "production" }}
-before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
+pre_deploy = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 
 [tool.buildonce.environments.cluster]
 after = "staging"
@@ -47,7 +47,7 @@ host = "{staging}"
 project = "{namespace}-stack"
 timeout = "3m"
 variables = {{ PLACE = "cluster" }}
-before = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
+pre_deploy = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 """
 
 DOCKERFILE = """\

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import lab
-from buildonce.engines import engine
+from buildonce.engines import bind
 from buildonce.engines.base import Deployment, Engine, Running, Target
 from buildonce.refs import ImageRef
 
@@ -32,15 +32,14 @@ class Place:
     variables: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    @property
-    def engine(self) -> Engine:
-        return engine(self.target)
+    def engine(self, images: Mapping[str, ImageRef]) -> Engine:
+        return bind(self.deployment(images))
 
     def deployment(self, images: Mapping[str, ImageRef]) -> Deployment:
         return Deployment(
             target=self.target,
             sha=secrets.token_hex(6),
-            definition=self.file.read_text(),
+            read=self.file.read_text,
             file=self.file,
             images=images,
             variables=self.variables,
@@ -50,8 +49,9 @@ class Place:
         """What a promotion does: get ready, then switch."""
         given = self.deployment(images)
         given = replace(given, target=replace(given.target, timeout=within))
-        self.engine.require_ready(given)
-        engine(given.target).deploy(given, self.said.append)
+        engine = bind(given)
+        engine.require_ready()
+        engine.deploy(self.said.append)
         return given
 
     def problems(self, images: Mapping[str, ImageRef]) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Place:
         return {row.service: row.problem for row in self.running(images) if row.problem}
 
     def running(self, images: Mapping[str, ImageRef]) -> list[Running]:
-        return self.engine.running(self.deployment(images))
+        return self.engine(images).running()
 
     def docker(self, *arguments: str, stdin: str = "", env: Mapping[str, str] = NOTHING) -> str:
         """The docker client on this host, behind the library's back."""

@@ -147,6 +147,11 @@ def put_back(kept: Checkpoint) -> Iterator[Monorepo]:
         kept.restore()
 
 
+def is_open(record: dict[str, Any]) -> bool:
+    """Whether an environment's record has a promotion in progress."""
+    return bool(record["promotion"]) and record["promotion"]["finished_at"] is None
+
+
 class Killed(BaseException):
     """This process is as good as dead: nothing of the library may catch it."""
 

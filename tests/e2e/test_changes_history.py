@@ -12,8 +12,9 @@ import pytest
 from buildonce.app import App
 from buildonce.commands.changes import changes
 from buildonce.commands.history import history
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
+from buildonce.commands.rollback import rollback
 from buildonce.errors import PreconditionError, UsageError
 from tests.e2e.scenario import app, heard, leave_open, release
 from tests.e2e.support import Monorepo

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import lab
-from buildonce.engines.base import DeployError
-from buildonce.errors import IntegrityError, UnavailableError, UsageError
+from buildonce.engines import bind
+from buildonce.errors import DeployError, IntegrityError, UnavailableError, UsageError
 from buildonce.refs import Digest, ImageRef
 from tests.e2e.hosts import Place, Target, asking, longest_silence, until
 from tests.e2e.releases import Shop
@@ -148,7 +148,7 @@ def test_the_limit_holds(place: Place, shop: Shop) -> None:
 def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -> None:
     """A client that keeps asking misses the api only while its one container is replaced."""
     two = shop.release("two")
-    place.engine.require_ready(place.deployment(two))
+    bind(place.deployment(two)).require_ready()
     with asking(place.address) as answers:
         began = time.monotonic()
         place.deploy(two)
@@ -164,7 +164,7 @@ def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> Non
     """A digest that the registry has no more is found before anything is switched."""
     before = place.ids("web")
     gone = one["web"].repository.at(Digest("sha256:" + "0" * 64))
-    with pytest.raises(IntegrityError, match=rf"web: .* cannot pull {gone}: .* has it no more"):
+    with pytest.raises(IntegrityError, match=rf"web: .* cannot pull {gone}: .* no longer has it"):
         place.deploy({**one, "web": gone})
     assert place.ids("web") == before
 
@@ -172,9 +172,9 @@ def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> Non
 def test_a_missing_variable_is_named_before_anything_changes(place: Place, one: Images) -> None:
     """A variable that the definition needs and nobody set is named, and nothing was changed."""
     before = place.ids("web")
-    needy = replace(place.deployment(one), definition=DEFINITION.replace("D-}", "D:?is not set}"))
+    needy = replace(place.deployment(one), read=lambda: DEFINITION.replace("D-}", "D:?is not set}"))
     with pytest.raises(UsageError, match="SHOP_PASSWORD is missing a value"):
-        place.engine.require_ready(needy)
+        bind(needy).require_ready()
     assert place.ids("web") == before
 
 
@@ -189,7 +189,7 @@ def test_a_context_names_a_host_too(
 
 
 def recreate(place: Place, shop: Shop) -> str:
-    definition = place.engine.render(place.deployment(shop.release("by-hand")))
+    definition = bind(place.deployment(shop.release("by-hand"))).render()
     compose(place, definition, "up", "--detach", "--no-deps", "web")
     return "web"
 
@@ -213,13 +213,13 @@ def add_a_stray(place: Place, shop: Shop) -> str:
 
 
 def run_one_off(place: Place, shop: Shop) -> str:
-    definition = place.engine.render(place.deployment(shop.release("one")))
+    definition = bind(place.deployment(shop.release("one"))).render()
     compose(place, definition, "run", "--detach", "--no-deps", "jobs")
     return "jobs"
 
 
 def leave_a_replica(place: Place, shop: Shop) -> str:
-    definition = place.engine.render(place.deployment(shop.release("one")))
+    definition = bind(place.deployment(shop.release("one"))).render()
     compose(place, definition, "up", "--detach", "--no-recreate", "--scale=jobs=2", "jobs")
     return "jobs"
 
@@ -287,7 +287,7 @@ def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Sho
     show = "import os, sys; sys.exit(os.environ['VERSION'])"
     new = place.deployment(shop.release("migrated"))
     with pytest.raises(DeployError) as failed:
-        place.engine.run_once(new, "jobs", ["python3", "-c", show])
+        bind(new).run_once("jobs", ["python3", "-c", show])
     assert failed.value.log == ("migrated",)
     assert failed.value.hint == "what ran before the promotion still runs"
     assert {name: place.ids(name) for name in before} == before
@@ -299,8 +299,8 @@ def test_the_step_before_has_what_it_needs(hosts: lab.Lab, host1: Place, one: Im
     remove(host1)
     reach = "import socket; socket.create_connection(('store', 6379), 2)"
     given = host1.deployment(one)
-    host1.engine.require_ready(given)
-    host1.engine.run_once(given, "jobs", ["python3", "-c", reach])
+    bind(given).require_ready()
+    bind(given).run_once("jobs", ["python3", "-c", reach])
     assert host1.ids("store")
     assert not host1.ids("web") | host1.ids("jobs")
 
@@ -313,7 +313,7 @@ def test_no_secret_is_shown(place: Place, shop: Shop, monkeypatch: pytest.Monkey
         place.deploy(sick)
     assert failed.value.log == ("leaky starts, password ***",)
     given = place.deployment(sick)
-    shown = [place.engine.render(given), *place.engine.commands(given), *place.said]
+    shown = [bind(given).render(), *bind(given).commands(), *place.said]
     assert "correct-horse" not in "\n".join([*shown, failed.value.message, failed.value.hint])
 
 
@@ -331,9 +331,9 @@ def test_pulling_takes_credentials(
         store = ImageRef.parse(running.store_image)
         given = place.deployment({"web": store})
         with pytest.raises(UnavailableError, match=r"web: .* the registry wants credentials") as no:
-            place.engine.require_ready(given)
+            bind(given).require_ready()
         assert no.value.hint.startswith(f"docker login {running.registry}")
         monkeypatch.setenv("DOCKER_CONFIG", str(running.docker_config))
-        place.engine.require_ready(given)
+        bind(given).require_ready()
     finally:
         lab.down(state)

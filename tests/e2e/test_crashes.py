@@ -10,12 +10,14 @@ from unittest import mock
 
 import pytest
 
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
+from buildonce.commands.rollback import rollback
 from buildonce.execute.promotions import Promotions
+from buildonce.execute.run import Run
 from buildonce.ledger import events
 from buildonce.plan.steps import ClosePromotion, OpenPromotion
-from tests.e2e.scenario import Figures, app, in_processes, release
+from tests.e2e.scenario import Figures, app, in_processes, is_open, release
 from tests.e2e.support import LEDGER, Monorepo
 from tests.e2e.tracing import Stop, killed_at, trace
 
@@ -37,7 +39,7 @@ COMMANDS = {"promotion": promotion, "rollback": way_back}
 
 def problems_after(repo: Monorepo, old: str, new: str, kind: str, recovery: str) -> list[str]:
     """Recover twice; return what is wrong then."""
-    open_before = repo.record("environments/staging.json")["operation"] is not None
+    open_before = is_open(repo.record("environments/staging.json"))
     RECOVERIES[recovery](app(repo), "staging")
     recovered = (repo.git("rev-parse", LEDGER, cwd=repo.origin), repo.digests("staging"))
     RECOVERIES[recovery](app(repo), "staging")
@@ -47,13 +49,13 @@ def problems_after(repo: Monorepo, old: str, new: str, kind: str, recovery: str)
     wanted = {new} if recovery == "resume" else {old}
     problems = {
         "not idempotent": recovered != again,
-        "still open": record["operation"] is not None,
+        "still open": is_open(record),
         f"runs {runs}": runs not in (wanted if open_before else {old, new}),
         "not whole": repo.digests("staging") != repo.digests(runs),
         "the outcome is not recorded": open_before
-        and record["last"]["outcome"] != ("done" if recovery == "resume" else "aborted"),
+        and record["promotion"]["outcome"] != ("done" if recovery == "resume" else "aborted"),
         "the ledger has forgotten what kind it was": open_before
-        and record["last"]["operation"]["kind"] != kind,
+        and record["promotion"]["kind"] != kind,
     }
     return [problem for problem, found in problems.items() if found]
 
@@ -102,13 +104,15 @@ def test_a_promotion_without_intent_does_not_survive_it(
     """The same kills, where pointers move before the ledger knows, leave mixtures."""
     close = Promotions.close
 
-    def open_later(promotions: Promotions, step: OpenPromotion) -> None:
+    def open_later(promotions: Promotions, step: OpenPromotion, run: Run) -> Run:
         intents.append(step)
+        return run
 
-    def open_and_close(promotions: Promotions, step: ClosePromotion, definition: None) -> None:
+    def open_and_close(promotions: Promotions, step: ClosePromotion, run: Run) -> Run:
         while intents:
-            promotions.ledger.append(partial(events.opened, step=intents.pop()))
-        close(promotions, step, definition)
+            promotion = intents.pop().promotion
+            promotions.ledger.append(partial(events.opened, promotion=promotion))
+        return close(promotions, step, run)
 
     intents: list[OpenPromotion] = []
     with (

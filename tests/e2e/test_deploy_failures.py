@@ -17,7 +17,7 @@ from tests.e2e.scenario import Figures
     ("modes", "words"),
     [
         ({"web": "sick"}, "is unhealthy"),
-        ({"jobs": "stuck"}, "failed in the step before the switch"),
+        ({"jobs": "stuck"}, "failed in the pre-deploy command"),
     ],
 )
 def test_a_release_that_fails_goes_back_by_itself(

@@ -95,8 +95,8 @@ def test_the_ledger_is_a_branch_of_its_own(released: Monorepo) -> None:
         "environments/production.json",
         "environments/staging.json",
         f"releases/{sha}.json",
-        f"standings/production/{sha}.json",
-        f"standings/staging/{sha}.json",
+        f"runs/production/{sha}.json",
+        f"runs/staging/{sha}.json",
     ]
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from buildonce.app import now
-from buildonce.commands.promote import apply, promote, rollback
+from buildonce.commands.promote import apply, promote
 from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort
+from buildonce.commands.rollback import rollback
 from buildonce.errors import BuildonceError
 from tests.e2e.scenario import app, facts, heard, leave_open, record_release, release
 from tests.e2e.support import Monorepo
@@ -38,15 +39,15 @@ def test_planning_writes_the_file_alone(project: Monorepo, tmp_path: Path) -> No
     assert f"record promotion 1 of staging to {sha}: in progress" in said
     assert f"inv promote staging --apply {path}" in said
     assert project.state() == before
-    assert json.loads(path.read_text())["release"] == sha
+    assert json.loads(path.read_text())["request"]["release"] == sha
 
 
 def test_a_plan_is_carried_out_exactly(project: Monorepo, plan: Path) -> None:
     """`--apply` promotes the very release, with the reason that was planned."""
     planned = json.loads(plan.read_text())
     project.inv("promote", "staging", f"--apply={plan}")
-    assert project.record("environments/staging.json")["release"] == planned["release"]
-    assert project.digests("staging") == project.digests(planned["release"])
+    assert project.record("environments/staging.json")["release"] == planned["request"]["release"]
+    assert project.digests("staging") == project.digests(planned["request"]["release"])
     assert facts(project)[-1]["Reason"] == "as agreed"
 
 
@@ -115,13 +116,13 @@ def layer_lost(repo: Monorepo) -> None:
 @pytest.mark.parametrize(
     ("move", "code", "said"),
     [
-        (promoted_elsewhere, 3, "record, pointers moved"),
-        (promoted_and_back, 3, "record moved"),
-        (tried_and_aborted, 3, "record moved"),
-        (in_progress, 4, "is held by promotion 2"),
-        (pointer_moved, 3, "pointers moved"),
+        (promoted_elsewhere, 3, "record, pointers"),
+        (promoted_and_back, 3, "planned: record"),
+        (tried_and_aborted, 3, "planned: record"),
+        (in_progress, 4, "is locked by promotion 2"),
+        (pointer_moved, 3, "planned: pointers"),
         (pruned, 3, "was not built"),
-        (pruned_and_built_again, 3, "release moved"),
+        (pruned_and_built_again, 3, "planned: release"),
         (layer_lost, 5, "web: layer"),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_promotion_outlives_its_reader(updated: Monorepo) -> None:
     process.stderr.close()
     assert process.wait() == 0
     record = updated.record("environments/staging.json")
-    assert (record["state"], record["release"]) == ("done", updated.sha())
+    assert (record["promotion"]["outcome"], record["release"]) == ("done", updated.sha())
 
 
 def test_the_first_environment_gets_heads_release(built: Monorepo) -> None:
@@ -160,7 +160,7 @@ def test_an_interrupted_promotion_holds_the_environment(
     """After a kill the next promotion ends with 4, and says who holds it and what to do."""
     assert built.leave_open("staging", how=how).code == code
     held = built.inv("promote", "staging", expect=4)
-    assert "staging is held by promotion 1" in held.err
+    assert "staging is locked by promotion 1" in held.err
     assert "Dana Developer" in held.err
     assert "inv resume staging" in held.err
     assert "inv abort staging" in held.err
@@ -174,7 +174,7 @@ def test_whoever_interrupts_is_told_how_to_go_on(built: Monorepo) -> None:
 
 
 def test_an_open_promotion_does_not_hold_other_environments(updated: Monorepo) -> None:
-    """While staging is held, production still takes a release."""
+    """While staging is locked, production still takes a release."""
     updated.inv("promote", "staging")
     updated.leave_open("staging", "--sha", updated.sha("HEAD~1"))
     updated.inv("promote", "production")
@@ -187,7 +187,7 @@ def test_resume_finishes_what_was_interrupted(built: Monorepo) -> None:
     built.inv("resume", "staging")
     assert built.digests("staging") == built.digests(built.sha())
     record = built.record("environments/staging.json")
-    assert (record["state"], record["release"]) == ("done", built.sha())
+    assert (record["promotion"]["outcome"], record["release"]) == ("done", built.sha())
     assert "nothing to resume" in built.inv("resume", "staging").out
 
 
@@ -198,7 +198,7 @@ def test_abort_puts_the_release_before_back(updated: Monorepo) -> None:
     updated.images("web").put("staging", updated.images("web").require(updated.sha()))
     updated.inv("abort", "staging")
     assert updated.digests("staging") == before
-    assert updated.record("environments/staging.json")["last"]["outcome"] == "aborted"
+    assert updated.record("environments/staging.json")["promotion"]["outcome"] == "aborted"
     assert "nothing to abort" in updated.inv("abort", "staging").out
 
 

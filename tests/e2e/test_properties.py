@@ -25,10 +25,11 @@ from hypothesis.stateful import (
 
 from buildonce import parallel
 from buildonce.commands.history import history
-from buildonce.commands.inspect import verify
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort, resume
+from buildonce.commands.rollback import rollback
+from buildonce.commands.verify import verify
 from buildonce.errors import BusyError, DifferenceError, PreconditionError
 from buildonce.ledger.branch import LocalBranch
 from buildonce.refs import Digest, ImageRef
@@ -88,20 +89,20 @@ class Place:
     kind: str = ""
     good: list[str] = field(default_factory=list)
     standing: set[str] = field(default_factory=set)
-    held: set[str] = field(default_factory=set)
-    in_step: bool = True
+    blocked: set[str] = field(default_factory=set)
+    in_sync: bool = True
     outcomes: list[str] = field(default_factory=list)
 
     def ways_back(self) -> list[str]:
-        past = [sha for sha in self.good if sha in self.standing - self.held]
+        past = [sha for sha in self.good if sha in self.standing - self.blocked]
         return [sha for sha in past if sha != self.runs]
 
     def done(self) -> None:
         sha, left = self.coming, self.runs
         assert sha is not None
         if self.kind == "rollback" and left is not None and left != sha:
-            self.held.add(left)
-        self.held.discard(sha)
+            self.blocked.add(left)
+        self.blocked.discard(sha)
         self.standing.add(sha)
         self.good = [sha, *(one for one in self.good if one != sha)]
         self.runs = sha
@@ -111,7 +112,7 @@ class Place:
         self._ended("aborted")
 
     def _ended(self, outcome: str) -> None:
-        self.coming, self.in_step = None, True
+        self.coming, self.in_sync = None, True
         self.outcomes.append(outcome)
 
 
@@ -228,7 +229,7 @@ class Pipeline(RuleBasedStateMachine):
         for sha in self.built.keys() - self.kept():
             del self.built[sha]
             for place in self.places.values():
-                place.standing -= {sha} - place.held
+                place.standing -= {sha} - place.blocked
             assert all(digest is None for digest in self.repo.digests(sha).values())
             self.counted("pruned release")
 
@@ -239,13 +240,13 @@ class Pipeline(RuleBasedStateMachine):
         if place.runs is None or sha not in self.built or sha == place.runs:
             return
         images.put(name, images.require(self.built[sha][service]))
-        place.in_step = False
+        place.in_sync = False
         self.counted("tampering")
 
     @rule(name=environments)
     def verify(self, name: str) -> None:
         place = self.places[name]
-        sound = place.runs is not None and place.coming is None and place.in_step
+        sound = place.runs is not None and place.coming is None and place.in_sync
         with self.refused(None if sound else DifferenceError):
             verify(self.app(), [name], each=True, as_json=False)
 
@@ -256,8 +257,8 @@ class Pipeline(RuleBasedStateMachine):
         for name, place in self.places.items():
             record = snapshot.environment(name)
             assert record.release == place.runs
-            assert (record.operation.release if record.operation else None) == place.coming
-            if place.in_step and place.coming is None:
+            assert (record.open.release if record.open else None) == place.coming
+            if place.in_sync and place.coming is None:
                 nothing = dict.fromkeys(self.repo.services)
                 assert self.repo.digests(name) == self.built.get(place.runs or "", nothing)
 
@@ -280,11 +281,11 @@ class Pipeline(RuleBasedStateMachine):
         if self.no_op(name, sha):
             return None
         ordered = before is None or sha in self.places[before].standing
-        held = sha in place.held and not reason
-        return None if ordered and not held else PreconditionError
+        blocked = sha in place.blocked and not reason
+        return None if ordered and not blocked else PreconditionError
 
     def no_op(self, name: str, sha: str) -> bool:
-        return self.places[name].runs == sha and self.places[name].in_step
+        return self.places[name].runs == sha and self.places[name].in_sync
 
     def attempt(
         self,

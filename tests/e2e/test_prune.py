@@ -9,13 +9,16 @@ from unittest import mock
 import pytest
 
 from buildonce.app import App, now
-from buildonce.commands.inspect import verify
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort, resume
+from buildonce.commands.rollback import rollback
+from buildonce.commands.verify import verify
 from buildonce.errors import PreconditionError, UnavailableError
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
+from buildonce.execute.run import Run
+from buildonce.plan.steps import OpenPromotion, PruneReleases
 from buildonce.registry import Registry
 from tests.e2e.scenario import Killed, app, facts, heard, leave_open, record_release, release
 from tests.e2e.support import Monorepo
@@ -118,9 +121,9 @@ def test_a_promotion_that_begins_during_a_prune_keeps_its_release(project: Monor
     old, _ = built(project, 2)
     write = Prunings.prune
 
-    def after_a_promotion(prunings: Prunings, step: object) -> None:
+    def after_a_promotion(prunings: Prunings, step: PruneReleases, run: Run) -> Run:
         promote(app(project), "staging", old)
-        write(prunings, step)  # type: ignore[arg-type]
+        return write(prunings, step, run)
 
     with mock.patch.object(Prunings, "prune", after_a_promotion):
         prune(keeping(project))
@@ -133,9 +136,9 @@ def test_a_prune_during_a_promotion_stops_it(project: Monorepo) -> None:
     old, _ = built(project, 2)
     write = Promotions.open
 
-    def after_a_prune(promotions: Promotions, step: object) -> None:
+    def after_a_prune(promotions: Promotions, step: OpenPromotion, run: Run) -> Run:
         prune(keeping(project))
-        write(promotions, step)  # type: ignore[arg-type]
+        return write(promotions, step, run)
 
     with (
         mock.patch.object(Promotions, "open", after_a_prune),
@@ -177,7 +180,7 @@ def test_a_pruned_release_can_be_built_again(project: Monorepo) -> None:
     verify(app(project), ["staging"], each=True, as_json=False)
 
 
-def test_a_pruned_release_is_still_held(project: Monorepo) -> None:
+def test_a_pruned_release_is_still_blocked(project: Monorepo) -> None:
     """What was rolled back needs a reason even after it was pruned and built again."""
     good, bad, _ = built(project, 3)
     for sha in (good, bad):
@@ -186,7 +189,7 @@ def test_a_pruned_release_is_still_held(project: Monorepo) -> None:
     prune(keeping(project))
     assert tags(project, bad) == [False]
     record_release(project, project.git("rev-parse", bad))
-    with pytest.raises(PreconditionError, match="held in staging: it fell over"):
+    with pytest.raises(PreconditionError, match="blocked in staging: it fell over"):
         promote(app(project), "staging", bad)
 
 
@@ -200,7 +203,7 @@ def test_a_pruned_release_was_good_nowhere(project: Monorepo) -> None:
     record_release(project, project.git("rev-parse", bad))
     with pytest.raises(PreconditionError, match="staging has never run"):
         promote(app(project), "production", bad)
-    with pytest.raises(PreconditionError, match="was never good in staging"):
+    with pytest.raises(PreconditionError, match="never ran in staging"):
         rollback(app(project), "staging", bad, "back to it all the same")
 
 

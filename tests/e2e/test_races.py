@@ -17,14 +17,25 @@ from unittest import mock
 
 import pytest
 
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort
+from buildonce.commands.rollback import rollback
 from buildonce.errors import BuildonceError, BusyError, PreconditionError
 from buildonce.execute.promotions import Promotions
+from buildonce.execute.run import Run
 from buildonce.ledger.branch import RemoteBranch
 from buildonce.ledger.store import Ledger
 from buildonce.plan.steps import OpenPromotion
-from tests.e2e.scenario import Figures, app, facts, heard, in_processes, leave_open, release
+from tests.e2e.scenario import (
+    Figures,
+    app,
+    facts,
+    heard,
+    in_processes,
+    is_open,
+    leave_open,
+    release,
+)
 from tests.e2e.support import LEDGER, Monorepo, State, ended
 from tests.e2e.tracing import paused_at, trace
 
@@ -180,7 +191,7 @@ def test_no_event_is_lost_or_written_twice(
     assert ended["acknowledged"] > PROCESSES
     for environment in SEPARATE:
         record = project.record(f"environments/{environment}.json")
-        assert record["operation"] is None
+        assert not is_open(record)
         assert project.digests(environment) == project.digests(record["release"])
 
 
@@ -202,18 +213,18 @@ def test_the_second_of_two_learns_who_was_first(project: Monorepo) -> None:
     """4, with who holds the environment, for what, since when, and what to do about it."""
     sha = release(project)
     leave_open(lambda: promote(app(project), "staging"))
-    held = project.record(RECORD)["operation"]
+    begun = project.record(RECORD)["promotion"]
     before = project.state()
     said = project.inv("promote", "staging", expect=4).err
-    since = held["started_at"].replace("T", " ").replace("Z", " UTC")
-    assert f"staging is held by promotion 1 to {sha}" in said
-    assert f"begun by Dana Developer <dana@example.org> on {held['host']} at {since}" in said
+    since = begun["started_at"].replace("T", " ").replace("Z", " UTC")
+    assert f"staging is locked by promotion 1 to {sha}" in said
+    assert f"begun by Dana Developer <dana@example.org> on {begun['host']} at {since}" in said
     assert "inv resume staging, or inv abort staging" in said
     assert project.state() == before
 
 
 def test_environments_do_not_block_each_other(project: Monorepo) -> None:
-    """While staging is held, production is promoted as if it were not."""
+    """While staging is locked, production is promoted as if it were not."""
     release(project)
     leave_open(lambda: promote(app(project), "staging"))
     promote(app(project, environments=SEPARATE), "production")
@@ -227,9 +238,9 @@ def test_of_two_at_the_same_moment_one_wins(project: Monorepo, tmp_path: Path) -
     together = multiprocessing.get_context("fork").Barrier(2)
     write = Promotions.open
 
-    def wait_and_open(promotions: Promotions, step: OpenPromotion) -> None:
+    def wait_and_open(promotions: Promotions, step: OpenPromotion, run: Run) -> Run:
         together.wait()
-        write(promotions, step)
+        return write(promotions, step, run)
 
     def run(repo: Monorepo, sha: str) -> int:
         try:
@@ -279,7 +290,7 @@ def test_a_promoter_that_was_paused_changes_nothing_more(
 
 
 def abort_if_open(repo: Monorepo, aborted: list[State]) -> None:
-    if repo.record(RECORD)["operation"] is not None:
+    if is_open(repo.record(RECORD)):
         abort(app(repo), "staging")
         aborted.append(repo.state())
 

@@ -10,11 +10,12 @@ from unittest import mock
 
 import pytest
 
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
+from buildonce.commands.rollback import rollback
 from buildonce.errors import BuildonceError, IntegrityError, PreconditionError
 from tests.e2e.checkpoint import Checkpoint
-from tests.e2e.scenario import app, facts, leave_open, put_back, release
+from tests.e2e.scenario import app, facts, is_open, leave_open, put_back, release
 from tests.e2e.support import Monorepo
 
 RECORD = "environments/staging.json"
@@ -46,7 +47,7 @@ def releases(repo: Monorepo) -> list[str]:
 def runs(repo: Monorepo) -> str:
     """What staging runs; its pointers must all name it, and nothing be in progress."""
     record = repo.record(RECORD)
-    assert record["operation"] is None
+    assert not is_open(record)
     sha: str = record["release"]
     assert repo.digests("staging") == repo.digests(sha)
     return sha
@@ -100,7 +101,7 @@ def test_twice_back_is_further_back(repo: Monorepo, releases: list[str]) -> None
 
 
 def test_there_is_an_end_to_going_back(repo: Monorepo, releases: list[str]) -> None:
-    """Where every earlier release is held, nothing moves, and the way to force it is named."""
+    """Where every earlier release is blocked, nothing moves, and the way to force it is named."""
     rollback(app(repo), "staging", None, "")
     rollback(app(repo), "staging", None, "")
     said = refused(repo, PreconditionError, lambda: rollback(app(repo), "staging", None, ""))
@@ -112,7 +113,7 @@ def test_a_release_that_was_never_there_is_refused(repo: Monorepo, releases: lis
     """Built is not enough to roll back to: it must have been good in that environment."""
     sha = release(repo, web="four")
     said = refused(repo, PreconditionError, lambda: rollback(app(repo), "staging", sha, ""))
-    assert f"{sha} was never good in staging" in said
+    assert f"{sha} never ran in staging" in said
 
 
 def test_an_aborted_release_was_never_good(repo: Monorepo, releases: list[str]) -> None:
@@ -123,7 +124,7 @@ def test_an_aborted_release_was_never_good(repo: Monorepo, releases: list[str]) 
     rollback(app(repo), "staging", None, "")
     assert runs(repo) == releases[1]
     said = refused(repo, PreconditionError, lambda: rollback(app(repo), "staging", sha, ""))
-    assert "never good" in said
+    assert "never ran" in said
 
 
 @pytest.mark.parametrize("part", ["manifest", "configuration", "layer"])
@@ -143,7 +144,7 @@ def test_a_target_with_a_missing_part_is_refused(
         request.addfinalizer(partial(images.put_blob, images.blob(digest)))
         images.delete_blob(digest)
     said = refused(repo, IntegrityError, lambda: rollback(app(repo), "staging", None, ""))
-    assert f"release {releases[1]} cannot be had any more" in said
+    assert f"release {releases[1]} is no longer available" in said
     assert named in said
     assert "web" not in said
 
@@ -158,23 +159,23 @@ def test_all_that_is_missing_is_named(repo: Monorepo, releases: list[str]) -> No
     assert "jobs: manifest" in said
 
 
-def test_what_was_rolled_back_is_held(repo: Monorepo, releases: list[str]) -> None:
+def test_what_was_rolled_back_is_blocked(repo: Monorepo, releases: list[str]) -> None:
     """The release that was left does not come back by itself: 3, with why and how."""
     rollback(app(repo), "staging", None, "it fell over")
     said = refused(repo, PreconditionError, lambda: promote(app(repo), "staging"))
-    assert f"{releases[2]} is held in staging: it fell over" in said
+    assert f"{releases[2]} is blocked in staging: it fell over" in said
     assert "--reason" in said
 
 
-def test_without_a_reason_it_is_held_as_well(repo: Monorepo, releases: list[str]) -> None:
+def test_without_a_reason_it_is_blocked_as_well(repo: Monorepo, releases: list[str]) -> None:
     """A rollback that nobody explained holds the release all the same."""
     rollback(app(repo), "staging", None, "")
     said = refused(repo, PreconditionError, lambda: promote(app(repo), "staging"))
-    assert f"{releases[2]} is held in staging: rolled back" in said
+    assert f"{releases[2]} is blocked in staging: rolled back" in said
 
 
-def test_a_held_release_comes_back_with_a_reason(repo: Monorepo, releases: list[str]) -> None:
-    """With --reason it is promoted again, and is not held any longer."""
+def test_a_blocked_release_comes_back_with_a_reason(repo: Monorepo, releases: list[str]) -> None:
+    """With --reason it is promoted again, and is no longer blocked."""
     rollback(app(repo), "staging", None, "it fell over")
     promote(app(repo), "staging", reason="it was the database")
     assert runs(repo) == releases[2]
@@ -183,12 +184,12 @@ def test_a_held_release_comes_back_with_a_reason(repo: Monorepo, releases: list[
     assert runs(repo) == releases[2]
 
 
-def test_going_back_to_a_held_release_needs_a_reason(repo: Monorepo, releases: list[str]) -> None:
+def test_a_way_back_that_is_blocked_needs_a_reason(repo: Monorepo, releases: list[str]) -> None:
     """`--to` a release that was itself rolled back is refused until somebody says why."""
     rollback(app(repo), "staging", None, "")
     back = releases[2]
     said = refused(repo, PreconditionError, lambda: rollback(app(repo), "staging", back, ""))
-    assert f"{back} is held" in said
+    assert f"{back} is blocked" in said
     rollback(app(repo), "staging", back, "the other one is worse")
     assert runs(repo) == back
 
@@ -203,12 +204,12 @@ def test_a_hold_is_one_environments(repo: Monorepo, releases: list[str]) -> None
 def test_an_interrupted_rollback_that_is_resumed_holds_too(
     repo: Monorepo, releases: list[str]
 ) -> None:
-    """Whether in one go or in two, a rollback leaves the release behind held."""
+    """Whether in one go or in two, a rollback leaves the release behind blocked."""
     leave_open(lambda: rollback(app(repo), "staging", None, ""))
     resume(app(repo), "staging")
     assert runs(repo) == releases[1]
     said = refused(repo, PreconditionError, lambda: promote(app(repo), "staging"))
-    assert "is held" in said
+    assert "is blocked" in said
 
 
 def test_an_aborted_rollback_holds_nothing(repo: Monorepo, releases: list[str]) -> None:

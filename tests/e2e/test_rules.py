@@ -12,7 +12,8 @@ import pytest
 
 from buildonce.app import App, now
 from buildonce.commands.history import history
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
+from buildonce.commands.rollback import rollback
 from buildonce.errors import PreconditionError
 from tests.e2e.scenario import app, facts, heard, release
 from tests.e2e.support import Monorepo

@@ -13,10 +13,11 @@ import pytest
 
 from buildonce.app import App
 from buildonce.commands.history import history
-from buildonce.commands.inspect import status, verify
 from buildonce.commands.promote import promote
-from buildonce.execute import promotions
-from buildonce.ledger.records.environment import EnvironmentRecord, Operation
+from buildonce.commands.status import status
+from buildonce.commands.verify import verify
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.promotion import Promotion
 from tests.e2e.scenario import EARLY, Figures, app, release
 from tests.e2e.support import LEDGER, Monorepo
 
@@ -53,15 +54,15 @@ def long_ledger(repo: Monorepo, events: int) -> Monorepo:
 
 def _commits(record: EnvironmentRecord, sha: str, events: int, tip: str) -> Iterator[bytes]:
     for number in range(events // 2):
-        operation = Operation(
-            id=f"{number:032x}", kind="promotion", sequence=record.sequence + 1, release=sha,
+        begun = Promotion(
+            environment="staging", id=f"{number:032x}", sequence=record.sequence + 1, release=sha,
             previous=sha, actor="Dana Developer <dana@example.org>", host="ci", started_at=EARLY,
         )  # fmt: skip
-        opened = record.opened(operation)
-        record = opened.done(EARLY)
+        opened = record.opened(begun)
+        record = opened.done(EARLY, begun.actor)
         for what, state in (("opened", opened), ("done", record)):
-            facts = f"Event: {what}\nEnvironment: staging\nSequence: {operation.sequence}\n"
-            message = f"promotion {operation.sequence}: {what}\n\n{facts}Release: {sha}\n".encode()
+            facts = f"Event: {what}\nEnvironment: staging\nSequence: {begun.sequence}\n"
+            message = f"promotion {begun.sequence}: {what}\n\n{facts}Release: {sha}\n".encode()
             content = state.to_json().encode()
             yield b"commit refs/heads/%s\ncommitter %s" % (LEDGER.encode(), AUTHOR)
             yield b"data %d\n%s\n" % (len(message), message)
@@ -140,7 +141,6 @@ def test_a_long_ledger_takes_the_same_commands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every command runs git exactly as often on 10,000 events as on 10; the times are shown."""
-    monkeypatch.setattr(promotions, "NEIGHBOURS", float("inf"))  # a slow machine looks oftener
     clones = [
         ledgers[events].clone(tmp_path / str(events), "--single-branch") for events in (FEW, MANY)
     ]

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 import lab
-from buildonce.engines.base import DeployError
-from buildonce.errors import IntegrityError, PreconditionError
+from buildonce.engines import bind
+from buildonce.errors import DeployError, IntegrityError, PreconditionError
 from buildonce.refs import Digest, ImageRef
 from tests.e2e.hosts import Place, Target, kill_engine, until
 from tests.e2e.releases import Shop
@@ -148,7 +148,7 @@ def test_no_request_fails(
 ) -> None:
     """With start-first a client that keeps asking always gets an answer, the old or the new."""
     two = shop.release("two")
-    place.engine.require_ready(place.deployment(two))
+    bind(place.deployment(two)).require_ready()
     with asking(place, hosts.base_image) as answers:
         began = time.monotonic()
         place.deploy(two)
@@ -187,7 +187,7 @@ def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> Non
     """A digest that the registry has no more is found before anything is switched."""
     before = tasks(place, "web")
     gone = one["web"].repository.at(Digest("sha256:" + "0" * 64))
-    with pytest.raises(IntegrityError, match="has it no more"):
+    with pytest.raises(IntegrityError, match="no longer has it"):
         place.deploy({**one, "web": gone})
     assert tasks(place, "web") == before
 
@@ -197,20 +197,20 @@ def test_an_engine_that_manages_no_swarm_says_so(hosts: lab.Lab, place: Place, o
     target = Target("production", "swarm", hosts.hosts["host2"], place.target.project)
     worker = Place(target, place.file, "", place.variables)
     with pytest.raises(PreconditionError, match="is no manager of a Swarm"):
-        worker.engine.require_ready(worker.deployment(one))
+        bind(worker.deployment(one)).require_ready()
 
 
 def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Shop) -> None:
     """The job runs in the new release's image, with the service's secrets, and is gone again."""
     before = {name: tasks(place, name) for name in ("web", "jobs", "store")}
     new = place.deployment(shop.release("migrated"))
-    place.engine.require_ready(new)
+    bind(new).require_ready()
     show = "import os; print(os.environ['VERSION'], len(open('/run/secrets/key').read()))"
     with pytest.raises(DeployError) as failed:
-        place.engine.run_once(new, "web", ["python3", "-c", f"{show}; raise SystemExit(4)"])
+        bind(new).run_once("web", ["python3", "-c", f"{show}; raise SystemExit(4)"])
     assert failed.value.log == ("migrated 15",)
     assert failed.value.hint == "what ran before the promotion still runs"
-    place.engine.run_once(new, "web", ["python3", "-c", show])
+    bind(new).run_once("web", ["python3", "-c", show])
     assert {name: tasks(place, name) for name in before} == before
     assert place.problems(one) == {}
 
@@ -221,7 +221,7 @@ def test_the_step_before_has_what_it_needs(swarm: Place, one: Images) -> None:
     remove(swarm)
     given = swarm.deployment(one)
     reach = "import socket; socket.create_connection(('store', 6379), 2)"
-    swarm.engine.run_once(given, "jobs", ["python3", "-c", reach])
+    bind(given).run_once("jobs", ["python3", "-c", reach])
     listed = swarm.docker("stack", "services", "--format={{.Name}}", swarm.target.project)
     assert listed == f"{swarm.target.project}_store"
 
@@ -234,7 +234,7 @@ def test_no_secret_is_shown(place: Place, shop: Shop, monkeypatch: pytest.Monkey
         place.deploy(sick)
     assert failed.value.log[0] == "leaky starts, password ***"
     given = place.deployment(sick)
-    shown = [place.engine.render(given), *place.engine.commands(given), *place.said]
+    shown = [bind(given).render(), *bind(given).commands(), *place.said]
     assert "correct-horse" not in "\n".join([*shown, failed.value.message, failed.value.hint])
 
 
@@ -307,7 +307,7 @@ def test_a_node_that_dies_in_an_update_is_told_from_the_rest(
     on_host3 = f"{place.target.project}_web"
     place.docker("service", "update", "--quiet", "--constraint-add=node.hostname!=host2", on_host3)
     new = shop.release("dying")
-    place.engine.require_ready(place.deployment(new))
+    bind(place.deployment(new)).require_ready()
     threading.Timer(1, kill_engine, (hosts, "host3")).start()
     try:
         runs = deploy_or_go_back(place, new, one)

@@ -201,7 +201,7 @@ def test_status_shows_what_runs_where(released: Monorepo) -> None:
     for environment in ("staging", "production"):
         for service in SERVICES:
             row = done.row(environment, released.sha(), "Begin", service)
-            assert "in step" in row
+            assert "in sync" in row
 
 
 def test_status_shows_a_pointer_out_of_step(released: Monorepo) -> None:
@@ -209,7 +209,7 @@ def test_status_shows_a_pointer_out_of_step(released: Monorepo) -> None:
     pointer_to_other_bytes(released)
     found = released.images("web").require("production").digest
     rows = released.inv("status", "--json").json()
-    (row,) = [row for row in rows if not row["in_step"]]
+    (row,) = [row for row in rows if not row["in_sync"]]
     assert (row["environment"], row["service"], row["pointer"]) == ("production", "web", found)
 
 

@@ -19,7 +19,6 @@ from typing import Any
 
 from buildonce import parallel
 from buildonce.errors import BuildonceError
-from buildonce.execute import promotions
 from tests.e2e.support import Monorepo
 
 Stop = tuple[str, int]
@@ -57,10 +56,7 @@ _CRASHED = 70
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Run `work` in a process of its own, one request after the other; return how it ended.
-
-    What it asks must not depend on how fast it is: no step shares another's look at the ledger.
-    """
+    """Run `work` in a process of its own, one request after the other; return how it ended."""
     return ended(_begin(work))
 
 
@@ -75,7 +71,6 @@ def _begin(work: Callable[[], None]) -> int:
     code = _CRASHED
     try:
         parallel.WORKERS = 1
-        promotions.NEIGHBOURS = 0.0
         work()
         code = 0
     except BuildonceError as error:

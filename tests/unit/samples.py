@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from buildonce.config import Environment
+from buildonce.engines.base import Deployment, Running, Target
+from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit, Git
-from buildonce.ledger.records.environment import EnvironmentRecord, Operation
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, Release
-from buildonce.ledger.snapshot import Snapshot
+from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
+from buildonce.plan.observation import Observation
+from buildonce.plan.pointers import Pointers
 from buildonce.refs import Digest, digest_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 LATER = datetime(2026, 11, 23, 13, tzinfo=timezone.utc)
 REGISTRY = "registry.example.org"
+DANA = "Dana Developer <dana@example.org>"
 
 
 def digest(of: str) -> Digest:
@@ -43,22 +51,22 @@ def release(number: int = 1, *services: str, expects: tuple[str, ...] = ("api", 
         expects=expects,
         services={name: image(name, f"{name} {number}") for name in named},
         built_at=NOON,
-        built_by="Dana Developer <dana@example.org>",
+        built_by=DANA,
         built_with="laptop",
     )
 
 
-def operation(
+def promotion(
     of: Release, record: EnvironmentRecord | None = None, *, name: str = "mine", **changed: object
-) -> Operation:
+) -> Promotion:
     """A promotion to a release, the next one after what the record has."""
-    begun = Operation(
+    begun = Promotion(
+        environment=record.environment if record else "staging",
         id=name,
-        kind="promotion",
         sequence=(record.sequence if record else 0) + 1,
         release=of.sha,
         previous=record.release if record else None,
-        actor="Dana Developer <dana@example.org>",
+        actor=DANA,
         host="laptop",
         started_at=NOON,
     )
@@ -72,10 +80,75 @@ def empty(environment: str = "staging") -> EnvironmentRecord:
 def running(of: Release, environment: str = "staging") -> EnvironmentRecord:
     """The record of an environment after one promotion."""
     record = empty(environment)
-    return record.opened(operation(of, record, name=f"first in {environment}")).done(NOON)
+    return record.opened(promotion(of, record, name=f"first in {environment}")).done(NOON, DANA)
 
 
 def ledger(files: Mapping[str, Record]) -> Snapshot:
     """A ledger with these files and nothing else."""
     contents = {path: record.to_json().encode() for path, record in files.items()}
     return Snapshot(Git(Path("/nowhere")), None, dict(contents))
+
+
+@dataclass(frozen=True, eq=False)
+class FakeEngine:
+    """An engine that writes down what it is asked to do, and can be told to fail."""
+
+    deployment: Deployment
+    calls: list[str] = field(default_factory=list)
+    failures: Mapping[str, BuildonceError] = field(default_factory=dict)
+    containers: Sequence[Running] = ()
+
+    def render(self) -> str:
+        return f"definition of {self.deployment.sha}"
+
+    def commands(self) -> list[str]:
+        return ["deploy FILE"]
+
+    def require_ready(self) -> None:
+        self._do("require_ready")
+
+    def run_once(self, service: str, command: Sequence[str]) -> None:
+        self._do("run_once")
+
+    def deploy(self, progress: Callable[[str], None]) -> None:
+        self._do("deploy")
+
+    def running(self) -> list[Running]:
+        self._do("running")
+        return list(self.containers)
+
+    def _do(self, call: str) -> None:
+        self.calls.append(f"{call} {self.deployment.sha}")
+        if call in self.failures:
+            raise self.failures[call]
+
+
+def engine(of: Release, **failures: BuildonceError) -> FakeEngine:
+    """An engine bound to a release, whose named calls fail."""
+    images = {name: image.ref for name, image in of.services.items()}
+    target = Target("staging", "compose", project="shop")
+    made = Deployment(target, of.sha, lambda: "services: {}", Path("compose.yaml"), images)
+    return FakeEngine(made, failures=failures)
+
+
+def observation(
+    of: Release,
+    record: EnvironmentRecord | None = None,
+    previous: Release | None = None,
+    pointers: Pointers | None = None,
+    **changed: object,
+) -> Observation:
+    """An environment that runs ``previous`` and is to run a release, with its pointers right."""
+    record = record or (running(previous) if previous else empty())
+    files: dict[str, Record] = {environment_path(record.environment): record}
+    files |= {release_path(known.sha): known for known in (of, previous) if known}
+    named = pointers if pointers is not None else (previous.digests() if previous else {})
+    seen = Observation(
+        settings=Environment(),
+        snapshot=ledger(files),
+        record=record,
+        release=of,
+        previous=previous,
+        pointers=named,
+    )
+    return replace(seen, **changed)  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ import pytest
 
 from buildonce import errors
 from buildonce.config import tables
-from buildonce.errors import Told
-from buildonce.ledger.records import environment, release
+from buildonce.errors import ReportedError
+from buildonce.ledger.records import environment, promotion, release
 from buildonce.ledger.records.record import Record
 from buildonce.tasks import release_tasks
 from tests.kit.repository import ROOT
@@ -20,10 +20,10 @@ TABLES = [
     tables.Service,
     tables.Environment,
     tables.Freeze,
-    tables.Before,
+    tables.PreDeploy,
     tables.Prune,
 ]
-RECORDS = [release.Release, environment.EnvironmentRecord, environment.Operation]
+RECORDS = [release.Release, environment.EnvironmentRecord, promotion.Promotion]
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(?:#(?P<heading>[^)]*))?\)")
 
 
@@ -75,8 +75,8 @@ def headings(document: Path) -> set[str]:
 
 def exit_codes() -> set[int]:
     found = {kind.exit_code for kind in vars(errors).values() if is_an_error(kind)}
-    return found - {Told.exit_code}
+    return found - {ReportedError.exit_code}
 
 
 def is_an_error(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Told)
+    return isinstance(kind, type) and issubclass(kind, ReportedError)

@@ -22,7 +22,6 @@ ROOMS = [
     {"ledger/records"},
     {"ledger", "build", "engines"},
     {"plan"},
-    {"ledger/events"},
     {"targets"},
     {"verify"},
     {"report", "execute"},
@@ -37,12 +36,18 @@ A room is a module, a package, or a package inside a package that other rooms ma
 
 INSIDE = {
     "config": ["fields", "tables", "reading", "overrides", "__init__"],
-    "ledger": ["branch", "snapshot", "log", "store", "events"],
-    "ledger/records": ["record", "release", "environment"],
+    "ledger": ["branch", "snapshot", "events", "log", "store"],
+    "ledger/records": ["record", "release", "promotion", "environment"],
     "build": ["dockerfile", "bake", "buildx"],
-    "plan": ["availability", "retention", "rules", "steps", "plans", "file"],
+    "plan": [
+        *("steps", "pointers", "observation", "availability", "retention", "rules"),
+        *("gates", "plans", "building", "file"),
+    ],
     "registry": ["credentials", "connections", "manifest", "transport", "client", "__init__"],
-    "execute": ["ports", "builds", "deployments", "promotions", "prunings", "executor", "__init__"],
+    "execute": [
+        *("run", "ports", "builds", "promotions", "prunings", "executor", "preview"),
+    ],
+    "report": ["sentences", "terminal"],
     "engines/compose": ["watching", "containers", "engine"],
     "engines/swarm": ["cluster", "tasks", "oneoff", "rollout", "engine"],
 }
@@ -59,7 +64,10 @@ ONLY_IN = {
 """Where each library may be imported."""
 
 PURE = ["durations", "refs", "build/bake", "build/dockerfile", "ledger/records", "ledger/events"]
-PURE += ["plan/availability", "plan/plans", "plan/retention", "plan/rules", "plan/steps", "verify"]
+PURE += [
+    *("plan/steps", "plan/pointers", "plan/observation", "plan/availability", "plan/retention"),
+    *("plan/rules", "plan/gates", "plan/plans", "plan/building", "verify", "report/sentences"),
+]
 """What knows no file, no environment variable, no process and no clock."""
 
 IMPURE = {"io", "os", "random", "secrets", "socket", "subprocess", "tempfile", "time", "uuid"}

@@ -11,7 +11,7 @@ from buildonce.config import PROJECT_FILE, read_table, table_in
 from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit
 from buildonce.parallel import run_by_key
-from buildonce.plan.plans import plan_build
+from buildonce.plan.building import plan_build
 from buildonce.refs import short
 
 
@@ -32,10 +32,10 @@ def build_commit(app: App, name: str, services: Sequence[str]) -> None:
     if not is_committed.result():
         app.report.note(f"services are built as this folder's {PROJECT_FILE} says, not {sha}'s")
     plan = plan_build(commit, sha, tags, record, found.result())
-    app.carry_out(plan)
+    run = app.carry_out(plan)
     if app.dry_run and plan.steps:
         return
-    release = app.builds.recorded or record
+    release = run.release or record
     if release:
         app.report.table(
             ["service", "image", "digest"],

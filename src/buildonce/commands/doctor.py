@@ -15,6 +15,7 @@ from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError, PreconditionError
 from buildonce.git.repository import complaint
 from buildonce.parallel import run_by_key
+from buildonce.targets import target_of
 
 _MINIMUM_BUILDX = (0, 10)
 
@@ -152,9 +153,9 @@ def _deploying(app: App) -> dict[str, Callable[[App], Finding]]:
     except BuildonceError:
         return {}
     targets = {
-        f"host of {name}": partial(_host, Target(name, environment.engine, environment.host))
+        f"host of {name}": partial(_host, target_of(name, environment))
         for name, environment in project.environments.items()
-        if app.hosts.deploys(name)
+        if environment.engine != "none"
     }
     return {"Compose": _compose, **targets} if targets else {}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from datetime import timedelta
 
 from buildonce.app import App
 from buildonce.durations import format_duration
 from buildonce.errors import UsageError
-from buildonce.ledger.log import Promotion, read_history
+from buildonce.ledger.log import read_history
+from buildonce.ledger.records.promotion import Promotion
 
 
 def history(app: App, environment: str, count: int, *, as_json: bool) -> None:
@@ -29,12 +30,20 @@ def history(app: App, environment: str, count: int, *, as_json: bool) -> None:
 
 
 def _for_machines(promotion: Promotion) -> dict[str, object]:
-    took = None if promotion.took is None else promotion.took.total_seconds()
+    took = _took(promotion)
     return {
-        **asdict(promotion),
-        "started_at": promotion.started_at.isoformat(),
-        "took": took,
+        **promotion.model_dump(mode="json"),
+        "outcome": _outcome(promotion),
+        "took": None if took is None else took.total_seconds(),
     }
+
+
+def _took(promotion: Promotion) -> timedelta | None:
+    return promotion.finished_at - promotion.started_at if promotion.finished_at else None
+
+
+def _outcome(promotion: Promotion) -> str:
+    return "in progress" if promotion.outcome == "open" else promotion.outcome
 
 
 def _who(promotion: Promotion) -> str:
@@ -43,7 +52,8 @@ def _who(promotion: Promotion) -> str:
 
 
 def _row(promotion: Promotion) -> list[str]:
-    overridden = f"[overrides {promotion.overrides}]" if promotion.overrides else ""
+    took, overrides = _took(promotion), ",".join(promotion.overrides)
+    overridden = f"[overrides {overrides}]" if overrides else ""
     return [
         str(promotion.sequence),
         f"{promotion.started_at:%Y-%m-%d %H:%M:%S}",
@@ -51,7 +61,7 @@ def _row(promotion: Promotion) -> list[str]:
         promotion.release,
         promotion.previous or "nothing",
         _who(promotion),
-        promotion.outcome,
-        "" if promotion.took is None else format_duration(promotion.took),
+        _outcome(promotion),
+        "" if took is None else format_duration(took),
         " ".join(part for part in (promotion.reason, overridden, promotion.message) if part),
     ]

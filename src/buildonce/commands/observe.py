@@ -1,18 +1,55 @@
-"""What commands look at before they plan: releases by name, pointers, what runs."""
+"""What commands look at before they plan: releases by name, and one environment as it is."""
 
 from __future__ import annotations
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from buildonce.app import App
+from buildonce.engines.base import Engine
 from buildonce.errors import PreconditionError
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_by_key
-from buildonce.plan.plans import POINTERS_ONLY, Digests, Hosting
+from buildonce.plan.observation import Observation
+from buildonce.plan.pointers import Pointers, references
 
 _HEX = re.compile(r"[0-9a-f]+")
+
+
+def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observation:
+    """Look at an environment and at the release that it is to run, or was about to.
+
+    Raises:
+        PreconditionError: the release is not recorded, or its deployment cannot be read.
+        UnavailableError: the registry or the engine does not answer.
+    """
+    settings = app.project.environment(environment)
+    record = snapshot.environment(environment)
+    release = required_release(snapshot, sha)
+    previous = snapshot.runs(record)
+    engine = app.targets.bind(environment, release)
+    deployed_before = previous if snapshot.has_deployment(environment) else None
+    way_back = app.targets.bind(environment, deployed_before) if deployed_before else None
+    with ThreadPoolExecutor(3) as aside:
+        pointers = aside.submit(pointers_of, app, environment, release, previous)
+        in_sync = aside.submit(_in_sync, None if record.open else engine)
+        on_branches = aside.submit(
+            app.git.is_on, release.revision, settings.branches, app.project.ledger_remote
+        )
+    return Observation(
+        settings=settings,
+        snapshot=snapshot,
+        record=record,
+        release=release,
+        previous=previous,
+        pointers=pointers.result(),
+        engine=engine,
+        way_back=way_back,
+        in_sync=in_sync.result(),
+        on_branches=on_branches.result(),
+    )
 
 
 def required_release(snapshot: Snapshot, sha: str) -> Release:
@@ -29,13 +66,9 @@ def required_release(snapshot: Snapshot, sha: str) -> Release:
     return release
 
 
-def pointers_of(
-    app: App, environment: str, release: Release, previous: Release | None = None
-) -> Digests:
+def pointers_of(app: App, environment: str, *releases: Release | None) -> Pointers:
     """Return what an environment's pointers name now, for the services of the releases."""
-    services = {**release.services, **(previous.services if previous else {})}
-    refs = {name: image.tag(environment) for name, image in services.items()}
-    return run_by_key(app.registry.digest, refs)
+    return run_by_key(app.registry.digest, references(environment, *releases))
 
 
 def release_in_question(app: App, snapshot: Snapshot, environment: str, name: str | None) -> str:
@@ -56,20 +89,8 @@ def release_in_question(app: App, snapshot: Snapshot, environment: str, name: st
     return sha
 
 
-def hosting_of(app: App, environment: str, release: Release) -> Hosting:
-    """Return how an environment runs releases, and whether it runs this one now."""
-    if not app.hosts.deploys(environment):
-        return POINTERS_ONLY
-    found = app.hosts.running(environment, release)
-    return Hosting(
-        deploys=True,
-        before=app.hosts.settings(environment).before is not None,
-        in_step=not any(one.problem for one in found if not one.stray),
-    )
-
-
-def new_operation_id() -> str:
-    """Return a name for an operation's holder that nobody else has."""
+def new_promotion_id() -> str:
+    """Return a name for a promotion and its holder that nobody else has."""
     return uuid.uuid4().hex
 
 
@@ -81,3 +102,9 @@ def sha_of(app: App, snapshot: Snapshot, name: str) -> str:
     if release and release.revision.startswith(name):
         return sha
     return app.sha(app.commit(name))
+
+
+def _in_sync(engine: Engine | None) -> bool:
+    if engine is None:
+        return True
+    return not any(container.problem for container in engine.running() if not container.stray)

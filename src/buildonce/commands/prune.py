@@ -7,34 +7,29 @@ from buildonce.durations import format_duration
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.plan.plans import Plan
-from buildonce.plan.retention import fates
-from buildonce.plan.steps import (
-    ForgetReleases,
-    PruneReleases,
-    RemoveTag,
-    Step,
-)
+from buildonce.plan.retention import decide
+from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, Step
 
 
 def prune(app: App) -> None:
     """Remove the releases that nothing keeps; first finish what an earlier prune began."""
     snapshot = app.ledger.read()
     present = now()
-    decided = fates(snapshot, app.project.prune, present)
+    decisions = decide(snapshot, app.project.prune, present)
     app.report.table(
         ["", "release", "built", "services", "because"],
         [
             [
-                "goes" if fate.goes else "stays",
-                fate.sha,
-                f"{format_duration(present - fate.release.built_at)} ago",
-                ", ".join(fate.release.services),
-                fate.stays or "nothing needs it",
+                "goes" if decision.goes else "kept",
+                decision.sha,
+                f"{format_duration(present - decision.release.built_at)} ago",
+                ", ".join(decision.release.services),
+                decision.kept or "nothing needs it",
             ]
-            for fate in decided
+            for decision in decisions
         ],
     )
-    going = {fate.sha: fate.release for fate in decided if fate.goes}
+    going = {decision.sha: decision.release for decision in decisions if decision.goes}
     app.carry_out(_plan(going, _unfinished(snapshot)))
 
 

@@ -4,61 +4,54 @@ from __future__ import annotations
 
 from buildonce import ci
 from buildonce.app import App
-from buildonce.commands.observe import (
-    hosting_of,
-    new_operation_id,
-    pointers_of,
-    required_release,
-)
+from buildonce.commands.observe import new_promotion_id, observe, required_release
 from buildonce.errors import PreconditionError
-from buildonce.plan.plans import POINTERS_ONLY, plan_abort, plan_resume
+from buildonce.ledger.records.promotion import Promotion
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.plans import plan_abort, plan_resume
 
 
 def resume(app: App, environment: str) -> None:
     """Finish a promotion that was left open, whatever of it has been done already."""
-    app.project.environment(environment)
-    snapshot = app.ledger.read()
-    record = snapshot.environment(environment)
-    if record.operation is None:
+    snapshot, former = _open_promotion(app, environment)
+    if former is None:
         app.report.say(f"no promotion of {environment} is in progress: nothing to resume")
         return
-    release = required_release(snapshot, record.operation.release)
-    previous = snapshot.runs(record)
-    pointers = pointers_of(app, environment, release, previous)
-    hosting = hosting_of(app, environment, release)
-    plan = plan_resume(record, release, previous, pointers, new_operation_id(), ci.here(), hosting)
-    app.carry_out(plan)
+    seen = observe(app, snapshot, environment, former.release)
+    app.carry_out(plan_resume(seen, former, _taken_over(former)))
     if not app.dry_run:
-        app.report.say(f"{environment} runs {release.sha} (before: {record.release or 'nothing'})")
+        before = seen.record.release or "nothing"
+        app.report.say(f"{environment} runs {former.release} (before: {before})")
 
 
 def abort(app: App, environment: str, reason: str = "") -> None:
     """Undo a promotion that was left open: the release before it is put back."""
-    app.project.environment(environment)
-    snapshot = app.ledger.read()
-    record = snapshot.environment(environment)
-    if record.operation is None:
+    snapshot, former = _open_promotion(app, environment)
+    if former is None:
         app.report.say(f"no promotion of {environment} is in progress: nothing to abort")
         return
-    if record.operation.irreversible and not reason:
+    if former.irreversible and not reason:
         raise PreconditionError(
-            f"{record.operation.release} was promoted to {environment} as irreversible",
+            f"{former.release} was promoted to {environment} as irreversible",
             hint=f"inv resume {environment}; to put it back all the same: --reason TEXT",
         )
-    release = required_release(snapshot, record.operation.release)
-    previous = required_release(snapshot, record.release) if record.release else None
-    pointers = pointers_of(app, environment, release, previous)
-    deployed_before = snapshot.has_deployment(environment)
-    hosting = (
-        hosting_of(app, environment, previous or release) if deployed_before else POINTERS_ONLY
-    )
-    plan = plan_abort(
-        record, release, previous, pointers, new_operation_id(), ci.here(), hosting, reason
-    )
-    app.carry_out(plan)
+    if former.previous:
+        required_release(snapshot, former.previous)
+    seen = observe(app, snapshot, environment, former.release)
+    app.carry_out(plan_abort(seen, former, _taken_over(former), reason))
     if not app.dry_run:
-        app.report.say(f"{environment} runs {record.release or 'nothing'}, as before")
-        if app.hosts.deploys(environment) and not deployed_before:
+        app.report.say(f"{environment} runs {seen.record.release or 'nothing'}, as before")
+        if seen.engine and not seen.way_back:
             app.report.note(
                 "nothing was deployed there before: its containers are left as they are"
             )
+
+
+def _open_promotion(app: App, environment: str) -> tuple[Snapshot, Promotion | None]:
+    app.project.environment(environment)
+    snapshot = app.ledger.read()
+    return snapshot, snapshot.environment(environment).open
+
+
+def _taken_over(former: Promotion) -> Promotion:
+    return former.held_by(new_promotion_id(), ci.here())

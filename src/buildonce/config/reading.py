@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from buildonce.config.tables import (
     TABLE,
-    Before,
     Environment,
     Freeze,
+    PreDeploy,
     Project,
     Prune,
     Service,
@@ -26,7 +26,7 @@ PROJECT_FILE = "pyproject.toml"
 
 _MODELS: dict[str, type[Table]] = {
     "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
-    "before": Before,
+    "before": PreDeploy,
 }  # fmt: skip
 
 

@@ -83,8 +83,8 @@ class Freeze(Table):
         return datetime.strptime(self.end, DATE) <= datetime.strptime(self.start, DATE)
 
 
-class Before(Table):
-    """A command that runs once before the switch, in a container of the new release."""
+class PreDeploy(Table):
+    """A command that runs once before a deploy, in a container of the new release."""
 
     service: NameWithoutDots = Field(
         description="The service whose image and settings it runs with."
@@ -110,8 +110,8 @@ class Environment(Table):
     timeout: Duration = Field(
         "2m", validate_default=True, description="How long until all containers are healthy."
     )
-    before: Before | None = Field(
-        None, description="A command to run once before the switch: a migration."
+    pre_deploy: PreDeploy | None = Field(
+        None, description="A command to run once before another release is deployed: a migration."
     )
     variables: dict[ArgumentName, str] = Field(
         default_factory=dict, description="Values for the file's variables. Not for secrets."
@@ -134,8 +134,8 @@ class Environment(Table):
             raise ValueError("soak: needs `after`, the environment to have run in")
         if self.engine != "none" and not (self.file and self.project):
             raise ValueError(f"engine {self.engine!r} needs `file` and `project`")
-        if self.engine == "none" and self.before is not None:
-            raise ValueError("before: needs an engine that runs it")
+        if self.engine == "none" and self.pre_deploy is not None:
+            raise ValueError("pre_deploy: needs an engine that runs it")
         return self
 
 
@@ -200,10 +200,11 @@ class Project(Table):
         if environment.after is not None and environment.after not in self.environments:
             known = suggest(environment.after, self.environments)
             raise ValueError(f"{where}.after: there is no environment {environment.after!r}{known}")
-        if environment.before is not None and environment.before.service not in self.services:
-            known = suggest(environment.before.service, self.services)
+        command = environment.pre_deploy
+        if command is not None and command.service not in self.services:
+            known = suggest(command.service, self.services)
             raise ValueError(
-                f"{where}.before.service: there is no service {environment.before.service!r}{known}"
+                f"{where}.pre_deploy.service: there is no service {command.service!r}{known}"
             )
         self._check_order(name)
 

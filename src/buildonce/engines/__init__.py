@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from buildonce.engines.base import Engine, Target
+from buildonce.engines.base import Deployment, Engine
 
 _ENGINES = {"compose": "Compose", "swarm": "Swarm"}
 
 
-def engine(target: Target) -> Engine:
-    """Return the engine that a target names; its module is imported only now."""
-    module = import_module(f"buildonce.engines.{target.engine}.engine")
-    made: Engine = getattr(module, _ENGINES[target.engine])(target)
+def bind(deployment: Deployment) -> Engine:
+    """Return the engine of a deployment's target, bound to it; its module is imported only now."""
+    name = deployment.target.engine
+    module = import_module(f"buildonce.engines.{name}.engine")
+    made: Engine = getattr(module, _ENGINES[name])(deployment)
     return made

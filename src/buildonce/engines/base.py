@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
-from buildonce.errors import BuildonceError
 from buildonce.refs import Digest, ImageRef, short
 
 MONITOR = 5.0
@@ -42,18 +42,27 @@ class Target:
 class Deployment:
     """A release on its way to a target.
 
-    ``definition`` is the text of the project's own Compose or stack file, as the release's
-    commit has it; ``file`` is where it lies in the working tree: relative paths in it begin
-    there. ``images`` are the release's, by service and by digest. ``variables`` are the
-    environment's settings from the configuration; they come before the process's own.
+    ``read`` gives the text of the project's own Compose or stack file, as the release's commit
+    has it; ``file`` is where it lies in the working tree: relative paths in it begin there.
+    ``images`` are the release's, by service and by digest. ``variables`` are the environment's
+    settings from the configuration; they come before the process's own.
     """
 
     target: Target
     sha: str
-    definition: str
+    read: Callable[[], str]
     file: Path
     images: Mapping[str, ImageRef]
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def definition(self) -> str:
+        """The text, read when it is first needed.
+
+        Raises:
+            PreconditionError: the commit, or the file in it, is not in this clone.
+        """
+        return self.read()
 
 
 @dataclass(frozen=True)
@@ -90,32 +99,18 @@ class Running:
 
 
 UNTOUCHED = "what ran before the promotion still runs"
-"""What a person needs to know first where the step before the switch failed."""
-
-
-class DeployError(BuildonceError):
-    """A release did not come up. ``log`` has the last lines of the container that failed.
-
-    The message has no line of any log: it may be kept, the log is for the person who waits.
-    """
-
-    exit_code: ClassVar[int] = 8
-
-    def __init__(
-        self, what: str, *, service: str = "", host: str = "", log: Sequence[str] = (),
-        hint: str = "",
-    ) -> None:  # fmt: skip
-        subject = f"{service} on {host} {what}" if service else f"{host}: {what}"
-        super().__init__(subject, hint=hint)
-        self.service = service
-        self.host = host
-        self.log = tuple(log)
+"""What a person needs to know first where the pre-deploy command failed."""
 
 
 class Engine(Protocol):
-    """What runs the containers of an environment. No method keeps anything between calls."""
+    """What runs the containers of an environment, bound to one deployment."""
 
-    def render(self, deployment: Deployment) -> str:
+    @property
+    def deployment(self) -> Deployment:
+        """The release, and where it goes."""
+        ...
+
+    def render(self) -> str:
         """Return the definition with the images filled in by digest, and nothing else.
 
         Raises:
@@ -123,11 +118,11 @@ class Engine(Protocol):
         """
         ...
 
-    def commands(self, deployment: Deployment) -> list[str]:
+    def commands(self) -> list[str]:
         """Return the command lines that a deploy runs, without touching the engine."""
         ...
 
-    def require_ready(self, deployment: Deployment) -> None:
+    def require_ready(self) -> None:
         """See that the engine answers and that it has, or can pull, every image.
 
         Raises:
@@ -136,7 +131,7 @@ class Engine(Protocol):
         """
         ...
 
-    def run_once(self, deployment: Deployment, service: str, command: Sequence[str]) -> None:
+    def run_once(self, service: str, command: Sequence[str]) -> None:
         """Run a command in a new container of a service, with the new release's bytes.
 
         Raises:
@@ -144,7 +139,7 @@ class Engine(Protocol):
         """
         ...
 
-    def deploy(self, deployment: Deployment, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None]) -> None:
         """Make the target run the release; what stays the same keeps its containers.
 
         Raises:
@@ -153,7 +148,7 @@ class Engine(Protocol):
         """
         ...
 
-    def running(self, deployment: Deployment) -> list[Running]:
+    def running(self) -> list[Running]:
         """Return every container of the project, with those that are missing.
 
         Raises:

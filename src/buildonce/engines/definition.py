@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from buildonce.config.fields import image_variable
@@ -43,12 +44,101 @@ def digest_in(image: str) -> Digest | None:
     return Digest(match[1]) if match else None
 
 
-def render(deployment: Deployment) -> str:
-    """Return the definition with the release's images in it; other variables stay.
+@dataclass(frozen=True)
+class Definition:
+    """A deployment's Compose or stack file: each reading of it is made once."""
 
-    Raises:
-        UsageError: an image has no place, or one is asked for that the release does not have.
-    """
+    deployment: Deployment
+    docker: Docker
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return self.deployment.file.name
+
+    @cached_property
+    def text(self) -> str:
+        """The definition with the release's images in it; other variables stay.
+
+        Raises:
+            UsageError: an image has no place, or one is asked for that the release lacks.
+        """
+        return _filled(self.deployment)
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """The definition as data, variables as they are written.
+
+        Raises:
+            UsageError: Compose cannot read it.
+        """
+        options = ("--no-interpolate", "--no-normalize", "--no-path-resolution")
+        try:
+            return self._config(*options, "--no-consistency", "--no-env-resolution")
+        except Refused as refused:
+            raise self.unusable(refused.complaint) from None
+
+    @cached_property
+    def resolved(self) -> dict[str, Any]:
+        """The definition as data, with every variable's value; empty where one is missing."""
+        try:
+            return self._config(variables=self.deployment.variables)
+        except Refused:
+            return {}
+
+    @cached_property
+    def parts(self) -> dict[str, Part]:
+        """The definition's services by name. No variable needs a value for that.
+
+        Raises:
+            UsageError: Compose cannot read the definition, or one of the project's own images
+                is in it by tag.
+        """
+        services = self.model.get("services", {}).items()
+        found = {name: _part(name, service or {}) for name, service in services}
+        _require_digests(found.values(), self.deployment)
+        return found
+
+    def require_part(self, name: str) -> None:
+        """See that the definition has a service.
+
+        Raises:
+            UsageError: it has not.
+        """
+        if name not in self.parts:
+            raise UsageError(
+                f"{self.name} has no service {name}", hint=f"it has {', '.join(self.parts)}"
+            )
+
+    def foreign_needs(self, service: str) -> list[str]:
+        """Return the services of others' images that a service needs, also at second hand."""
+        own = {ref.reference for ref in self.deployment.images.values()}
+        found: list[str] = []
+        wanted = list(self.parts[service].needs)
+        while wanted:
+            name = wanted.pop()
+            if name in self.parts and name not in found and self.parts[name].digest not in own:
+                found.append(name)
+                wanted += self.parts[name].needs
+        return found
+
+    def unusable(self, complaint: str) -> UsageError:
+        """Return the error for a definition that a tool does not take."""
+        return UsageError(
+            f"{self.name} of release {self.deployment.sha} cannot be used: {complaint}",
+            hint="set what is missing, or correct the file and commit it",
+        )
+
+    def _config(self, *options: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+        text = self.docker.run(
+            *("compose", "--file", "-", "config", "--format", "json"), *options,
+            text=self.text, variables=variables, folder=self.deployment.file.parent,
+        )  # fmt: skip
+        read: dict[str, Any] = json.loads(text)
+        return read
+
+
+def _filled(deployment: Deployment) -> str:
     images = {image_variable(name): str(ref) for name, ref in deployment.images.items()}
     used = set()
 
@@ -71,73 +161,6 @@ def render(deployment: Deployment) -> str:
             hint=f"write  image: ${{{unused[0]}}}  in it, and commit it",
         )
     return text
-
-
-def parts(docker: Docker, deployment: Deployment) -> dict[str, Part]:
-    """Return the definition's services by name. No variable needs a value for that.
-
-    Raises:
-        UsageError: Compose cannot read the definition, or one of the project's own images is
-            in it by tag.
-    """
-    found = {
-        name: _part(name, service or {})
-        for name, service in model(docker, deployment).get("services", {}).items()
-    }
-    _require_digests(found.values(), deployment)
-    return found
-
-
-def model(docker: Docker, deployment: Deployment) -> dict[str, Any]:
-    """Return the definition as data, variables as they are written.
-
-    Raises:
-        UsageError: Compose cannot read it.
-    """
-    try:
-        text = docker.run(
-            *("compose", "--file", "-", "config", "--format", "json"),
-            *("--no-interpolate", "--no-normalize", "--no-path-resolution"),
-            *("--no-consistency", "--no-env-resolution"),
-            text=render(deployment), folder=deployment.file.parent,
-        )  # fmt: skip
-    except Refused as refused:
-        raise unusable(deployment, refused.said) from None
-    read: dict[str, Any] = json.loads(text)
-    return read
-
-
-def require_part(deployment: Deployment, parts: Mapping[str, Part], name: str) -> None:
-    """See that the definition has a service.
-
-    Raises:
-        UsageError: it has not.
-    """
-    if name not in parts:
-        raise UsageError(
-            f"{deployment.file.name} has no service {name}", hint=f"it has {', '.join(parts)}"
-        )
-
-
-def foreign_needs(service: str, parts: Mapping[str, Part], deployment: Deployment) -> list[str]:
-    """Return the services of others' images that a service needs, also at second hand."""
-    own = {ref.reference for ref in deployment.images.values()}
-    found: list[str] = []
-    wanted = list(parts[service].needs)
-    while wanted:
-        name = wanted.pop()
-        if name in parts and name not in found and parts[name].digest not in own:
-            found.append(name)
-            wanted += parts[name].needs
-    return found
-
-
-def unusable(deployment: Deployment, said: str) -> UsageError:
-    """Return the error for a definition that a tool does not take."""
-    return UsageError(
-        f"{deployment.file.name} of release {deployment.sha} cannot be used: {said}",
-        hint="set what is missing, or correct the file and commit it",
-    )
 
 
 def _part(name: str, service: Mapping[str, Any]) -> Part:

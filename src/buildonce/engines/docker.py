@@ -37,16 +37,16 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Refused(UnavailableError):
-    """The engine answers and the call failed; ``said`` is the client's last word on it.
+    """The engine answers and the call failed; ``complaint`` is the client's last word on it.
 
     Who knows what the call was for says more; where nobody does, this is told.
 
     ``log`` has the last lines of all that it printed.
     """
 
-    def __init__(self, said: str, log: Sequence[str] = ()) -> None:
-        super().__init__(f"the engine refused a call: {said}", hint="inv doctor")
-        self.said = said
+    def __init__(self, complaint: str, log: Sequence[str] = ()) -> None:
+        super().__init__(f"the engine refused a call: {complaint}", hint="inv doctor")
+        self.complaint = complaint
         self.log = tuple(log)
 
 
@@ -67,7 +67,7 @@ class Started:
         """Return its standard output so far."""
         return _read(self.out)
 
-    def complaint(self) -> str:
+    def last_error(self) -> str:
         """Return the last line of its standard error, without control characters."""
         return (_lines(_read(self.err)) or ["no reason given"])[-1]
 
@@ -138,7 +138,7 @@ class Docker:
                 raise Refused(f"no end after {limit:.0f} s", client.tail()) from None
             if client.code:
                 self.require_answer()
-                raise Refused(client.complaint(), client.tail())
+                raise Refused(client.last_error(), client.tail())
             return client.output()
 
     def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -178,11 +178,11 @@ class Docker:
             except subprocess.TimeoutExpired:
                 raise self._silent(f"no answer within {CALL:.0f} s") from None
             if client.code:
-                raise self._silent(client.complaint())
+                raise self._silent(client.last_error())
 
-    def _silent(self, said: str) -> UnavailableError:
+    def _silent(self, reason: str) -> UnavailableError:
         return UnavailableError(
-            f"the engine of {self.target} does not answer: {said}",
+            f"the engine of {self.target} does not answer: {reason}",
             hint=f"{self.line('version')}   (then run this command again)",
         )
 

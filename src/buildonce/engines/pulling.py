@@ -33,19 +33,19 @@ def _pull(docker: Docker, service: str, ref: ImageRef) -> None:
     try:
         docker.run("pull", "--quiet", str(ref), limit=LIMIT)
     except Refused as refused:
-        raise _unpullable(docker, service, ref, refused.said) from None
+        raise _unpullable(docker, service, ref, refused.complaint) from None
 
 
-def _unpullable(docker: Docker, service: str, ref: ImageRef, said: str) -> BuildonceError:
+def _unpullable(docker: Docker, service: str, ref: ImageRef, complaint: str) -> BuildonceError:
     what = f"{service}: {docker.target} cannot pull {ref}"
-    if _NOT_ALLOWED.search(said.lower()):
+    if _NOT_ALLOWED.search(complaint.lower()):
         registry = ref.repository.registry
         return UnavailableError(
             f"{what}: the registry wants credentials, or others than it got",
             hint=f"docker login {registry}   (here: the engine gets them from this client)",
         )
-    if _NOT_THERE.search(said.lower()):
+    if _NOT_THERE.search(complaint.lower()):
         return IntegrityError(
-            f"{what}: the registry has it no more", hint="inv verify   (shows what else is gone)"
+            f"{what}: the registry no longer has it", hint="inv verify   (shows what else is gone)"
         )
-    return UnavailableError(f"{what}: {said}", hint=docker.line("pull", str(ref)))
+    return UnavailableError(f"{what}: {complaint}", hint=docker.line("pull", str(ref)))

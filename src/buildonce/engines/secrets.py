@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from buildonce.engines.base import Deployment
-from buildonce.engines.docker import Docker, Refused
+from buildonce.engines.definition import Definition
 
 SHORTEST = 4
 """Characters: what is shorter is part of too many words to be taken out of them."""
@@ -18,15 +15,16 @@ SHORTEST = 4
 _NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
 
 
-def mask(text: str, docker: Docker, deployment: Deployment) -> str:
+def mask(text: str, definition: Definition) -> str:
     """Return a text with ``***`` for every value that a deployment gives to its containers.
 
     Those are variables of this process, and the contents of its environment and secret files;
     not what is written in the definition or in the configuration, which all may read. Of a
     value with several lines, each counts by itself.
     """
+    deployment = definition.deployment
     public = "\n".join([deployment.definition, *deployment.variables.values()])
-    lines = {line.strip() for value in _given(docker, deployment) for line in value.splitlines()}
+    lines = {line.strip() for value in _given(definition) for line in value.splitlines()}
     values = [line for line in lines if len(line) >= SHORTEST]
     for value in sorted(values, key=len, reverse=True):
         if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", public):
@@ -34,31 +32,16 @@ def mask(text: str, docker: Docker, deployment: Deployment) -> str:
     return text
 
 
-def _given(docker: Docker, deployment: Deployment) -> Iterator[str]:
+def _given(definition: Definition) -> Iterator[str]:
+    deployment, model = definition.deployment, definition.resolved
     names = set(_NAME.findall(deployment.definition)) - set(deployment.variables)
     yield from (os.environ[name] for name in names if name in os.environ)
-    model = _resolved(docker, deployment)
     for service in model.get("services", {}).values():
         values = (service.get("environment") or {}).values()
         yield from (str(value) for value in values if value is not None)
     for secret in model.get("secrets", {}).values():
         yield os.environ.get(secret.get("environment", ""), "")
         yield _content(Path(secret.get("file", "")))
-
-
-def _resolved(docker: Docker, deployment: Deployment) -> Mapping[str, Any]:
-    from buildonce.engines.definition import render
-
-    try:
-        text = docker.run(
-            "compose", "--file", "-", "config", "--format", "json",
-            text=render(deployment), variables=deployment.variables,
-            folder=deployment.file.parent,
-        )  # fmt: skip
-    except Refused:
-        return {}
-    read: dict[str, Any] = json.loads(text)
-    return read
 
 
 def _content(file: Path) -> str:

@@ -1,10 +1,5 @@
 """Walks plans: the only place that writes.
 
-``executor`` walks; ``builds``, ``promotions`` and ``prunings`` do the steps; ``ports`` says what
-they need of the outside.
+``executor`` walks; ``builds``, ``promotions`` and ``prunings`` do the steps, each with the
+``run`` so far; ``preview`` shows the commands; ``ports`` says what all of them need.
 """
-
-from buildonce.execute.executor import Executor
-from buildonce.execute.ports import Builder, Images, Progress
-
-__all__ = ["Builder", "Executor", "Images", "Progress"]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from buildonce.build.dockerfile import final_base
 from buildonce.config import Project
 from buildonce.errors import IntegrityError, PreconditionError, UsageError
 from buildonce.execute.ports import Builder, Images, Progress
+from buildonce.execute.run import Run
 from buildonce.git.repository import Git
 from buildonce.ledger import events
 from buildonce.ledger.records.release import Image, Release
@@ -29,12 +30,11 @@ from buildonce.plan.steps import (
 from buildonce.refs import Digest, ImageRef
 
 
-@dataclass
+@dataclass(frozen=True)
 class Builds:
     """Builds a commit's images and records what they hash to.
 
-    ``now`` gives the time of what is recorded, ``host`` says where this runs. ``recorded`` is
-    the last release that was written, as the ledger has it.
+    ``now`` gives the time of what is recorded, ``host`` says where this runs.
     """
 
     project: Project
@@ -45,35 +45,35 @@ class Builds:
     progress: Progress
     now: Callable[[], datetime]
     host: str
-    recorded: Release | None = None
-    _built: dict[str, Image] = field(default_factory=dict)
 
-    def bake(self, step: Bake) -> None:
+    def bake(self, step: Bake, run: Run) -> Run:
         """Build and push, then read every image back."""
         with ThreadPoolExecutor(1) as aside:
             builder = aside.submit(self.builder)  # loading its library takes as long as the export
             with self.definition(step) as definition:
                 pushed = builder.result().bake(definition, self.progress.log)
-        self._built = run_by_key(
+        images = run_by_key(
             lambda name: self._read_back(step, name, pushed.get(name)),
             {name: name for name in step.tags},
         )
+        return replace(run, images=images)
 
-    def record(self, step: RecordRelease) -> None:
+    def record(self, step: RecordRelease, run: Run) -> Run:
         """Write what was built into the ledger; where another build was first, agree with it."""
         release = Release(
             revision=step.revision,
             sha=step.sha,
             expects=tuple(self.project.services),
-            services={name: self._built[name] for name in step.services},
+            services={name: run.images[name] for name in step.services},
             built_at=self.now(),
             built_by=self.git.identity(),
             built_with=self.host,
         )
         after = self.ledger.append(lambda snapshot: events.built(snapshot, release))
-        recorded = self.recorded = after.release(step.sha)
+        recorded = after.release(step.sha)
         assert recorded is not None
-        run_all(lambda name: self._agree(recorded, name), step.services)
+        run_all(lambda name: self._agree(recorded, name, run.images[name]), step.services)
+        return replace(run, release=recorded)
 
     @contextmanager
     def definition(self, step: Bake, shown_as: Path | None = None) -> Iterator[dict[str, Any]]:
@@ -162,12 +162,12 @@ class Builds:
             )
         return Image(image=str(ref.repository), digest=manifest.digest)
 
-    def _agree(self, recorded: Release, service: str) -> None:
+    def _agree(self, recorded: Release, service: str, built: Image) -> None:
         image = recorded.services[service]
         tag = image.tag(recorded.sha)
         if self.images.digest(tag) == image.digest:
             return
-        if self._built[service].digest == image.digest:
+        if built.digest == image.digest:
             self.progress.note(f"{tag}: something else was pushed there; the recorded bytes count")
         else:
             self.progress.note(f"{tag}: another build was recorded first; its bytes count")

@@ -2,86 +2,57 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any, TypeVar
 
-from buildonce.engines.base import DeployError
 from buildonce.errors import (
     BrokenError,
     BuildonceError,
+    DeployError,
+    ReportedError,
     RolledBackError,
     StoppedError,
-    Told,
     UnavailableError,
+    UnexpectedError,
+    refused_by_machine,
 )
-from buildonce.execute.builds import Builds
-from buildonce.execute.deployments import Deployments
 from buildonce.execute.ports import Progress
-from buildonce.execute.promotions import Holding, Promotions
-from buildonce.execute.prunings import Prunings
+from buildonce.execute.promotions import Promotions
+from buildonce.execute.run import Run
+from buildonce.ledger.records.promotion import Promotion
 from buildonce.parallel import run_all
-from buildonce.plan.plans import Plan
+from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import (
-    Bake,
-    ClosePromotion,
-    Confirm,
     Deploy,
-    ForgetReleases,
     OpenPromotion,
     Point,
-    Prepare,
-    PruneReleases,
-    RecordRelease,
+    PreDeploy,
     RemoveTag,
-    RunBefore,
     Step,
     TakeOver,
     Unpoint,
 )
 
-AnyTold = TypeVar("AnyTold", bound=Told)
+Handlers = Mapping[type[Step], Callable[[Any, Run], Run]]
+AnyError = TypeVar("AnyError", bound=ReportedError)
 
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
+_UNDER_LOCK = (PreDeploy, Deploy, Point, Unpoint)
+_LOCKING = (OpenPromotion, TakeOver)
 
 
+@dataclass(frozen=True)
 class Executor:
-    """Walks plans against the real parts, and tells ``progress`` about each step."""
+    """Walks plans: ``handlers`` do the steps, ``progress`` shows each."""
 
-    def __init__(
-        self,
-        builds: Builds,
-        promotions: Promotions,
-        deployments: Deployments,
-        prunings: Prunings,
-        progress: Progress,
-    ) -> None:
-        self._builds = builds
-        self._promotions = promotions
-        self._deployments = deployments
-        self._progress = progress
-        self._current: Step | None = None
-        self._handlers: dict[type[Step], Callable[[Any], None]] = {
-            Bake: builds.bake,
-            RecordRelease: builds.record,
-            Prepare: deployments.prepare,
-            OpenPromotion: promotions.open,
-            TakeOver: promotions.take_over,
-            RunBefore: deployments.run_before,
-            Point: promotions.point,
-            Unpoint: promotions.unpoint,
-            Deploy: deployments.deploy,
-            Confirm: deployments.confirm,
-            ClosePromotion: lambda step: promotions.close(step, deployments.rendered),
-            PruneReleases: prunings.prune,
-            RemoveTag: prunings.remove_tag,
-            ForgetReleases: prunings.forget,
-        }
+    handlers: Handlers
+    promotions: Promotions
+    progress: Progress
 
-    def run(self, plan: Plan) -> None:
-        """Do every step; neighbours that do not depend on each other at the same time.
+    def run(self, plan: Plan) -> Run:
+        """Do every step and return what was done; independent neighbours at the same time.
 
         A promotion that fails is put back; one that is interrupted stays open, to be resumed
         or aborted.
@@ -90,111 +61,123 @@ class Executor:
             RolledBackError: a deploy failed, and the previous release is back.
             BrokenError: a promotion failed, and things could not be put back.
             BuildonceError: what a step raised, after things were put back.
+            StoppedError: it was interrupted.
         """
+        run = self._walk(Run(), plan.steps)
+        if run.failure is None:
+            return run
         try:
-            self._walk_or_put_back(plan)
-        except StoppedError as error:
-            raise self._left_open(error) from None
+            error = self._ended(plan, run, run.failure)
+        except StoppedError as stopped:
+            error = _still_open(run.holding, stopped) if run.holding else stopped
+        raise error
 
-    def details(self, plan: Plan) -> list[str]:
-        """Return the exact commands and requests behind a plan's steps, for a dry run."""
-        lines: list[str] = []
-        for step in plan.steps:
-            match step:
-                case Bake():
-                    with self._builds.definition(step, Path("COMMIT")) as definition:
-                        text = json.dumps(definition, indent=2)
-                    lines += ["docker buildx bake --file bake.json, where bake.json is", text]
-                case Point():
-                    path = f"/v2/{step.tag.repository.path}/manifests/"
-                    lines += [f"GET {path}{step.new}", f"PUT {path}{step.tag.reference}"]
-                case Deploy():
-                    lines += self._deployments.commands(step)
-                case Unpoint() | RemoveTag():
-                    path = f"/v2/{step.tag.repository.path}/manifests/"
-                    lines += [f"DELETE {path}{step.tag.reference}"]
-        return lines
-
-    def _walk_or_put_back(self, plan: Plan) -> None:
+    def _walk(self, run: Run, steps: Iterable[Step]) -> Run:
+        """Do steps until one fails; what was done and what ended it is in the run returned."""
         try:
-            self._walk(plan.steps)
+            for kind, group in groupby(steps, type):
+                together = list(group)
+                self._require_lock(run, kind)
+                run = run.beginning(together)
+                run = self._do(together, run)
+        except (BuildonceError, StoppedError) as failure:
+            return replace(run, failure=failure)
+        except OSError as failure:
+            return replace(run, failure=refused_by_machine(failure))
+        except Exception as failure:  # noqa: BLE001  # whatever it is, the promotion's state is told
+            return replace(run, failure=UnexpectedError.of(failure))
+        return run
+
+    def _require_lock(self, run: Run, kind: type[Step]) -> None:
+        """Look at the ledger before a group of steps that only the lock's holder may take."""
+        just_locked = bool(run.begun) and isinstance(run.begun[-1], _LOCKING)
+        if run.holding and issubclass(kind, _UNDER_LOCK) and not just_locked:
+            self.promotions.require_lock(run.holding)
+
+    def _do(self, steps: list[Step], run: Run) -> Run:
+        if isinstance(steps[0], _INDEPENDENT):
+            run_all(lambda step: self._do_one(step, run), steps)
+            return run
+        for step in steps:
+            run = self._do_one(step, run)
+        return run
+
+    def _do_one(self, step: Step, run: Run) -> Run:
+        with self.progress.doing(step):
+            return self.handlers[type(step)](step, run)
+
+    def _ended(
+        self, plan: Plan, run: Run, failure: BuildonceError | StoppedError
+    ) -> BuildonceError | StoppedError:
+        """Return the error that says how a walk ended, after its promotion was put back."""
+        promotion = run.holding
+        ours = promotion and self.promotions.is_ours(promotion)
+        if promotion is None or ours is False:
+            return failure
+        if isinstance(failure, StoppedError):
+            return _still_open(promotion, failure)
+        self._show(failure)
+        unsure = ours is None or run.closing or isinstance(failure, UnexpectedError)
+        if unsure or plan.way_back is None:
+            return _still_open(promotion, failure)
+        if run.touched and promotion.irreversible:
+            return self._broken(promotion, failure, "it is marked irreversible: not put back")
+        return self._put_back(plan.way_back, promotion, run, failure)
+
+    def _put_back(
+        self, way_back: WayBack, promotion: Promotion, run: Run, failure: BuildonceError
+    ) -> BuildonceError | StoppedError:
+        try:
+            steps = self.promotions.steps_back(way_back, promotion, run)
         except BuildonceError as error:
-            raise self._recovered(plan, error) from None
+            return self._not_back(promotion, failure, error)
+        back = self._walk(Run(holding=promotion), steps)
+        if isinstance(back.failure, StoppedError):
+            return _still_open(promotion, back.failure)
+        if back.failure:
+            return self._not_back(promotion, failure, back.failure)
+        return _put_back_error(way_back, promotion, run, failure)
 
-    def _walk(self, steps: Iterable[Step]) -> None:
-        for kind, group in groupby(steps, type):
-            if kind in _INDEPENDENT:
-                run_all(self._do, group)
-            else:
-                for step in group:
-                    self._do(step)
+    def _not_back(
+        self, promotion: Promotion, failure: BuildonceError, error: BuildonceError
+    ) -> BrokenError:
+        return self._broken(promotion, failure, f"it could not be put back: {error.message}")
 
-    def _do(self, step: Step) -> None:
-        self._current = step
-        with self._progress.step(step.describe()):
-            self._handlers[type(step)](step)
-
-    def _recovered(self, plan: Plan, cause: BuildonceError) -> BuildonceError:
-        """Put a failed promotion back, and return the error that says how that ended."""
-        held = self._promotions.holding
-        ours = held and self._promotions.is_ours(held)
-        if held is None or ours is False:
-            return cause
-        self._tell(cause)
-        if ours is None or isinstance(self._current, ClosePromotion) or not _promotes(plan):
-            return _still_open(held, cause)
-        if self._deployments.touched and held.operation.irreversible:
-            return self._broken(held, cause, "it is marked irreversible: it was not put back")
-        return self._put_back(held, cause)
-
-    def _put_back(self, held: Holding, cause: BuildonceError) -> BuildonceError:
-        deployed = self._deployments.deployed
-        self._deployments.rendered = None  # what failed is not what the environment runs by
-        try:
-            steps = self._promotions.steps_back(held, cause.message, redeploy=deployed)
-            self._walk(steps)
-        except BuildonceError as error:
-            return self._broken(held, cause, f"it could not be put back: {error.message}")
-        if deployed and not any(isinstance(step, Deploy) for step in steps):
-            return BrokenError(
-                f"{cause.message}\nnothing was deployed in {held.environment} before, so there is "
-                "nothing to go back to; its containers are left as they are",
-                hint=cause.hint,
-            )
-        now_runs = f"{held.environment} runs {held.operation.previous or 'nothing'} again"
-        if isinstance(cause, DeployError | UnavailableError) and self._deployments.touched:
-            hint = f"inv history {held.environment}"
-            return RolledBackError(f"{cause.message}\n{now_runs}", hint=hint)
-        return cause.continued(now_runs)
-
-    def _broken(self, held: Holding, cause: BuildonceError, why: str) -> BrokenError:
-        self._promotions.record_broken(held, cause.message)
+    def _broken(self, promotion: Promotion, failure: BuildonceError, why: str) -> BrokenError:
+        self.promotions.record_broken(promotion, failure.message)
+        name = promotion.environment
         return BrokenError(
-            f"{cause.message}\n{held.title}: {why}",
-            hint=f"inv verify --env {held.environment} shows every container; then "
-            f"inv resume {held.environment}, or inv abort {held.environment}",
+            f"{failure.message}\n{promotion.title}: {why}",
+            hint=f"inv verify --env {name} shows every container; then "
+            f"inv resume {name}, or inv abort {name}",
         )
 
-    def _tell(self, cause: BuildonceError) -> None:
-        for line in cause.log if isinstance(cause, DeployError) else ():
-            self._progress.log(line)
-        self._progress.note(f"failed: {cause.message}")
-
-    def _left_open(self, error: StoppedError) -> StoppedError:
-        held = self._promotions.holding
-        if held is None or self._promotions.is_ours(held) is False:
-            return error
-        return _still_open(held, error)
+    def _show(self, failure: BuildonceError) -> None:
+        for line in failure.log if isinstance(failure, DeployError) else ():
+            self.progress.log(line)
+        self.progress.note(f"failed: {failure.message}")
 
 
-def _promotes(plan: Plan) -> bool:
-    last = plan.steps[-1]
-    return isinstance(last, ClosePromotion) and last.outcome == "done"
+def _put_back_error(
+    way_back: WayBack, promotion: Promotion, run: Run, failure: BuildonceError
+) -> BuildonceError:
+    """Return the error after the way back was gone: what runs now."""
+    name = promotion.environment
+    if way_back.deploys and run.deployed and way_back.engine is None:
+        return BrokenError(
+            f"{failure.message}\nnothing was deployed in {name} before, so there is "
+            "nothing to go back to; its containers are left as they are",
+            hint=failure.hint,
+        )
+    runs = f"{name} runs {promotion.previous or 'nothing'} again"
+    if isinstance(failure, DeployError | UnavailableError) and run.touched:
+        return RolledBackError(f"{failure.message}\n{runs}", hint=f"inv history {name}")
+    return failure.continued(runs)
 
 
-def _still_open(held: Holding, error: AnyTold) -> AnyTold:
-    name = held.environment
+def _still_open(promotion: Promotion, error: AnyError) -> AnyError:
+    name = promotion.environment
     return error.continued(
-        f"{held.title} is still open",
+        f"{promotion.title} is still open",
         hint=f"inv resume {name} finishes it, inv abort {name} puts it back",
     )

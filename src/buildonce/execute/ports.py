@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from buildonce.plan.steps import Step
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Manifest
 
@@ -51,7 +52,7 @@ class Images(Protocol):
 class Progress(Protocol):
     """Whoever watches."""
 
-    def step(self, sentence: str) -> AbstractContextManager[None]:
+    def doing(self, step: Step) -> AbstractContextManager[None]:
         """Show a step for as long as it takes, then how long it took."""
         ...
 

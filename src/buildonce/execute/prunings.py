@@ -8,20 +8,17 @@ from datetime import datetime
 
 from buildonce.config import Prune
 from buildonce.execute.ports import Images
+from buildonce.execute.run import Run
 from buildonce.git.repository import Git
 from buildonce.ledger import events
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all
-from buildonce.plan.retention import fates
-from buildonce.plan.steps import (
-    ForgetReleases,
-    PruneReleases,
-    RemoveTag,
-)
+from buildonce.plan.retention import decide
+from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag
 
 
-@dataclass
+@dataclass(frozen=True)
 class Prunings:
     """Removes releases that nothing needs, as the ledger has it at that very moment."""
 
@@ -31,23 +28,27 @@ class Prunings:
     images: Images
     now: Callable[[], datetime]
 
-    def prune(self, step: PruneReleases) -> None:
+    def prune(self, step: PruneReleases, run: Run) -> Run:
         """Take releases out of use, where the registry can remove their tags afterwards."""
         run_all(self.images.require_removal, step.repositories)
         actor, at = self.git.identity(), self.now()
 
         def still_removable(snapshot: Snapshot) -> list[str]:
-            removable = {fate.sha for fate in fates(snapshot, self.policy, at) if fate.goes}
+            decisions = decide(snapshot, self.policy, at)
+            removable = {decision.sha for decision in decisions if decision.goes}
             return [sha for sha in step.shas if sha in removable]
 
         self.ledger.append(lambda snapshot: events.pruned(snapshot, still_removable, actor))
+        return run
 
-    def remove_tag(self, step: RemoveTag) -> None:
+    def remove_tag(self, step: RemoveTag, run: Run) -> Run:
         """Remove a pruned release's tag, unless the release was built anew meanwhile."""
         if self.ledger.read().pruned(step.sha) is not None:
             self.images.remove_tag(step.tag)
+        return run
 
-    def forget(self, step: ForgetReleases) -> None:
+    def forget(self, step: ForgetReleases, run: Run) -> Run:
         """Write down that the tags are gone."""
         actor = self.git.identity()
         self.ledger.append(lambda snapshot: events.forgotten(snapshot, step.shas, actor))
+        return run

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildonce import ci
-from buildonce.errors import BuildonceError, PreconditionError
+from buildonce.errors import PreconditionError
 from buildonce.git.remotes import unreachable, web_address
 from buildonce.refs import without_users
 
@@ -21,10 +21,8 @@ _NO_HABITS = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
 
-class GitError(BuildonceError):
+class GitError(PreconditionError):
     """A git command failed; ``message`` is what git said."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,24 @@ class Git:
     def text(self, *arguments: str) -> str:
         """Run ``git`` and return what it printed as text, without the newline at its end."""
         return self.run(*arguments).decode(errors="replace").rstrip("\n")
+
+    def blobs(self, names: Sequence[str]) -> list[bytes | None]:
+        """Return the content of each ``COMMIT:PATH``, None where there is none, in one process."""
+        if not names:
+            return []
+        answer = self.run("cat-file", "--batch", stdin="".join(f"{n}\n" for n in names).encode())
+        contents: list[bytes | None] = []
+        position = 0
+        for _ in names:
+            end = answer.index(b"\n", position)
+            header, position = answer[position:end], end + 1
+            if header.endswith(b" missing"):
+                contents.append(None)
+                continue
+            size = int(header.rsplit(b" ", 1)[1])
+            contents.append(answer[position : position + size])
+            position += size + 1
+        return contents
 
     def commit(self, name: str = "HEAD") -> Commit:
         """Return the commit that ``name`` stands for.

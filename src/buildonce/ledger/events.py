@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from buildonce.errors import BusyError, PreconditionError
-from buildonce.ledger.records.environment import EnvironmentRecord, Operation, Standing
+from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
+from buildonce.ledger.records.promotion import Ending, Promotion
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import (
@@ -21,12 +22,7 @@ from buildonce.ledger.snapshot import (
     environment_path,
     pruned_path,
     release_path,
-    standing_path,
-)
-from buildonce.plan.steps import (
-    ClosePromotion,
-    OpenPromotion,
-    TakeOver,
+    run_path,
 )
 
 Files: TypeAlias = dict[str, "Record | str | None"]
@@ -52,106 +48,106 @@ def built(snapshot: Snapshot, release: Release) -> Event | None:
     )
 
 
-def opened(snapshot: Snapshot, step: OpenPromotion) -> Event | None:
-    """Record an intent: from now on it holds the environment.
+def opened(snapshot: Snapshot, promotion: Promotion) -> Event | None:
+    """Record an intent: from now on it locks the environment.
 
     Raises:
-        BusyError: another promotion holds it.
+        BusyError: another promotion locks it.
         PreconditionError: the environment has moved since this was planned.
     """
-    record = snapshot.environment(step.environment)
-    operation = step.operation
-    if record.operation is not None:
-        if record.operation.id == operation.id:
+    record = snapshot.environment(promotion.environment)
+    if record.open is not None:
+        if record.open.id == promotion.id:
             return None
-        raise busy(record)
-    if snapshot.release(operation.release) is None:
+        raise busy(record.open)
+    if snapshot.release(promotion.release) is None:
         raise PreconditionError(
-            f"release {operation.release} was pruned meanwhile; nothing was written",
-            hint=f"inv build --sha {operation.release}",
+            f"release {promotion.release} was pruned meanwhile; nothing was written",
+            hint=f"inv build --sha {promotion.release}",
         )
-    if (record.release, record.sequence + 1) != (operation.previous, operation.sequence):
+    if (record.release, record.sequence + 1) != (promotion.previous, promotion.sequence):
         raise PreconditionError(
-            f"{step.environment} has moved to {record.release} meanwhile "
+            f"{promotion.environment} has moved to {record.release} meanwhile "
             f"(promotion {record.sequence}); nothing was written",
-            hint=f"inv status, then inv promote {step.environment} again",
+            hint=f"inv status, then inv promote {promotion.environment} again",
         )
-    return _event("opened", step.environment, operation, {}, record.opened(operation))
+    return _event("opened", record.opened(promotion))
 
 
-def taken_over(snapshot: Snapshot, step: TakeOver) -> Event | None:
+def taken_over(snapshot: Snapshot, former: Promotion, mine: Promotion) -> Event | None:
     """Record that an open promotion has another holder.
 
     Raises:
         BusyError: somebody else took it over first.
-        PreconditionError: it is not open any more.
+        PreconditionError: it is no longer open.
     """
-    record = snapshot.environment(step.environment)
-    if record.operation is not None and record.operation.id == step.new_id:
+    record = snapshot.environment(former.environment)
+    if record.open is not None and record.open.id == mine.id:
         return None
-    require_holder(record, step.operation)
-    return _event(
-        "taken-over", step.environment, step.operation, {}, record.taken(step.new_id, step.host)
-    )
+    require_holder(record, former)
+    return _event("taken-over", record.taken_over(mine.id, mine.host))
 
 
 def closed(
-    snapshot: Snapshot, step: ClosePromotion, at: datetime, definition: str | None = None
+    snapshot: Snapshot,
+    promotion: Promotion,
+    outcome: Ending,
+    at: datetime,
+    by: str,
+    message: str = "",
+    definition: str | None = None,
 ) -> Event | None:
-    """Record an outcome, what it means for the releases' standing, and what was deployed by.
+    """Record an outcome, when which releases ran, and the definition that was deployed.
 
     Raises:
-        BusyError, PreconditionError: the promotion is not ours any more.
+        BusyError, PreconditionError: the promotion is no longer ours.
     """
-    record = snapshot.environment(step.environment)
-    if record.last is not None and record.last.operation.id == step.operation.id:
+    record = snapshot.environment(promotion.environment)
+    if record.promotion and record.promotion.id == promotion.id and not record.open:
         return None
-    require_holder(record, step.operation)
-    files: Files = {} if definition is None else {deployment_path(step.environment): definition}
-    if step.outcome == "done":
-        files = {**files, **_standings(snapshot, record, step, at)}
-        return _event("done", step.environment, step.operation, files, record.done(at))
-    after = record.put_back(step.outcome, at, step.message)
-    return _event(step.outcome, step.environment, step.operation, files, after, step.message)
+    require_holder(record, promotion)
+    files: Files = {} if definition is None else {deployment_path(record.environment): definition}
+    if outcome == "done":
+        return _event("done", record.done(at, by), {**files, **_runs(snapshot, record, at)})
+    return _event(outcome, record.undone(outcome, at, by, message), files)
 
 
-def require_holder(record: EnvironmentRecord, operation: Operation) -> None:
-    """Refuse to go on with a promotion that is not ours any more.
+def broke(snapshot: Snapshot, promotion: Promotion, message: str) -> Event | None:
+    """Record that a promotion failed and could not be put back; it stays open."""
+    record = snapshot.environment(promotion.environment)
+    require_holder(record, promotion)
+    if record.open and record.open.outcome == "broken":
+        return None
+    return _event("broken", record.broken(message))
+
+
+def require_holder(record: EnvironmentRecord, promotion: Promotion) -> None:
+    """Refuse to go on with a promotion that is no longer ours.
 
     Raises:
-        BusyError: another process holds the environment now.
+        BusyError: another process locks the environment now.
         PreconditionError: the promotion was ended by somebody else.
     """
-    if record.operation is None:
-        ended = record.last.outcome if record.last else "gone"
+    if record.open is None:
+        ended = f"{record.promotion.outcome}" if record.promotion else "gone"
         raise PreconditionError(
-            f"promotion {operation.sequence} of {record.environment} was ended by somebody else "
+            f"promotion {promotion.sequence} of {record.environment} was ended by somebody else "
             f"({ended}); nothing more was changed",
             hint="inv status",
         )
-    if record.operation.id != operation.id:
-        raise busy(record)
+    if record.open.id != promotion.id:
+        raise busy(record.open)
 
 
-def busy(record: EnvironmentRecord) -> BusyError:
-    """Return the error that names who holds an environment."""
-    held = record.operation
-    assert held is not None
+def busy(promotion: Promotion) -> BusyError:
+    """Return the error that names what locks an environment."""
+    name = promotion.environment
     return BusyError(
-        f"{record.environment} is held by {held.kind} {held.sequence} to {held.release}, begun by "
-        f"{held.actor} on {held.host} at {held.started_at:%Y-%m-%d %H:%M:%S} UTC",
-        hint=f"wait for it; if it is dead: inv resume {record.environment}, "
-        f"or inv abort {record.environment}",
+        f"{name} is locked by {promotion.kind} {promotion.sequence} to {promotion.release}, begun "
+        f"by {promotion.actor} on {promotion.host} "
+        f"at {promotion.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        hint=f"wait for it; if it is dead: inv resume {name}, or inv abort {name}",
     )
-
-
-def broke(snapshot: Snapshot, environment: str, operation: Operation, message: str) -> Event | None:
-    """Record that a promotion failed and could not be put back; it stays open."""
-    record = snapshot.environment(environment)
-    require_holder(record, operation)
-    if record.state == "broken":
-        return None
-    return _event("broken", environment, operation, {}, record.broke(), message)
 
 
 def pruned(
@@ -160,19 +156,19 @@ def pruned(
     """Take releases out of use: their records move to ``pruned/`` until their tags are gone.
 
     What may go is chosen again from the state that the event is appended to: a promotion
-    that began meanwhile keeps its release. That a release is held is not forgotten: it can be
-    built again, of bytes that were never anywhere.
+    that began meanwhile keeps its release. That a release is blocked is not forgotten: it can
+    be built again, of bytes that never ran anywhere.
     """
     chosen = choose(snapshot)
     files: Files = {}
     for sha in chosen:
         files[release_path(sha)] = None
         files[pruned_path(sha)] = snapshot.release(sha)
-        for environment in snapshot.folders("standings"):
-            standing = snapshot.standing(environment, sha)
-            if standing:
-                held = standing.model_copy(update={"pruned": True}) if standing.held else None
-                files[standing_path(environment, sha)] = held
+        for environment in snapshot.folders("runs"):
+            run = snapshot.run(environment, sha)
+            if run:
+                blocked = run.model_copy(update={"pruned": True}) if run.blocked else None
+                files[run_path(environment, sha)] = blocked
     return _about_releases("pruned", chosen, actor, files)
 
 
@@ -193,49 +189,46 @@ def _about_releases(what: str, shas: Sequence[str], actor: str, files: Files) ->
     )
 
 
-def _standings(
-    snapshot: Snapshot, record: EnvironmentRecord, step: ClosePromotion, at: datetime
-) -> Files:
-    name, operation = step.environment, step.operation
+def _runs(snapshot: Snapshot, record: EnvironmentRecord, at: datetime) -> Files:
+    """Return the records of the release that came and of the one that it replaced."""
+    name, promotion = record.environment, record.open
+    assert promotion is not None
     files: Files = {}
-    if record.release and record.release != operation.release:
-        before = snapshot.standing(name, record.release)
-        if before:
-            held = operation.reason or "rolled back" if operation.kind == "rollback" else ""
-            ended = before.model_copy(update={"until": at, "held": held})
-            files[standing_path(name, record.release)] = ended
-    there = snapshot.standing(name, operation.release)
-    since = there.since if there and there.until is None else at
-    files[standing_path(name, operation.release)] = Standing(
-        release=operation.release, sequence=operation.sequence, since=since
+    if record.release and record.release != promotion.release:
+        left = snapshot.run(name, record.release)
+        if left:
+            rolled_back = promotion.kind == "rollback"
+            blocked = (promotion.reason or "rolled back") if rolled_back else ""
+            ended = left.model_copy(update={"until": at, "blocked": blocked})
+            files[run_path(name, record.release)] = ended
+    known = snapshot.run(name, promotion.release)
+    since = known.since if known and known.until is None else at
+    files[run_path(name, promotion.release)] = RunRecord(
+        release=promotion.release, sequence=promotion.sequence, since=since
     )
     return files
 
 
-def _event(
-    what: str,
-    environment: str,
-    operation: Operation,
-    files: Files,
-    record: EnvironmentRecord,
-    message: str = "",
-) -> Event:
+def _event(what: str, record: EnvironmentRecord, files: Files | None = None) -> Event:
+    """Return the event that leaves ``record`` behind, with its promotion as trailers."""
+    promotion = record.promotion
+    assert promotion is not None
     facts = (
         ("Event", what),
-        ("Environment", environment),
-        ("Sequence", str(operation.sequence)),
-        ("Kind", operation.kind),
-        ("Release", operation.release),
-        ("Previous", operation.previous or ""),
-        ("Operation", operation.id),
-        ("Actor", operation.actor),
-        ("Host", operation.host),
-        ("Reason", operation.reason),
-        ("Overrides", ",".join(operation.overrides)),
-        ("Message", message),
+        ("Environment", record.environment),
+        ("Sequence", str(promotion.sequence)),
+        ("Kind", promotion.kind),
+        ("Release", promotion.release),
+        ("Previous", promotion.previous or ""),
+        ("Promotion", promotion.id),
+        ("Actor", promotion.actor),
+        ("Host", promotion.host),
+        ("Reason", promotion.reason),
+        ("Overrides", ",".join(promotion.overrides)),
+        ("Message", promotion.message),
     )
     return Event(
-        f"{operation.kind} {operation.sequence} of {environment} to {operation.release}: {what}",
+        f"{promotion.title}: {what}",
         tuple((key, value) for key, value in facts if value),
-        {environment_path(environment): record, **files},
+        {environment_path(record.environment): record, **(files or {})},
     )

@@ -4,7 +4,7 @@ The tree is the present state: one JSON file for each record, read from git by p
 
     releases/<sha>.json                   what was built
     environments/<name>.json              what an environment runs, and what is in progress
-    standings/<environment>/<sha>.json    what became of a release there
+    runs/<environment>/<sha>.json         when a release ran there
     pruned/<sha>.json                     a release out of use, until its tags are gone
     deployments/<environment>.yaml        the definition it runs by, usable without this program
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from buildonce.errors import IntegrityError
 from buildonce.git.repository import Git, trailers
-from buildonce.ledger.records.environment import EnvironmentRecord, Standing
+from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.record import AnyRecord, Record, parse_record
 from buildonce.ledger.records.release import Release
 
@@ -31,9 +31,9 @@ def environment_path(name: str) -> str:
     return f"environments/{name}.json"
 
 
-def standing_path(environment: str, sha: str) -> str:
-    """Return where a release's standing in an environment is."""
-    return f"standings/{environment}/{sha}.json"
+def run_path(environment: str, sha: str) -> str:
+    """Return where the record of a release's run in an environment is."""
+    return f"runs/{environment}/{sha}.json"
 
 
 def pruned_path(sha: str) -> str:
@@ -82,28 +82,28 @@ class Snapshot:
         record = self._record(EnvironmentRecord, path)
         if record is not None:
             return self._same(record, "environment", name, path)
-        if name in self.folders("standings"):
+        if name in self.folders("runs"):
             raise IntegrityError(
-                f"the ledger's {path} is gone, and releases were good in {name}",
+                f"the ledger's {path} is gone, and releases ran in {name}",
                 hint=self.who_changed(path),
             )
         return EnvironmentRecord(environment=name)
 
-    def proof(self, environment: str, sha: str) -> Standing | None:
-        """Return the standing that proves that a release was good there, with its present bytes."""
-        standing = self.standing(environment, sha)
-        return None if standing and standing.pruned else standing
+    def proof(self, environment: str, sha: str) -> RunRecord | None:
+        """Return the record that proves that a release ran there, with its present bytes."""
+        run = self.run(environment, sha)
+        return None if run and run.pruned else run
 
-    def standing(self, environment: str, sha: str) -> Standing | None:
-        """Return what became of a release in an environment; None where it was never good."""
-        return self._record(Standing, standing_path(environment, sha))
+    def run(self, environment: str, sha: str) -> RunRecord | None:
+        """Return when an environment ran a release; None where it never did."""
+        return self._record(RunRecord, run_path(environment, sha))
 
     def ways_back(self, record: EnvironmentRecord) -> list[str]:
         """Return the releases that an environment could roll back to, the latest first."""
-        past = [good.release for good in record.good if good.release != record.release]
-        self.load(*(standing_path(record.environment, sha) for sha in past))
-        standings = [(sha, self.standing(record.environment, sha)) for sha in past]
-        return [sha for sha, standing in standings if standing and not standing.held]
+        past = [done.release for done in record.successes if done.release != record.release]
+        self.load(*(run_path(record.environment, sha) for sha in past))
+        runs = [(sha, self.run(record.environment, sha)) for sha in past]
+        return [sha for sha, run in runs if run and not run.blocked]
 
     def pruned(self, sha: str) -> Release | None:
         """Return the record of a release that is out of use and whose tags are not gone yet."""
@@ -135,15 +135,8 @@ class Snapshot:
         if self.commit is None or not wanted:
             self._files.update(dict.fromkeys(wanted))
             return
-        request = "".join(f"{self.commit}:{path}\n" for path in wanted).encode()
-        answer = self.git.run("cat-file", "--batch", stdin=request)
-        for path in wanted:
-            header, _, answer = answer.partition(b"\n")
-            if header.endswith(b" missing"):
-                self._files[path] = None
-                continue
-            size = int(header.rsplit(b" ", 1)[1])
-            self._files[path], answer = answer[:size], answer[size + 1 :]
+        contents = self.git.blobs([f"{self.commit}:{path}" for path in wanted])
+        self._files.update(zip(wanted, contents, strict=True))
 
     def followed_by(self, commit: str, event: Event) -> Snapshot:
         """Return the state after an event, whose files need not be read again."""

@@ -1,4 +1,4 @@
-"""Whether a release can be had: every part of its images is in the registry."""
+"""Whether a release is available: every part of its images is in the registry."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def require_available(release: Release, parts: Parts) -> None:
     ]
     if missing:
         raise IntegrityError(
-            f"release {release.sha} cannot be had any more; missing in the registry:\n  "
+            f"release {release.sha} is no longer available; missing in the registry:\n  "
             + "\n  ".join(missing),
             hint="choose another release: inv history, with the environment's name, lists them",
         )

@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.promotion import Request
 from buildonce.ledger.records.record import DigestField, Record
 from buildonce.ledger.records.release import Release
+from buildonce.plan.observation import Observation
 
 
 class PlannedState(Record):
@@ -21,15 +23,21 @@ class PlannedState(Record):
     pointers: dict[str, DigestField | None]
     settings: dict[str, Any]
 
+    @classmethod
+    def of(cls, seen: Observation) -> PlannedState:
+        """Return what has to be the same when the plan is carried out."""
+        return cls(
+            record=seen.record,
+            release=seen.release,
+            pointers=dict(seen.pointers),
+            settings=seen.settings.model_dump(mode="json"),
+        )
+
 
 class PlanFile(Record):
     """``inv promote ENV --plan FILE`` writes it, ``--apply FILE`` reads it."""
 
-    environment: str
-    release: str
-    reason: str
-    overrides: tuple[str, ...]
-    irreversible: bool
+    request: Request
     state: PlannedState
     steps: tuple[str, ...]
 
@@ -62,21 +70,21 @@ def read_plan(path: Path) -> PlanFile:
         ) from None
 
 
-def require_unmoved(planned: PlanFile, present: PlannedState, steps: tuple[str, ...]) -> None:
-    """Refuse a plan whose state is not the present one any more.
+def require_unchanged(planned: PlanFile, present: PlanFile) -> None:
+    """Refuse a plan whose state is no longer the present one.
 
     Raises:
-        PreconditionError: naming what has moved.
+        PreconditionError: naming what has changed.
     """
-    moved = [
+    changed = [
         field for field in PlannedState.model_fields
-        if getattr(planned.state, field) != getattr(present, field)
+        if getattr(planned.state, field) != getattr(present.state, field)
     ]  # fmt: skip
-    if not moved and planned.steps != steps:
-        moved = ["steps"]
-    if moved:
+    if not changed and planned.steps != present.steps:
+        changed = ["steps"]
+    if changed:
+        name = planned.request.environment
         raise PreconditionError(
-            f"{planned.environment} is not as it was when this was planned: "
-            f"{', '.join(moved)} moved; nothing was written",
-            hint=f"inv promote {planned.environment} --plan FILE makes a new plan",
+            f"{name} has changed since this was planned: {', '.join(changed)}; nothing was written",
+            hint=f"inv promote {name} --plan FILE makes a new plan",
         )

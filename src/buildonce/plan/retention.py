@@ -12,21 +12,21 @@ from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What becomes of a release: why it stays, or, without a reason to, that it goes."""
+class Decision:
+    """What becomes of a release: why it is kept, or, without a reason to, that it goes."""
 
     sha: str
     release: Release
-    stays: str
+    kept: str
 
     @property
     def goes(self) -> bool:
         """Whether nothing keeps it."""
-        return not self.stays
+        return not self.kept
 
 
-def fates(snapshot: Snapshot, policy: Prune, now: datetime) -> list[Fate]:
-    """Return every release's fate, the newest first.
+def decide(snapshot: Snapshot, policy: Prune, now: datetime) -> list[Decision]:
+    """Return what becomes of every release, the newest first.
 
     An environment that is no longer configured still protects what it runs.
     """
@@ -36,7 +36,7 @@ def fates(snapshot: Snapshot, policy: Prune, now: datetime) -> list[Fate]:
     releases.sort(key=lambda release: (release.built_at, release.sha), reverse=True)
     needed = _needed(snapshot, policy)
     return [
-        Fate(
+        Decision(
             release.sha,
             release,
             needed.get(release.sha) or _kept_by_policy(place, release, policy, now),
@@ -46,15 +46,14 @@ def fates(snapshot: Snapshot, policy: Prune, now: datetime) -> list[Fate]:
 
 
 def _needed(snapshot: Snapshot, policy: Prune) -> dict[str, str]:
-    names = sorted({*snapshot.names("environments"), *snapshot.folders("standings")})
+    names = sorted({*snapshot.names("environments"), *snapshot.folders("runs")})
     snapshot.load(*(environment_path(name) for name in names))
     reasons: dict[str, str] = {}
     for name in names:
         record = snapshot.environment(name)
-        if record.operation is not None:
-            for sha in (record.operation.release, record.operation.previous):
-                if sha:
-                    reasons.setdefault(sha, f"a promotion of {name} in progress needs it")
+        if record.open is not None:
+            for sha in filter(None, (record.open.release, record.open.previous)):
+                reasons.setdefault(sha, f"a promotion of {name} in progress needs it")
         if record.release:
             reasons.setdefault(record.release, f"{name} runs it")
         for sha in snapshot.ways_back(record)[: policy.keep_rollbacks]:

@@ -12,7 +12,7 @@ from buildonce.config import Environment, Freeze
 from buildonce.config.fields import DATE, is_weekly
 from buildonce.durations import format_duration
 from buildonce.errors import PreconditionError, UsageError
-from buildonce.ledger.records.environment import Standing
+from buildonce.ledger.records.environment import RunRecord
 
 Rule = Literal["order", "soak", "freeze", "branches"]
 RULES: tuple[str, ...] = get_args(Rule)
@@ -32,7 +32,7 @@ class Violation:
 def violations(
     environment: Environment,
     sha: str,
-    before: Standing | None,
+    ran_before: RunRecord | None,
     on_branches: bool | None,
     now: datetime,
     remote: str = "origin",
@@ -42,14 +42,14 @@ def violations(
     Args:
         environment: the environment's configuration.
         sha: the release.
-        before: the release's standing in the environment before; None: it never ran there.
+        ran_before: when the environment before ran the release; None: it never did.
         on_branches: whether an allowed branch contains the commit; None: it cannot be told.
         now: the time of the promotion, with a time zone.
         remote: the git remote whose branches count.
     """
     found = [
-        _order(environment, sha, before),
-        _soak(environment, sha, before, now),
+        _order(environment, sha, ran_before),
+        _soak(environment, sha, ran_before, now),
         _branches(environment, sha, on_branches, remote),
         *(_freeze(window, now) for window in environment.freeze),
     ]
@@ -79,8 +79,8 @@ def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) 
     return tuple(dict.fromkeys(violation.rule for violation in broken))
 
 
-def _order(environment: Environment, sha: str, before: Standing | None) -> Violation | None:
-    if environment.after is None or before is not None:
+def _order(environment: Environment, sha: str, ran_before: RunRecord | None) -> Violation | None:
+    if environment.after is None or ran_before is not None:
         return None
     return Violation(
         "order", f"{environment.after} has never run {sha}",
@@ -89,11 +89,11 @@ def _order(environment: Environment, sha: str, before: Standing | None) -> Viola
 
 
 def _soak(
-    environment: Environment, sha: str, before: Standing | None, now: datetime
+    environment: Environment, sha: str, ran_before: RunRecord | None, now: datetime
 ) -> Violation | None:
-    if environment.soak is None or before is None:
+    if environment.soak is None or ran_before is None:
         return None
-    ran = (before.until or now) - before.since
+    ran = (ran_before.until or now) - ran_before.since
     if ran >= environment.soak:
         return None
     return Violation(

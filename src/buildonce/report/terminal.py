@@ -10,16 +10,18 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from buildonce.errors import Told
+from buildonce.errors import ReportedError
 from buildonce.plan.plans import Plan
+from buildonce.plan.steps import Step
 from buildonce.refs import short
+from buildonce.report.sentences import describe
 from buildonce.verify.gather import Evidence
 
 _WIDTH_FOR_FILES = 240
@@ -90,6 +92,10 @@ class Reporter:
             else:
                 self._status.stop()
 
+    def doing(self, step: Step) -> AbstractContextManager[None]:
+        """Show a step of a plan for as long as it takes."""
+        return self.step(describe(step))
+
     def log(self, line: str) -> None:
         """Show a line of a tool's log."""
         self.err.print(f"[dim]  {escape(line)}[/]", soft_wrap=True)
@@ -102,7 +108,7 @@ class Reporter:
         """Print a result."""
         self.out.print(escape(sentence), soft_wrap=True)
 
-    def error(self, error: Told) -> None:
+    def error(self, error: ReportedError) -> None:
         """Print what failed, and what to do next."""
         self.err.print(f"[red]✗[/] {escape(error.message)}", soft_wrap=True)
         if error.hint:
@@ -125,7 +131,7 @@ class Reporter:
         """Print the steps of a plan under its summary, or another heading."""
         self.say(heading or plan.summary)
         for number, step in enumerate(plan.steps, 1):
-            self.say(f"  {number}. {step.describe()}")
+            self.say(f"  {number}. {describe(step)}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from buildonce.engines.base import Running
+from buildonce.engines.base import Engine, Running
 from buildonce.errors import BuildonceError, IntegrityError
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
@@ -51,20 +51,12 @@ class Images(Protocol):
         ...
 
 
-class Containers(Protocol):
-    """Where running containers are read."""
-
-    def deploys(self, environment: str) -> bool:
-        """Tell whether an environment runs containers."""
-        ...
-
-    def running(self, environment: str, release: Release) -> list[Running]:
-        """Return what runs in an environment, measured against a release."""
-        ...
+Bind: TypeAlias = Callable[[str, Release], "Engine | None"]
+"""Makes the engine of an environment, bound to a release; None where none runs containers."""
 
 
 def gather(
-    snapshot: Snapshot, environments: Sequence[str], images: Images, containers: Containers
+    snapshot: Snapshot, environments: Sequence[str], images: Images, bind: Bind
 ) -> list[Evidence]:
     """Return the evidence for each environment against its own record."""
     rows: list[Evidence] = []
@@ -78,8 +70,9 @@ def gather(
                 partial(_service_rows, images, record, release, service)
                 for service in release.services
             ]
-            if containers.deploys(name):
-                jobs.append(partial(_container_rows, containers, name, release))
+            engine = bind(name, release)
+            if engine is not None:
+                jobs.append(partial(_container_rows, engine, name))
     for found in run_all(lambda job: job(), jobs):
         rows += found
     return rows
@@ -109,8 +102,8 @@ def _recorded(snapshot: Snapshot, environment: str) -> dict[str, str]:
 
 
 def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
-    if record.operation is not None:
-        found = f"{record.operation.kind} to {record.operation.release} in progress"
+    if record.open is not None:
+        found = f"{record.open.kind} to {record.open.release} in progress"
     elif record.release is None:
         found = NOTHING
     elif release is None:
@@ -140,12 +133,12 @@ def _service_rows(
     ]
 
 
-def _container_rows(containers: Containers, environment: str, release: Release) -> list[Evidence]:
+def _container_rows(engine: Engine, environment: str) -> list[Evidence]:
     try:
-        found = containers.running(environment, release)
+        found = engine.running()
     except BuildonceError as error:
         return [Evidence(environment, "", "containers", "engine", ANSWER, error.message)]
-    return [_container_row(environment, one) for one in found]
+    return [_container_row(environment, container) for container in found]
 
 
 def _container_row(environment: str, one: Running) -> Evidence:

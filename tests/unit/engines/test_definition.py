@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from buildonce.engines.base import Deployment, Target
-from buildonce.engines.definition import Part, foreign_needs, render
+from buildonce.engines.definition import Definition, Part
+from buildonce.engines.docker import Docker
 from buildonce.errors import UsageError
 from buildonce.refs import Digest, ImageRef, Repository
 
@@ -13,14 +14,20 @@ WEB = Repository("r.example", "shop/web").at(Digest("sha256:" + "a" * 64))
 JOBS = Repository("r.example", "shop/jobs").at(Digest("sha256:" + "b" * 64))
 
 
-def deployment(definition: str, **images: ImageRef) -> Deployment:
-    return Deployment(
-        target=Target("production", "compose", project="shop"),
+def definition(text: str, **images: ImageRef) -> Definition:
+    target = Target("production", "compose", project="shop")
+    deployment = Deployment(
+        target=target,
         sha="0123456789ab",
-        definition=definition,
+        read=lambda: text,
         file=Path("/srv/deploy/compose.yaml"),
         images=images or {"web": WEB},
     )
+    return Definition(deployment, Docker(target))
+
+
+def render(text: str, **images: ImageRef) -> str:
+    return definition(text, **images).text
 
 
 @pytest.mark.parametrize(
@@ -34,25 +41,25 @@ def deployment(definition: str, **images: ImageRef) -> Deployment:
 )
 def test_an_image_is_filled_in_however_it_is_asked_for(spelling: str) -> None:
     """Every form that Compose knows for a variable gives the digest, and nothing of a default."""
-    assert render(deployment(f"image: {spelling}\n")) == f"image: {WEB}\n"
+    assert render(f"image: {spelling}\n") == f"image: {WEB}\n"
 
 
 def test_nothing_else_is_touched() -> None:
     """Other variables, escaped dollars and comments come out letter by letter as they went in."""
     rest = '\n# costs $$5\nenvironment: {TOKEN: "${TOKEN:?}", HOME: $HOME, X: "$${BUILDONCE}"}\n'
-    assert render(deployment("image: $BUILDONCE_IMAGE_WEB" + rest)) == f"image: {WEB}{rest}"
+    assert render("image: $BUILDONCE_IMAGE_WEB" + rest) == f"image: {WEB}{rest}"
 
 
 def test_an_escaped_variable_is_no_variable() -> None:
     """Two dollars are one for the container: there is no image to fill in."""
     with pytest.raises(UsageError, match="runs no service with"):
-        render(deployment("command: $${BUILDONCE_IMAGE_WEB}"))
+        render("command: $${BUILDONCE_IMAGE_WEB}")
 
 
 def test_an_image_without_a_place_is_an_error() -> None:
     """A release is deployed whole: a definition that leaves out a service is refused."""
     with pytest.raises(UsageError, match=r"compose.yaml runs no service with \$\{BUILDONCE_IMAGE"):
-        render(deployment("image: $BUILDONCE_IMAGE_WEB", web=WEB, jobs=JOBS))
+        render("image: $BUILDONCE_IMAGE_WEB", web=WEB, jobs=JOBS)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_an_image_that_is_not_in_the_release_is_an_error(asked: str) -> None:
     """A misspelled image, or one inside another variable's default, is not left to Compose."""
     text = f"image: $BUILDONCE_IMAGE_WEB\nimage: ${asked}"
     with pytest.raises(UsageError, match="which is no image of this release"):
-        render(deployment(text))
+        render(text)
 
 
 def part(name: str, image: str, *needs: str) -> Part:
@@ -78,5 +85,6 @@ def test_foreign_needs_leave_out_what_is_ours() -> None:
         "disk": part("disk", "disk:1"),
         "cache": part("cache", "valkey:8"),
     }
-    found = foreign_needs("jobs", parts, deployment("", web=WEB, jobs=JOBS))
-    assert sorted(found) == ["disk", "queue"]
+    shop = definition("", web=WEB, jobs=JOBS)
+    vars(shop)["parts"] = parts
+    assert sorted(shop.foreign_needs("jobs")) == ["disk", "queue"]

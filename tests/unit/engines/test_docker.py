@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buildonce.engines.base import Deployment, Target
+from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker, Refused, printable
 from buildonce.engines.pulling import pull
 from buildonce.engines.secrets import mask
@@ -67,7 +68,7 @@ def test_a_refusal_has_the_clients_last_word(client: Path) -> None:
     play(client, r'[ $1 = version ] || { printf "noise\n\033[31mno\033[0m\n" >&2; exit 3; }')
     with pytest.raises(Refused) as refused:
         docker().run("up")
-    assert (refused.value.said, refused.value.log) == ("no", ("noise", "no"))
+    assert (refused.value.complaint, refused.value.log) == ("no", ("noise", "no"))
 
 
 def test_a_call_ends_at_its_limit(client: Path) -> None:
@@ -115,8 +116,8 @@ def test_inspect_leaves_out_what_is_gone(client: Path) -> None:
         ("no basic auth credentials", UnavailableError, "the registry wants credentials"),
         ("unauthorized: authentication required", UnavailableError, "wants credentials"),
         ("pull access denied for web", UnavailableError, "wants credentials"),
-        ("manifest for web not found: manifest unknown", IntegrityError, "has it no more"),
-        ("failed to resolve reference web: web: not found", IntegrityError, "has it no more"),
+        ("manifest for web not found: manifest unknown", IntegrityError, "no longer has it"),
+        ("failed to resolve reference web: web: not found", IntegrityError, "no longer has it"),
         ("connect: connection refused", UnavailableError, "connection refused"),
     ],
 )
@@ -147,7 +148,7 @@ def deployment(tmp_path: Path) -> Deployment:
     return Deployment(
         target=Target("production", "compose", project="shop"),
         sha="0" * 12,
-        definition="image: $BUILDONCE_IMAGE_WEB\nlevel: ${LEVEL} ${TOKEN} mode: public",
+        read=lambda: "image: $BUILDONCE_IMAGE_WEB\nlevel: ${LEVEL} ${TOKEN} mode: public",
         file=tmp_path / "compose.yaml",
         images={"web": REF},
         variables={"LEVEL": "debugging"},
@@ -165,7 +166,7 @@ def test_values_that_reach_containers_are_masked(
     play(client, f"cat >/dev/null; echo '{json.dumps(resolved)}'")
     monkeypatch.setenv("TOKEN", "t0ken")
     text = "t0ken, from-a-file, hunter22, public, debugging"
-    assert mask(text, docker(), deployment) == "***, ***, ***, public, debugging"
+    assert mask(text, Definition(deployment, docker())) == "***, ***, ***, public, debugging"
 
 
 def test_each_line_of_a_value_is_masked(
@@ -176,14 +177,14 @@ def test_each_line_of_a_value_is_masked(
     play(client, f"cat >/dev/null; printf '%s' '{json.dumps(resolved)}'")
     monkeypatch.setenv("TOKEN", "third-3\nfourth-4\n")
     text = "second-2, first-1, fourth-4, third-3"
-    assert mask(text, docker(), deployment) == "***, ***, ***, ***"
+    assert mask(text, Definition(deployment, docker())) == "***, ***, ***, ***"
 
 
 def test_a_variable_without_a_value_masks_nothing(client: Path, deployment: Deployment) -> None:
     """A variable that a container only passes on has no value, not the value "None"."""
     resolved = {"services": {"web": {"environment": {"KEY": None}}}}
     play(client, f"cat >/dev/null; echo '{json.dumps(resolved)}'")
-    assert mask("None of them", docker(), deployment) == "None of them"
+    assert mask("None of them", Definition(deployment, docker())) == "None of them"
 
 
 def test_variables_are_masked_even_where_the_definition_cannot_be_read(
@@ -192,4 +193,4 @@ def test_variables_are_masked_even_where_the_definition_cannot_be_read(
     """A definition that Compose refuses still gives away which variables are secret."""
     play(client, "[ $1 = version ] || { cat >/dev/null; exit 1; }")
     monkeypatch.setenv("TOKEN", "t0ken")
-    assert mask("bad value t0ken", docker(), deployment) == "bad value ***"
+    assert mask("bad value t0ken", Definition(deployment, docker())) == "bad value ***"

@@ -12,6 +12,7 @@ import pytest
 
 from buildonce.errors import IntegrityError
 from buildonce.execute.builds import Builds
+from buildonce.execute.run import Run
 from buildonce.plan.steps import Bake
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
@@ -36,7 +37,7 @@ def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision
     images.revision.return_value = label
     builder.bake.return_value = pushed
     parts = (mock.Mock(), mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
-    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(commit(), {"api": TAG}))
+    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(commit(), {"api": TAG}), Run())
     return images
 
 

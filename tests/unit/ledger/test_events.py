@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import pytest
 
 from buildonce.errors import BusyError, PreconditionError
 from buildonce.ledger import events
-from buildonce.ledger.records.environment import EnvironmentRecord, Standing
+from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
+from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Release
-from buildonce.ledger.snapshot import Event, environment_path, release_path, standing_path
-from buildonce.plan.steps import ClosePromotion, OpenPromotion, TakeOver
-from tests.unit.samples import LATER, NOON, empty, image, ledger, operation, release, running
+from buildonce.ledger.snapshot import Event, environment_path, release_path, run_path
+from tests.unit.samples import DANA, LATER, NOON, empty, image, ledger, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 STAGING = environment_path("staging")
@@ -35,11 +36,16 @@ def files(record: EnvironmentRecord) -> dict[str, Record]:
     return {**releases, environment_path(record.environment): record}
 
 
-def in_progress(name: str = "mine") -> tuple[EnvironmentRecord, OpenPromotion]:
+def in_progress(name: str = "mine") -> tuple[EnvironmentRecord, Promotion]:
     """A promotion of staging from the first to the second release, written down."""
     before = running(FIRST)
-    step = OpenPromotion("staging", operation(SECOND, before, name=name))
-    return before.opened(step.operation), step
+    begun = promotion(SECOND, before, name=name)
+    return before.opened(begun), begun
+
+
+def done(state: Mapping[str, Record], begun: Promotion) -> Event | None:
+    """The event of a promotion's success."""
+    return events.closed(ledger(state), begun, "done", LATER, DANA)
 
 
 def test_the_first_build_is_recorded_as_it_is() -> None:
@@ -80,25 +86,24 @@ def test_two_commits_with_one_tag_are_refused() -> None:
     assert "sha_length" in caught.value.hint
 
 
-def test_an_intent_holds_the_environment() -> None:
+def test_an_intent_locks_the_environment() -> None:
     """What is written is the record with the promotion in progress."""
-    opened, step = in_progress()
-    event = events.opened(ledger(files(running(FIRST))), step)
+    opened, begun = in_progress()
+    event = events.opened(ledger(files(running(FIRST))), begun)
     assert recorded(EnvironmentRecord, event, STAGING) == opened
 
 
 def test_an_intent_that_is_there_already_is_no_event() -> None:
     """After a lost answer, the same intent is recognised as its own."""
-    opened, step = in_progress()
-    assert events.opened(ledger(files(opened)), step) is None
+    opened, begun = in_progress()
+    assert events.opened(ledger(files(opened)), begun) is None
 
 
-def test_a_held_environment_is_busy() -> None:
+def test_a_locked_environment_is_busy() -> None:
     """Somebody else's promotion is named: who, where, since when, and what to do."""
     opened, _ = in_progress("theirs")
-    mine = OpenPromotion("staging", operation(SECOND, running(FIRST)))
     with pytest.raises(BusyError) as caught:
-        events.opened(ledger(files(opened)), mine)
+        events.opened(ledger(files(opened)), promotion(SECOND, running(FIRST)))
     assert caught.value.exit_code == 4
     for fact in ("staging", SECOND.sha, "Dana Developer", "laptop", "2026-11-23 12:00:00 UTC"):
         assert fact in caught.value.message
@@ -108,106 +113,112 @@ def test_a_held_environment_is_busy() -> None:
 
 def test_an_environment_that_moved_meanwhile_is_refused() -> None:
     """A plan made on an older state writes nothing."""
-    stale = OpenPromotion("staging", operation(SECOND, empty()))
     with pytest.raises(PreconditionError, match="has moved to"):
-        events.opened(ledger(files(running(FIRST))), stale)
+        events.opened(ledger(files(running(FIRST))), promotion(SECOND, empty()))
 
 
 def test_a_release_that_is_gone_meanwhile_is_refused() -> None:
     """An intent for a release that is no longer recorded writes nothing."""
     record = running(FIRST)
-    step = OpenPromotion("staging", operation(SECOND, record))
     with pytest.raises(PreconditionError, match=SECOND.sha):
-        events.opened(ledger({STAGING: record}), step)
+        events.opened(ledger({STAGING: record}), promotion(SECOND, record))
 
 
 def test_taking_over_and_taking_over_again() -> None:
     """The new holder is written; written already, it is no event."""
-    opened, step = in_progress()
-    take = TakeOver("staging", step.operation, "new", "server")
-    taken = recorded(EnvironmentRecord, events.taken_over(ledger(files(opened)), take), STAGING)
-    assert taken.operation is not None
-    assert (taken.operation.id, taken.operation.host) == ("new", "server")
-    assert events.taken_over(ledger(files(taken)), take) is None
+    opened, begun = in_progress()
+    mine = begun.held_by("new", "server")
+    event = events.taken_over(ledger(files(opened)), begun, mine)
+    taken = recorded(EnvironmentRecord, event, STAGING)
+    assert taken.open is not None
+    assert (taken.open.id, taken.open.host) == ("new", "server")
+    assert events.taken_over(ledger(files(taken)), begun, mine) is None
 
 
 def test_of_two_that_take_over_one_is_refused() -> None:
     """Who comes second finds another holder than the one it meant to follow."""
-    opened, step = in_progress()
-    faster = opened.taken("faster", "server")
+    opened, begun = in_progress()
+    faster = opened.taken_over("faster", "server")
     with pytest.raises(BusyError):
-        events.taken_over(ledger(files(faster)), TakeOver("staging", step.operation, "new", "h"))
+        events.taken_over(ledger(files(faster)), begun, begun.held_by("new", "h"))
 
 
 def test_who_lost_the_environment_cannot_close() -> None:
     """A promoter that wakes up after a take-over is told, and writes nothing."""
-    opened, step = in_progress()
-    close = ClosePromotion("staging", step.operation, "done")
+    opened, begun = in_progress()
     with pytest.raises(BusyError):
-        events.closed(ledger(files(opened.taken("faster", "server"))), close, LATER)
+        done(files(opened.taken_over("faster", "server")), begun)
 
 
 def test_who_was_aborted_cannot_close() -> None:
     """A promoter that wakes up after an abort by another holder is told how it ended."""
-    opened, step = in_progress()
-    aborted = opened.taken("faster", "server").put_back("aborted", LATER, "")
+    opened, begun = in_progress()
+    aborted = opened.taken_over("faster", "server").undone("aborted", LATER, DANA, "")
     with pytest.raises(PreconditionError, match="aborted"):
-        events.closed(
-            ledger(files(aborted)), ClosePromotion("staging", step.operation, "done"), LATER
-        )
+        done(files(aborted), begun)
 
 
-def test_success_is_written_with_both_releases_standing() -> None:
-    """The new release stands since now, the one before it until now."""
-    opened, step = in_progress()
-    before = Standing(release=FIRST.sha, sequence=1, since=NOON)
-    state = ledger({**files(opened), standing_path("staging", FIRST.sha): before})
-    event = events.closed(state, ClosePromotion("staging", step.operation, "done"), LATER)
+def test_success_is_written_with_when_both_releases_ran() -> None:
+    """The new release runs since now, the one before it ran until now."""
+    opened, begun = in_progress()
+    before = RunRecord(release=FIRST.sha, sequence=1, since=NOON)
+    event = done({**files(opened), run_path("staging", FIRST.sha): before}, begun)
     assert recorded(EnvironmentRecord, event, STAGING).release == SECOND.sha
-    came = recorded(Standing, event, standing_path("staging", SECOND.sha))
-    went = recorded(Standing, event, standing_path("staging", FIRST.sha))
+    came = recorded(RunRecord, event, run_path("staging", SECOND.sha))
+    went = recorded(RunRecord, event, run_path("staging", FIRST.sha))
     assert (came.since, came.until) == (LATER, None)
-    assert (went.since, went.until, went.held) == (NOON, LATER, "")
+    assert (went.since, went.until, went.blocked) == (NOON, LATER, "")
 
 
-def test_a_rollback_holds_what_it_leaves() -> None:
+def test_a_rollback_blocks_what_it_leaves() -> None:
     """The release that was rolled back from may not come back without a reason."""
     before = running(SECOND)
-    step = OpenPromotion("staging", operation(FIRST, before, kind="rollback", reason="it burns"))
-    standing = Standing(release=SECOND.sha, sequence=1, since=NOON)
-    state = ledger(
-        {
-            **files(before.opened(step.operation)),
-            standing_path("staging", SECOND.sha): standing,
-        }
-    )
-    event = events.closed(state, ClosePromotion("staging", step.operation, "done"), LATER)
-    assert recorded(Standing, event, standing_path("staging", SECOND.sha)).held == "it burns"
+    begun = promotion(FIRST, before, kind="rollback", reason="it burns")
+    run = RunRecord(release=SECOND.sha, sequence=1, since=NOON)
+    event = done({**files(before.opened(begun)), run_path("staging", SECOND.sha): run}, begun)
+    assert recorded(RunRecord, event, run_path("staging", SECOND.sha)).blocked == "it burns"
 
 
 def test_an_outcome_that_is_there_already_is_no_event() -> None:
     """After a lost answer, the same outcome is recognised as its own."""
-    opened, step = in_progress()
-    close = ClosePromotion("staging", step.operation, "done")
-    assert events.closed(ledger(files(opened.done(LATER))), close, LATER) is None
+    opened, begun = in_progress()
+    assert done(files(opened.done(LATER, DANA)), begun) is None
 
 
-def test_a_failure_changes_no_standing() -> None:
+def test_a_failure_changes_no_run() -> None:
     """What was put back has nothing to say about releases, and keeps the reason."""
-    opened, step = in_progress()
-    close = ClosePromotion("staging", step.operation, "failed", "no answer")
-    event = events.closed(ledger(files(opened)), close, LATER)
+    opened, begun = in_progress()
+    event = events.closed(ledger(files(opened)), begun, "failed", LATER, DANA, "no answer")
     assert event is not None
     assert set(event.files) == {STAGING}
     assert ("Message", "no answer") in event.trailers
+
+
+def test_what_could_not_be_put_back_is_written_once() -> None:
+    """It stays open, as broken, with the reason; written already, it is no event."""
+    opened, begun = in_progress()
+    event = events.broke(ledger(files(opened)), begun, "no registry")
+    broken = recorded(EnvironmentRecord, event, STAGING)
+    assert broken.open is not None
+    assert (broken.open.outcome, broken.open.message) == ("broken", "no registry")
+    assert events.broke(ledger(files(broken)), begun, "no registry") is None
+
+
+def test_what_was_deployed_by_is_written_with_the_outcome() -> None:
+    """The definition becomes the environment's, whatever the outcome."""
+    opened, begun = in_progress()
+    event = events.closed(
+        ledger(files(opened)), begun, "failed", LATER, DANA, definition="services: {}"
+    )
+    assert event is not None
+    assert event.files["deployments/staging.yaml"] == "services: {}"
 
 
 def test_a_message_keeps_to_its_line() -> None:
     """A line break inside a value cannot forge a trailer."""
     before = running(FIRST)
     reason = "harmless\nActor: somebody else"
-    step = OpenPromotion("staging", operation(SECOND, before, reason=reason))
-    event = events.opened(ledger(files(before)), step)
+    event = events.opened(ledger(files(before)), promotion(SECOND, before, reason=reason))
     assert event is not None
     assert "\nReason: harmless Actor: somebody else\n" in event.message()
     assert event.message().count("\nActor: ") == 1

@@ -9,10 +9,12 @@ import pytest
 
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.promotion import Request
 from buildonce.ledger.records.record import parse_record
 from buildonce.ledger.records.release import Image, Release
-from buildonce.plan.file import PlanFile, PlannedState, read_plan, require_unmoved, write_plan
+from buildonce.plan.file import PlanFile, PlannedState, read_plan, require_unchanged, write_plan
 from buildonce.refs import digest_of
+from tests.unit.samples import running
 
 STEPS = ("record promotion 1 of staging to 0123456789ab: in progress",)
 STATE = PlannedState(
@@ -25,10 +27,8 @@ STATE = PlannedState(
     pointers={"api": None},
     settings={"engine": "none"},
 )  # fmt: skip
-PLAN = PlanFile(
-    environment="staging", release="0123456789ab", reason="why",
-    overrides=("soak",), irreversible=False, state=STATE, steps=STEPS,
-)  # fmt: skip
+REQUEST = Request(environment="staging", release="0123456789ab", reason="why", overrides=("soak",))
+PLAN = PlanFile(request=REQUEST, state=STATE, steps=STEPS)
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_an_unmoved_state_is_let_through() -> None:
     """A state that went through a file is still equal to itself."""
     present = parse_record(PlannedState, STATE.to_json().encode(), "plan")
-    require_unmoved(PLAN, present, STEPS)
+    require_unchanged(PLAN, PLAN.model_copy(update={"state": present}))
 
 
 @pytest.mark.parametrize(
     "moved",
     [
-        {"record": EnvironmentRecord(environment="staging", sequence=1)},
+        {"record": running(STATE.release)},
         {"release": STATE.release.model_copy(update={"built_by": "c"})},
         {"pointers": {"api": digest_of(b"other")}},
         {"settings": {"engine": "compose"}},
@@ -77,11 +77,12 @@ def test_an_unmoved_state_is_let_through() -> None:
 )
 def test_what_moved_is_named(moved: dict[str, object]) -> None:
     """A plan made from another state is refused, and the part that differs is said."""
-    with pytest.raises(PreconditionError, match=f": {next(iter(moved))} moved"):
-        require_unmoved(PLAN, STATE.model_copy(update=moved), STEPS)
+    state = STATE.model_copy(update=moved)
+    with pytest.raises(PreconditionError, match=f": {next(iter(moved))};"):
+        require_unchanged(PLAN, PLAN.model_copy(update={"state": state}))
 
 
 def test_other_steps_are_refused() -> None:
     """A plan whose steps would be others now, although nothing it looked at moved, is refused."""
-    with pytest.raises(PreconditionError, match="steps moved"):
-        require_unmoved(PLAN, STATE, ())
+    with pytest.raises(PreconditionError, match=": steps;"):
+        require_unchanged(PLAN, PLAN.model_copy(update={"steps": ()}))

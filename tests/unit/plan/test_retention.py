@@ -13,16 +13,17 @@ from hypothesis import strategies as some
 from buildonce.config import Prune
 from buildonce.errors import IntegrityError
 from buildonce.git.repository import Git
-from buildonce.ledger.records.environment import EnvironmentRecord, Operation, Standing
+from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
+from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import (
     Snapshot,
     environment_path,
     release_path,
-    standing_path,
+    run_path,
 )
-from buildonce.plan.retention import fates
+from buildonce.plan.retention import decide
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 LONG_AGO = NOW - timedelta(days=365)
@@ -35,7 +36,7 @@ class Story:
 
     releases: list[str] = field(default_factory=list)
     records: dict[str, EnvironmentRecord] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    runs: dict[str, RunRecord] = field(default_factory=dict)
 
     def build(self) -> str:
         self.releases.append(f"{len(self.releases):012x}")
@@ -44,39 +45,39 @@ class Story:
     def begin(self, environment: str, sha: str) -> None:
         record = self.record(environment)
         self.records[environment] = record.opened(
-            Operation(
-                id="id", kind="promotion", sequence=record.sequence + 1, release=sha,
+            Promotion(
+                environment=environment, id="id", sequence=record.sequence + 1, release=sha,
                 previous=record.release, actor="a", host="h", started_at=NOW,
             )
         )  # fmt: skip
 
     def end(self, environment: str) -> None:
-        record = self.record(environment).done(NOW)
+        record = self.record(environment).done(NOW, "a")
         self.records[environment] = record
         assert record.release is not None
-        path = standing_path(environment, record.release)
-        self.standings[path] = Standing(release=record.release, sequence=1, since=NOW)
+        path = run_path(environment, record.release)
+        self.runs[path] = RunRecord(release=record.release, sequence=1, since=NOW)
 
     def promote(self, environment: str, sha: str) -> None:
         self.begin(environment, sha)
         self.end(environment)
 
-    def hold(self, environment: str, sha: str) -> None:
-        path = standing_path(environment, sha)
-        self.standings[path] = self.standings[path].model_copy(update={"held": "it was bad"})
+    def block(self, environment: str, sha: str) -> None:
+        path = run_path(environment, sha)
+        self.runs[path] = self.runs[path].model_copy(update={"blocked": "it was bad"})
 
     def record(self, environment: str) -> EnvironmentRecord:
         return self.records.get(environment, EnvironmentRecord(environment=environment))
 
     def reasons(self, policy: Prune = KEEP_ALMOST_NOTHING) -> dict[str, str]:
         """Why each release stays; nothing where it goes."""
-        return {fate.sha: fate.stays for fate in fates(self.snapshot(), policy, NOW)}
+        return {one.sha: one.kept for one in decide(self.snapshot(), policy, NOW)}
 
     def snapshot(self) -> Snapshot:
         files: dict[str, Record] = {
             **{release_path(sha): _release(sha, age) for age, sha in enumerate(self.releases)},
             **{environment_path(name): record for name, record in self.records.items()},
-            **self.standings,
+            **self.runs,
         }
         return InMemory(files)
 
@@ -153,12 +154,12 @@ def test_the_last_releases_to_roll_back_to_stay(story: Story) -> None:
     assert [bool(kept[sha]) for sha in shas] == [False, False, True, True, True]
 
 
-def test_a_release_that_is_held_is_no_way_back(story: Story) -> None:
-    """A rollback would skip a held release, so the one that it would choose stays instead."""
+def test_a_release_that_is_blocked_is_no_way_back(story: Story) -> None:
+    """A rollback would skip a blocked release, so the one that it would choose stays instead."""
     good, bad, running = (story.build() for _ in range(3))
     for sha in (good, bad, running):
         story.promote("staging", sha)
-    story.hold("staging", bad)
+    story.block("staging", bad)
     story.build()
     assert story.reasons()[good] == "staging could roll back to it"
     assert story.reasons()[bad] == ""
@@ -175,7 +176,7 @@ def test_nothing_is_decided_where_a_record_is_gone(story: Story) -> None:
 NAMES = ("staging", "production")
 moves = some.lists(
     some.tuples(
-        some.sampled_from(["build", "promote", "promote", "begin", "hold"]),
+        some.sampled_from(["build", "promote", "promote", "begin", "block"]),
         some.sampled_from(NAMES),
         some.integers(0, 30),
     ),
@@ -197,9 +198,9 @@ def test_no_policy_takes_what_is_needed(moves: list[tuple[str, str, int]], polic
         _play(story, what, environment, number)
     reasons, snapshot = story.reasons(policy), story.snapshot()
     for record in story.records.values():
-        operation = record.operation
+        begun = record.open
         needed = {record.release, *snapshot.ways_back(record)[: policy.keep_rollbacks]}
-        needed |= {operation.release, operation.previous} if operation else set()
+        needed |= {begun.release, begun.previous} if begun else set()
         assert all(reasons[sha] for sha in needed if sha)
 
 
@@ -209,11 +210,11 @@ def _play(story: Story, what: str, environment: str, number: int) -> None:
         return
     sha = story.releases[number % len(story.releases)]
     record = story.record(environment)
-    if what == "hold":
-        past = [good.release for good in record.good if good.release != record.release]
+    if what == "block":
+        past = [done.release for done in record.successes if done.release != record.release]
         if past:
-            story.hold(environment, past[number % len(past)])
-    elif record.operation is None:
+            story.block(environment, past[number % len(past)])
+    elif record.open is None:
         story.begin(environment, sha)
         if what == "promote":
             story.end(environment)

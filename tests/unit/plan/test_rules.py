@@ -1,4 +1,4 @@
-"""The rules of an environment, over times and standings that no test could wait for."""
+"""The rules of an environment, over times and runs that no test could wait for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from buildonce.config import Environment, Freeze
 from buildonce.errors import PreconditionError, UsageError
-from buildonce.ledger.records.environment import Standing
+from buildonce.ledger.records.environment import RunRecord
 from buildonce.plan.rules import Violation, enforce, violations
 
 BERLIN = "Europe/Berlin"
@@ -23,15 +23,15 @@ SHA = "0123456789ab"
 def broken(
     environment: Environment,
     *,
-    before: Standing | None = None,
+    ran_before: RunRecord | None = None,
     on_branches: bool | None = True,
     now: datetime = NOON,
 ) -> list[str]:
-    return [one.rule for one in violations(environment, SHA, before, on_branches, now)]
+    return [one.rule for one in violations(environment, SHA, ran_before, on_branches, now)]
 
 
-def ran(since: datetime, until: datetime | None = None) -> Standing:
-    return Standing(release=SHA, sequence=1, since=since, until=until)
+def ran(since: datetime, until: datetime | None = None) -> RunRecord:
+    return RunRecord(release=SHA, sequence=1, since=since, until=until)
 
 
 def frozen(window: Freeze, moment: str) -> bool:
@@ -49,7 +49,7 @@ def test_a_release_needs_the_environment_before() -> None:
     """What `after` has never run is refused, and what it once ran is not."""
     environment = Environment(after="staging")
     assert broken(environment) == ["order"]
-    assert broken(environment, before=ran(NOON, until=NOON)) == []
+    assert broken(environment, ran_before=ran(NOON, until=NOON)) == []
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_soaking_counts_the_time_it_ran(
 ) -> None:
     """The time in the environment before counts until another release took the place."""
     environment = Environment(after="staging", soak="30m")
-    standing = ran(NOON - since, None if until is None else NOON - until)
-    assert broken(environment, before=standing) == expected
+    run = ran(NOON - since, None if until is None else NOON - until)
+    assert broken(environment, ran_before=run) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 
 from buildonce.errors import PreconditionError
 from buildonce.plan.plans import plan_promotion
+from buildonce.report.sentences import describe
 from buildonce.report.terminal import Reporter, evidence_json, evidence_markdown
 from buildonce.verify.gather import Evidence
-from tests.unit.samples import digest, operation, release, running
+from tests.unit.samples import digest, observation, promotion, release, running
 
 GOOD = Evidence("staging", "web", "pointer", "r/web:staging", digest("a"), digest("a"))
 BAD = Evidence("production", "web", "pointer", "r/web:production", digest("a"), digest("b"))
@@ -111,12 +112,11 @@ def test_what_is_copied_from_a_table_is_in_one_piece(capsys: Captured) -> None:
 def test_a_dry_run_numbers_its_steps(capsys: Captured) -> None:
     """Each step is one numbered sentence, and the end says that nothing was written."""
     first, second = release(1), release(2)
-    record = running(first)
-    plan = plan_promotion(record, second, first, operation(second, record), first.digests())
+    plan = plan_promotion(observation(second, None, first), promotion(second, running(first)))
     Reporter().plan(plan, ["GET /v2/", "PUT /v2/"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"dry run: {plan.summary}"
-    assert lines[1:5] == [f"  {n}. {step.describe()}" for n, step in enumerate(plan.steps, 1)]
+    assert lines[1:5] == [f"  {n}. {describe(step)}" for n, step in enumerate(plan.steps, 1)]
     assert "     GET /v2/" in lines
     assert lines[-1] == "nothing was written"
 

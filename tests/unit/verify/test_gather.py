@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from buildonce.engines.base import Running
-from buildonce.errors import IntegrityError, UnavailableError
+from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
 from buildonce.refs import Digest, ImageRef, digest_of
 from buildonce.registry import Manifest
-from buildonce.verify.gather import Evidence, compare, gather
-from tests.unit.samples import REGISTRY, empty, ledger, operation, release, running
+from buildonce.verify.gather import Bind, Evidence, compare, gather
+from tests.unit.samples import (
+    REGISTRY,
+    FakeEngine,
+    empty,
+    engine,
+    ledger,
+    promotion,
+    release,
+    running,
+)
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -46,24 +55,17 @@ class FakeRegistry:
             self.stored[str(ref)] = content
 
 
-@dataclass
-class FakeHosts:
-    """Containers of one environment, or an error."""
-
-    environment: str = ""
-    found: list[Running] = field(default_factory=list)
-    down: bool = False
-
-    def deploys(self, environment: str) -> bool:
-        return environment == self.environment
-
-    def running(self, environment: str, _release: Release) -> list[Running]:
-        if self.down:
-            raise UnavailableError(f"the engine of {environment} does not answer")
-        return self.found
+def no_containers(_environment: str, _release: Release) -> None:
+    """An environment whose pointers only move."""
 
 
-NO_CONTAINERS = FakeHosts()
+def bound(*found: Running, **failures: BuildonceError) -> Bind:
+    """What binds an engine that runs these containers, or fails."""
+
+    def bind(_environment: str, of: Release) -> FakeEngine:
+        return replace(engine(of, **failures), containers=found)
+
+    return bind
 
 
 def content(number: int) -> bytes:
@@ -101,7 +103,7 @@ def failing(rows: list[Evidence]) -> list[tuple[str, str, str]]:
 
 def test_where_all_is_well_every_row_holds(registry: FakeRegistry) -> None:
     """Record, bytes, both tags, media type and label: six rows, all with what was expected."""
-    rows = gather(BOTH, ["staging"], registry, NO_CONTAINERS)
+    rows = gather(BOTH, ["staging"], registry, no_containers)
     assert failing(rows) == []
     assert [row.check for row in rows] == [
         *("record", "bytes", "commit tag", "pointer", "media type", "revision label")
@@ -153,15 +155,15 @@ def test_what_is_spoilt_has_a_row(
 ) -> None:
     """Each kind of damage fails its own row, and no row that it does not touch."""
     spoil(registry)
-    rows = gather(BOTH, ["staging"], registry, NO_CONTAINERS)
+    rows = gather(BOTH, ["staging"], registry, no_containers)
     assert failing(rows) == [("staging", "web", check) for check in checks]
 
 
 def test_only_what_was_asked_for_is_looked_at(registry: FakeRegistry) -> None:
     """Evidence about staging says nothing about production."""
     registry.stored[str(RELEASE.services["web"].tag("production"))] = b"other"
-    assert failing(gather(BOTH, ["staging"], registry, NO_CONTAINERS)) == []
-    both = gather(BOTH, ["staging", "production"], registry, NO_CONTAINERS)
+    assert failing(gather(BOTH, ["staging"], registry, no_containers)) == []
+    both = gather(BOTH, ["staging", "production"], registry, no_containers)
     assert failing(both) == [("production", "web", "pointer")]
 
 
@@ -171,7 +173,7 @@ def test_only_what_was_asked_for_is_looked_at(registry: FakeRegistry) -> None:
         (empty(), "nothing"),
         (running(released(9)), f"release {released(9).sha}, of which there is no record"),
         (
-            running(RELEASE).opened(operation(RELEASE, running(RELEASE))),
+            running(RELEASE).opened(promotion(RELEASE, running(RELEASE))),
             f"promotion to {RELEASE.sha} in progress",
         ),
     ],
@@ -180,7 +182,7 @@ def test_a_record_that_proves_nothing_does_not_hold(
     registry: FakeRegistry, record: EnvironmentRecord, found: str
 ) -> None:
     """An environment that runs nothing, or is being changed, is not reported as fine."""
-    rows = gather(state(record), ["staging"], registry, NO_CONTAINERS)
+    rows = gather(state(record), ["staging"], registry, no_containers)
     assert failing(rows) == [("staging", "", "record")]
     assert rows[0].found == found
 
@@ -191,8 +193,7 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
     other = Digest(digest_of(b"other"))
     right = Running("h1", "web", "web-1", expected, "running", expected)
     wrong = Running("h2", "web", "web-2", other, "running", expected, source="task")
-    hosts = FakeHosts("staging", [right, wrong])
-    rows = gather(BOTH, ["staging"], registry, hosts)[-2:]
+    rows = gather(BOTH, ["staging"], registry, bound(right, wrong))[-2:]
     assert [(row.check, row.holds) for row in rows] == [("container", True), ("task", False)]
     assert rows[1].where == "web-2 on h2"
     assert other in rows[1].found
@@ -200,8 +201,8 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
 
 def test_an_engine_that_does_not_answer_is_no_proof(registry: FakeRegistry) -> None:
     """Where containers cannot be read, that is a row that does not hold."""
-    hosts = FakeHosts("staging", down=True)
-    rows = gather(BOTH, ["staging"], registry, hosts)
+    down = UnavailableError("the engine of staging does not answer")
+    rows = gather(BOTH, ["staging"], registry, bound(running=down))
     assert failing(rows) == [("staging", "", "containers")]
     assert "does not answer" in rows[-1].found
 

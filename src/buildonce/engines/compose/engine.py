@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from buildonce.engines import definition, pulling
-from buildonce.engines.base import UNTOUCHED, DeployError, Deployment, Running, Target
+from buildonce.engines import pulling
+from buildonce.engines.base import UNTOUCHED, Deployment, Running
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.watching import INTERVAL, Failing, Watch, slowest
+from buildonce.engines.definition import Definition
 from buildonce.engines.docker import CALL, Docker, Refused, Started
 from buildonce.engines.secrets import mask
-from buildonce.errors import UnavailableError
+from buildonce.errors import DeployError, UnavailableError
 
 _PULL = ("pull", "--policy", "missing", "--ignore-buildable")
 _UP = ("up", "--detach", "--no-build", "--remove-orphans")
@@ -22,118 +23,125 @@ _AHEAD = ("up", "--detach", "--no-build", "--no-recreate", "--no-deps", "--wait"
 
 
 class Compose:
-    """Runs releases as one Compose project on one host."""
+    """Runs a release as one Compose project on one host."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._host = target.host or "the local engine"
-        self._docker = Docker(target)
-        self._project = Project(self._docker, target.project)
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._target = deployment.target
+        self._host = self._target.host or "the local engine"
+        self._docker = Docker(self._target)
+        self._project = Project(self._docker, self._target.project)
+        self._definition = Definition(deployment, self._docker)
 
-    def render(self, deployment: Deployment) -> str:
+    def render(self) -> str:
         """Return the definition with the images filled in by digest, and nothing else."""
-        return definition.render(deployment)
+        return self._definition.text
 
-    def commands(self, deployment: Deployment) -> list[str]:
+    def commands(self) -> list[str]:
         """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
-        pulls = [self._docker.line("pull", "--quiet", str(r)) for r in deployment.images.values()]
+        images = self.deployment.images.values()
+        pulls = [self._docker.line("pull", "--quiet", str(ref)) for ref in images]
         calls = [self._docker.line(*self._words(*words)) for words in (_PULL, _UP)]
-        folder = shlex.quote(str(deployment.file.parent))
+        folder = shlex.quote(str(self.deployment.file.parent))
         return [*pulls, *(f"(cd {folder} && {call} < FILE)" for call in calls)]
 
-    def require_ready(self, deployment: Deployment) -> None:
+    def require_ready(self) -> None:
         """See that the engine answers and the definition can be used; pull every image."""
         self._docker.require_answer()
-        definition.parts(self._docker, deployment)
+        self._require_usable()
+        pulling.pull(self._docker, self.deployment.images)
         try:
-            self._call(deployment, "config", "--quiet")
-        except Refused as refused:
-            raise definition.unusable(deployment, self._masked(deployment, refused.said)) from None
-        pulling.pull(self._docker, deployment.images)
-        try:
-            self._call(deployment, *_PULL, limit=pulling.LIMIT)
+            self._call(*_PULL, limit=pulling.LIMIT)
         except Refused as refused:
             raise UnavailableError(
-                f"{self._target} cannot pull what {deployment.file.name} needs besides: "
-                + self._masked(deployment, refused.said),
+                f"{self._target} cannot pull what {self._definition.name} needs besides: "
+                + self._masked(refused.complaint),
                 hint="see that the host reaches the registries of those images",
             ) from None
 
-    def run_once(self, deployment: Deployment, service: str, command: Sequence[str]) -> None:
+    def run_once(self, service: str, command: Sequence[str]) -> None:
         """Run a command in a new container; what it needs of others' images comes up first."""
-        parts = definition.parts(self._docker, deployment)
-        definition.require_part(deployment, parts, service)
-        name = f"{self._target.project}-before-{deployment.sha}"
+        self._definition.require_part(service)
+        name = f"{self._target.project}-pre-deploy-{self.deployment.sha}"
         run = ("run", "--rm", "--no-deps", "--no-TTY", "--name", name, service, *command)
         try:
-            if ahead := definition.foreign_needs(service, parts, deployment):
-                self._call(deployment, *_AHEAD, *ahead, limit=self._target.timeout)
+            if ahead := self._definition.foreign_needs(service):
+                self._call(*_AHEAD, *ahead, limit=self._target.timeout)
             self._project.remove(name)
-            self._call(deployment, *run, limit=self._target.timeout)
+            self._call(*run, limit=self._target.timeout)
         except Refused as refused:
             raise DeployError(
-                f"failed in the step before the switch ({shlex.join(command)})",
+                f"failed in the pre-deploy command ({shlex.join(command)})",
                 service=service,
                 host=self._host,
-                log=self._masked_log(deployment, refused.log),
+                log=self._masked_log(refused.log),
                 hint=UNTOUCHED,
             ) from None
         finally:
             self._project.remove(name)
 
-    def deploy(self, deployment: Deployment, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None]) -> None:
         """Have Compose change what differs, and wait until all of it is up."""
-        parts = definition.parts(self._docker, deployment)
-        watch = Watch(parts, {c.id: c for c in self._project.containers()}, progress)
+        before = {container.id: container for container in self._project.containers()}
+        watch = Watch(self._definition.parts, before, progress)
         deadline = time.monotonic() + self._target.timeout
         try:
-            with self._started(deployment, *_UP) as up:
-                self._watch(deployment, watch, up, deadline)
+            with self._started(*_UP) as up:
+                self._watch(watch, up, deadline)
         except Failing as failing:
-            raise self._failed(deployment, failing) from None
+            raise self._failed(failing) from None
 
-    def running(self, deployment: Deployment) -> list[Running]:
+    def running(self) -> list[Running]:
         """Return every container of the project, and a row for each that is missing."""
-        return self._project.running(definition.parts(self._docker, deployment), self._host)
+        return self._project.running(self._definition.parts, self._host)
 
-    def _watch(self, deployment: Deployment, watch: Watch, up: Started, deadline: float) -> None:
+    def _require_usable(self) -> None:
+        self._definition.parts  # noqa: B018  # reads it
+        try:
+            self._call("config", "--quiet")
+        except Refused as refused:
+            raise self._definition.unusable(self._masked(refused.complaint)) from None
+
+    def _watch(self, watch: Watch, up: Started, deadline: float) -> None:
         while True:
             code = up.code
             waiting = watch.look(self._project.containers(), applied=code is not None)
             if code:
-                said = self._masked(deployment, up.complaint())
-                raise DeployError(f"Compose could not apply the release: {said}", host=self._host)
+                complaint = self._masked(up.last_error())
+                raise DeployError(
+                    f"Compose could not apply the release: {complaint}", host=self._host
+                )
             if code == 0 and not waiting:
                 return
             if time.monotonic() >= deadline:
                 raise slowest(waiting).after(self._target.timeout)
             time.sleep(INTERVAL)
 
-    def _failed(self, deployment: Deployment, failing: Failing) -> DeployError:
+    def _failed(self, failing: Failing) -> DeployError:
         log = self._docker.log_tail("logs", failing.container) if failing.container else []
         return DeployError(
             failing.what,
-            service=failing.service, host=self._host, log=self._masked_log(deployment, log),
+            service=failing.service, host=self._host, log=self._masked_log(log),
             hint=self._docker.line("logs", failing.container[:12]) if failing.container else "",
         )  # fmt: skip
 
-    def _masked(self, deployment: Deployment, text: str) -> str:
-        return mask(text, self._docker, deployment)
+    def _masked(self, text: str) -> str:
+        return mask(text, self._definition)
 
-    def _masked_log(self, deployment: Deployment, lines: Sequence[str]) -> list[str]:
-        return self._masked(deployment, "\n".join(lines)).splitlines()
+    def _masked_log(self, lines: Sequence[str]) -> list[str]:
+        return self._masked("\n".join(lines)).splitlines()
 
-    def _call(self, deployment: Deployment, *words: str, limit: float = CALL) -> str:
-        return self._docker.run(*self._words(*words), limit=limit, **self._given(deployment))
+    def _call(self, *words: str, limit: float = CALL) -> str:
+        return self._docker.run(*self._words(*words), limit=limit, **self._given())
 
-    def _started(self, deployment: Deployment, *words: str) -> AbstractContextManager[Started]:
-        return self._docker.started(*self._words(*words), **self._given(deployment))
+    def _started(self, *words: str) -> AbstractContextManager[Started]:
+        return self._docker.started(*self._words(*words), **self._given())
 
-    def _given(self, deployment: Deployment) -> dict[str, Any]:
+    def _given(self) -> dict[str, Any]:
         return {
-            "text": self.render(deployment),
-            "variables": deployment.variables,
-            "folder": deployment.file.parent,
+            "text": self.render(),
+            "variables": self.deployment.variables,
+            "folder": self.deployment.file.parent,
         }
 
     def _words(self, *words: str) -> tuple[str, ...]:

@@ -7,41 +7,44 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from buildonce.engines import definition, pulling
-from buildonce.engines.base import UNTOUCHED, DeployError, Deployment, Running, Target
+from buildonce.engines import pulling
+from buildonce.engines.base import UNTOUCHED, Deployment, Running
 from buildonce.engines.compose.watching import INTERVAL, Failing
-from buildonce.engines.definition import Part
+from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import CALL, Docker, Refused
 from buildonce.engines.secrets import mask
 from buildonce.engines.swarm import cluster, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.rollout import Rollout
-from buildonce.errors import PreconditionError
+from buildonce.errors import DeployError, PreconditionError
 
 _FROM_INPUT = ("--compose-file", "-")
 _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
 
 
 class Swarm:
-    """Runs releases as one stack."""
+    """Runs a release as one stack."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._host = target.host or "the local engine"
-        self._docker = Docker(target)
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._target = deployment.target
+        self._host = self._target.host or "the local engine"
+        self._docker = Docker(self._target)
+        self._definition = Definition(deployment, self._docker)
 
-    def render(self, deployment: Deployment) -> str:
+    def render(self) -> str:
         """Return the definition with the images filled in by digest, and nothing else."""
-        return definition.render(deployment)
+        return self._definition.text
 
-    def commands(self, deployment: Deployment) -> list[str]:
+    def commands(self) -> list[str]:
         """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
-        pulls = [self._docker.line("pull", "--quiet", str(r)) for r in deployment.images.values()]
+        images = self.deployment.images.values()
+        pulls = [self._docker.line("pull", "--quiet", str(ref)) for ref in images]
         deploy = self._docker.line(*self._words("--prune"))
-        folder = shlex.quote(str(deployment.file.parent))
+        folder = shlex.quote(str(self.deployment.file.parent))
         return [*pulls, f"(cd {folder} && {deploy} < FILE)"]
 
-    def require_ready(self, deployment: Deployment) -> None:
+    def require_ready(self) -> None:
         """See that a manager answers and takes the definition; pull every image there.
 
         The other nodes pull for themselves, with the manager's credentials, before Swarm
@@ -49,32 +52,26 @@ class Swarm:
         """
         self._docker.require_answer()
         self._require_manager()
-        definition.parts(self._docker, deployment)
-        try:
-            self._call(deployment, self.render(deployment), "stack", "config", *_FROM_INPUT)
-        except Refused as refused:
-            raise definition.unusable(deployment, self._masked(deployment, refused.said)) from None
-        pulling.pull(self._docker, deployment.images)
+        self._require_usable()
+        pulling.pull(self._docker, self.deployment.images)
 
-    def run_once(self, deployment: Deployment, service: str, command: Sequence[str]) -> None:
+    def run_once(self, service: str, command: Sequence[str]) -> None:
         """Run a command as a job of the stack; what it needs of others' images starts first."""
-        parts = definition.parts(self._docker, deployment)
-        definition.require_part(deployment, parts, service)
-        model = definition.model(self._docker, deployment)
-        there = cluster.read(self._docker, self._target.project).services
-        needs = definition.foreign_needs(service, parts, deployment)
-        ahead = [name for name in needs if name not in there]
+        self._definition.require_part(service)
+        parts, model = self._definition.parts, self._definition.model
+        present = cluster.read(self._docker, self._target.project).services
+        needs = self._definition.foreign_needs(service)
+        ahead = [name for name in needs if name not in present]
         if ahead:
             text = oneoff.services(model, ahead)
-            self._roll_out(deployment, text, {name: parts[name] for name in ahead})
-        self._run_job(deployment, oneoff.job(model, service, command), service)
+            self._roll_out(text, {name: parts[name] for name in ahead})
+        self._run_job(oneoff.job(model, service, command), service)
 
-    def deploy(self, deployment: Deployment, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None]) -> None:
         """Have Swarm update what differs, and wait until all of it is up."""
-        parts = definition.parts(self._docker, deployment)
-        self._roll_out(deployment, self.render(deployment), parts, "--prune", progress=progress)
+        self._roll_out(self.render(), self._definition.parts, "--prune", progress=progress)
 
-    def running(self, deployment: Deployment) -> list[Running]:
+    def running(self) -> list[Running]:
         """Return every task that runs or should, and a row for each that is missing.
 
         What a manager's own containers run is read from them. Of the other nodes' containers
@@ -83,12 +80,17 @@ class Swarm:
         node that does not answer nothing can be told.
         """
         self._require_manager()
-        parts = definition.parts(self._docker, deployment)
-        return tasks.rows(self._docker, self._read(), parts)
+        return tasks.rows(self._docker, self._read(), self._definition.parts)
+
+    def _require_usable(self) -> None:
+        self._definition.parts  # noqa: B018  # reads it
+        try:
+            self._call(self.render(), "stack", "config", *_FROM_INPUT)
+        except Refused as refused:
+            raise self._definition.unusable(self._masked(refused.complaint)) from None
 
     def _roll_out(
         self,
-        deployment: Deployment,
         text: str,
         parts: Mapping[str, Part],
         *options: str,
@@ -98,13 +100,15 @@ class Swarm:
         deadline = time.monotonic() + self._target.timeout
         try:
             self._forget_changed_images(rollout.before)
-            self._call(deployment, text, *self._words(*options), limit=self._target.timeout)
+            self._call(text, *self._words(*options), limit=self._target.timeout)
             self._watch(rollout, deadline)
         except Refused as refused:
-            said = self._masked(deployment, refused.said)
-            raise DeployError(f"Swarm did not take the release: {said}", host=self._host) from None
+            complaint = self._masked(refused.complaint)
+            raise DeployError(
+                f"Swarm did not take the release: {complaint}", host=self._host
+            ) from None
         except Failing as failing:
-            raise self._failed(deployment, failing) from None
+            raise self._failed(failing) from None
 
     def _forget_changed_images(self, stack: Stack) -> None:
         """Have ``stack deploy`` set the image of services that were updated by other means.
@@ -123,11 +127,11 @@ class Swarm:
                 raise waiting[0]
             time.sleep(INTERVAL)
 
-    def _run_job(self, deployment: Deployment, text: str, service: str) -> None:
+    def _run_job(self, text: str, service: str) -> None:
         part = Part(oneoff.name_of(service), "", 1, {}, optional=False)
         self._remove(part.name)
         try:
-            self._roll_out(deployment, text, {part.name: part})
+            self._roll_out(text, {part.name: part})
         except DeployError as error:
             error.hint = UNTOUCHED
             raise
@@ -138,14 +142,14 @@ class Swarm:
         with suppress(Refused):
             self._docker.run("service", "rm", self._named(service))
 
-    def _failed(self, deployment: Deployment, failing: Failing) -> DeployError:
+    def _failed(self, failing: Failing) -> DeployError:
         log = ("service", "logs", "--raw", failing.container)
         tail = self._docker.log_tail(*log) if failing.container else []
         return DeployError(
-            self._masked(deployment, failing.what),
+            self._masked(failing.what),
             service=failing.service,
             host=failing.host or self._host,
-            log=self._masked(deployment, "\n".join(tail)).splitlines(),
+            log=self._masked("\n".join(tail)).splitlines(),
             hint=self._docker.line("service", "ps", "--no-trunc", self._named(failing.service)),
         )
 
@@ -163,15 +167,15 @@ class Swarm:
     def _named(self, service: str) -> str:
         return f"{self._target.project}_{service}"
 
-    def _masked(self, deployment: Deployment, text: str) -> str:
-        return mask(text, self._docker, deployment)
+    def _masked(self, text: str) -> str:
+        return mask(text, self._definition)
 
-    def _call(self, deployment: Deployment, text: str, *words: str, limit: float = CALL) -> str:
+    def _call(self, text: str, *words: str, limit: float = CALL) -> str:
         return self._docker.run(
             *words,
             text=text,
-            variables=deployment.variables,
-            folder=deployment.file.parent,
+            variables=self.deployment.variables,
+            folder=self.deployment.file.parent,
             limit=limit,
         )
 

@@ -12,7 +12,7 @@ _SHARED = ("configs", "networks", "secrets", "volumes")
 
 def name_of(service: str) -> str:
     """Return the job's name."""
-    return f"{service}-before"
+    return f"{service}-pre-deploy"
 
 
 def job(model: Mapping[str, Any], service: str, command: Sequence[str]) -> str:

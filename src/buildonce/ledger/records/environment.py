@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
+from buildonce.ledger.records.promotion import Ending, Promotion
 from buildonce.ledger.records.record import Record, Time
 
-Kind = Literal["promotion", "rollback"]
-Outcome = Literal["done", "failed", "aborted"]
-
-GOOD_KEPT = 20
-"""How many distinct releases an environment's record remembers as having been good there."""
+SUCCESSES_KEPT = 20
+"""How many distinct releases an environment's record remembers as having run there."""
 
 
-class Operation(Record):
-    """A promotion, from its intent to its outcome. ``id`` names it and its present holder."""
-
-    id: str
-    kind: Kind
-    sequence: int
-    release: str
-    previous: str | None
-    actor: str
-    host: str
-    reason: str = ""
-    overrides: tuple[str, ...] = ()
-    irreversible: bool = False
-    started_at: Time
-
-
-class Good(Record):
-    """A release that became good in an environment, by the promotion ``sequence``.
+class Success(Record):
+    """A release that an environment ran, by the promotion ``sequence``.
 
     ``irreversible`` says that the release before it is no way back.
     """
@@ -42,86 +23,77 @@ class Good(Record):
     irreversible: bool = False
 
 
-class Last(Record):
-    """How the latest promotion ended."""
-
-    operation: Operation
-    outcome: Outcome
-    finished_at: Time
-    message: str = ""
-
-
 class EnvironmentRecord(Record):
-    """``environments/<name>.json``: what an environment runs, and the promotion in progress.
+    """``environments/<name>.json``: what an environment runs, and its latest promotion.
 
-    ``release`` is what it runs, or ran before the open ``operation``. ``broken`` says that an
-    operation could neither finish nor put things back.
+    ``release`` is what it runs, or ran before the open promotion. ``successes`` has the
+    releases that it ran, the latest first.
     """
 
     environment: str
-    sequence: int = 0
-    state: Literal["empty", "promoting", "done", "failed", "broken"] = "empty"
     release: str | None = None
-    operation: Operation | None = None
-    good: tuple[Good, ...] = ()
-    last: Last | None = None
+    promotion: Promotion | None = None
+    successes: tuple[Success, ...] = ()
 
-    def opened(self, operation: Operation) -> EnvironmentRecord:
-        """Return the record with ``operation`` in progress: from now on it is the lock."""
-        return self.model_copy(
+    @property
+    def open(self) -> Promotion | None:
+        """The promotion in progress: it locks the environment."""
+        return self.promotion if self.promotion and self.promotion.is_open else None
+
+    @property
+    def sequence(self) -> int:
+        """The number of the latest promotion; 0 before the first."""
+        return self.promotion.sequence if self.promotion else 0
+
+    def opened(self, promotion: Promotion) -> EnvironmentRecord:
+        """Return the record with ``promotion`` in progress: from now on it is the lock."""
+        return self.model_copy(update={"promotion": promotion})
+
+    def taken_over(self, holder: str, host: str) -> EnvironmentRecord:
+        """Return the record with the open promotion in another holder's hands."""
+        return self.opened(self._open().held_by(holder, host))
+
+    def done(self, at: datetime, by: str) -> EnvironmentRecord:
+        """Return the record after the open promotion's success."""
+        promotion = self._open()
+        success = Success(
+            release=promotion.release,
+            sequence=promotion.sequence,
+            at=at,
+            irreversible=promotion.irreversible or self._repairs_irreversible(promotion),
+        )
+        others = tuple(past for past in self.successes if past.release != success.release)
+        ended = self.undone("done", at, by, "")
+        return ended.model_copy(
             update={
-                "state": "promoting",
-                "sequence": operation.sequence,
-                "operation": operation,
+                "release": success.release,
+                "successes": (success, *others)[:SUCCESSES_KEPT],
             }
         )
 
-    def taken(self, operation_id: str, host: str) -> EnvironmentRecord:
-        """Return the record with the open operation in another holder's hands."""
-        assert self.operation is not None
-        held = self.operation.model_copy(update={"id": operation_id, "host": host})
-        return self.model_copy(update={"state": "promoting", "operation": held})
+    def undone(self, outcome: Ending, at: datetime, by: str, message: str) -> EnvironmentRecord:
+        """Return the record after the open promotion ended and another release did not come."""
+        update = {"outcome": outcome, "finished_at": at, "ended_by": by, "message": message}
+        return self.opened(self._open().model_copy(update=update))
 
-    def done(self, at: datetime) -> EnvironmentRecord:
-        """Return the record after the open operation's success."""
-        assert self.operation is not None
-        good = Good(
-            release=self.operation.release,
-            sequence=self.operation.sequence,
-            at=at,
-            irreversible=self.operation.irreversible or self._repaired_irreversible(),
-        )
-        others = tuple(one for one in self.good if one.release != good.release)
-        return self._ended(
-            "done", at, state="done", release=good.release, good=(good, *others)[:GOOD_KEPT]
-        )
+    def broken(self, message: str) -> EnvironmentRecord:
+        """Return the record of a promotion that is still open and could not be put back."""
+        update = {"outcome": "broken", "message": message}
+        return self.opened(self._open().model_copy(update=update))
 
-    def _repaired_irreversible(self) -> bool:
-        assert self.operation is not None
-        is_repair = self.operation.release == self.release
-        return is_repair and bool(self.good) and self.good[0].irreversible
+    def _open(self) -> Promotion:
+        assert self.open is not None
+        return self.open
 
-    def put_back(self, outcome: Outcome, at: datetime, message: str) -> EnvironmentRecord:
-        """Return the record after the open operation failed, or was aborted, and is undone."""
-        state = "failed" if self.release else "empty"
-        return self._ended(outcome, at, message=message, state=state)
-
-    def broke(self) -> EnvironmentRecord:
-        """Return the record of an operation that is still open and could not be put back."""
-        return self.model_copy(update={"state": "broken"})
-
-    def _ended(
-        self, outcome: Outcome, at: datetime, *, message: str = "", **update: object
-    ) -> EnvironmentRecord:
-        assert self.operation is not None
-        last = Last(operation=self.operation, outcome=outcome, finished_at=at, message=message)
-        return self.model_copy(update={"operation": None, "last": last, **update})
+    def _repairs_irreversible(self, promotion: Promotion) -> bool:
+        is_repair = promotion.release == self.release
+        return is_repair and bool(self.successes) and self.successes[0].irreversible
 
 
-class Standing(Record):
-    """``standings/<environment>/<sha>.json``: what became of a release in an environment.
+class RunRecord(Record):
+    """``runs/<environment>/<sha>.json``: when an environment ran a release.
 
-    ``until`` is when another release took its place; ``held`` says why it may not come back
+    ``until`` is when another release took its place; ``blocked`` says why it may not come back
     without a reason; ``pruned``, that it says nothing of the bytes that a later build has.
     """
 
@@ -129,5 +101,5 @@ class Standing(Record):
     sequence: int
     since: Time
     until: Time | None = None
-    held: str = ""
+    blocked: str = ""
     pruned: bool = False

@@ -267,7 +267,7 @@ def test_a_job_has_the_services_settings_and_not_its_duties() -> None:
     made = json.loads(oneoff.job(MODEL, "web", ["migrate", "--to=$HEAD"]))
     assert made == {
         "services": {
-            "web-before": {
+            "web-pre-deploy": {
                 "image": NEW,
                 "command": ["migrate", "--to=$$HEAD"],
                 "environment": {"TOKEN": "${TOKEN}"},

@@ -16,7 +16,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import parse_record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.refs import digest_of
-from tests.unit.samples import NOON, digest, image, operation, release, running
+from tests.unit.samples import NOON, digest, image, promotion, release, running
 
 names = some.from_regex(r"[a-z]{1,8}", fullmatch=True)
 images = some.builds(
@@ -55,7 +55,7 @@ def test_a_release_survives_a_round_trip(written: Release) -> None:
 def test_an_environments_record_survives_a_round_trip() -> None:
     """With a promotion in progress, all that a resume needs is read back."""
     record = running(release(1))
-    opened = record.opened(operation(release(2), record, reason="line\nbreak ü", overrides=("a",)))
+    opened = record.opened(promotion(release(2), record, reason="line\nbreak ü", overrides=("a",)))
     text = opened.to_json().encode()
     assert parse_record(EnvironmentRecord, text, "environments/staging.json") == opened
 

@@ -1,0 +1,74 @@
+"""``inv verify``: the proof that environments run what was built, and the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from buildonce import ci
+from buildonce.app import App
+from buildonce.errors import DifferenceError, PreconditionError
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.report.terminal import evidence_json, evidence_markdown
+from buildonce.verify.gather import Evidence, compare, gather
+
+_MENDABLE = ("record", "pointer", "container", "task")
+
+
+def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) -> None:
+    """Check environments against their records and, unless ``each``, against one another.
+
+    Raises:
+        DifferenceError: a row of the evidence does not hold.
+    """
+    chosen = list(dict.fromkeys(environments)) or list(app.project.environments)
+    for name in chosen:
+        app.project.environment(name)
+    if not chosen:
+        raise PreconditionError(
+            "there is no environment to verify", hint="add [tool.buildonce.environments.staging]"
+        )
+    snapshot = app.ledger.read()
+    rows = gather(snapshot, chosen, app.registry, app.targets.bind)
+    rows += [] if each else compare(snapshot, chosen)
+    ci.summarise(evidence_markdown(rows), os.environ)
+    if as_json:
+        app.report.json(evidence_json(rows))
+    else:
+        app.report.evidence(rows)
+    differing = [row for row in rows if not row.holds]
+    if differing:
+        named = "\n  ".join(
+            f"{row.environment} {row.service} {row.check} at {row.where}: "
+            f"expected {row.expected}, found {row.found}"
+            for row in differing
+        )
+        raise DifferenceError(
+            f"{len(differing)} of {len(rows)} checks do not hold:\n  {named}",
+            hint=_remedy(snapshot, differing),
+        )
+    if not as_json:
+        same = "" if each or len(chosen) == 1 else f"; {' and '.join(chosen)} are identical"
+        app.report.say(f"all {len(rows)} checks hold{same}")
+
+
+def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
+    """Return the commands after which environments are what their records say."""
+    if any(row.check == "containers" for row in differing):
+        return "inv doctor, and see that the engine named above answers"
+    names = dict.fromkeys(row.environment for row in differing if row.check in _MENDABLE)
+    if not names:
+        return (
+            "where they are meant to differ: inv verify --each; "
+            f"who wanted it: inv history {differing[0].environment}"
+        )
+    commands = [_mending(snapshot.environment(name)) for name in names]
+    return f"to put it right, without a build: {'; '.join(commands)}"
+
+
+def _mending(record: EnvironmentRecord) -> str:
+    name = record.environment
+    if record.open is not None:
+        return f"inv resume {name}, or inv abort {name}"
+    return f"inv promote {name} --sha {record.release}" if record.release else f"inv promote {name}"

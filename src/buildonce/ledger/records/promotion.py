@@ -1,0 +1,59 @@
+"""A promotion: the one type for it, from what a person asks for to how it ended."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from buildonce.ledger.records.record import Record, Time
+
+Kind = Literal["promotion", "rollback"]
+Outcome = Literal["open", "broken", "done", "failed", "aborted"]
+Ending = Literal["done", "failed", "aborted"]
+
+
+class Request(Record):
+    """What a person asks for: a release in an environment, why, and which rules may break.
+
+    ``irreversible`` says that the release before it is no way back.
+    """
+
+    environment: str
+    kind: Kind = "promotion"
+    release: str
+    reason: str = ""
+    overrides: tuple[str, ...] = ()
+    irreversible: bool = False
+
+
+class Promotion(Request):
+    """A request that is carried out, from its intent to its outcome.
+
+    ``id`` names it and its present holder, ``sequence`` counts an environment's promotions,
+    ``previous`` is the release that ran before. ``broken`` is an open promotion that could
+    neither finish nor be put back; ``finished_at`` and ``ended_by`` are of one that ended.
+    """
+
+    id: str
+    sequence: int
+    previous: str | None
+    actor: str
+    host: str
+    started_at: Time
+    outcome: Outcome = "open"
+    finished_at: Time | None = None
+    ended_by: str = ""
+    message: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended: it locks its environment."""
+        return self.outcome in ("open", "broken")
+
+    @property
+    def title(self) -> str:
+        """Its name in sentences."""
+        return f"{self.kind} {self.sequence} of {self.environment} to {self.release}"
+
+    def held_by(self, holder: str, host: str) -> Promotion:
+        """Return it in another holder's hands."""
+        return self.model_copy(update={"id": holder, "host": host, "outcome": "open"})

@@ -1,0 +1,81 @@
+"""What has to hold before a promotion is planned: each gate looks at one observation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from buildonce.errors import PreconditionError
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.promotion import Request
+from buildonce.ledger.records.release import Release
+from buildonce.plan.availability import Parts, require_available
+from buildonce.plan.observation import Observation
+from buildonce.plan.rules import enforce, violations
+
+
+def pass_gates(
+    seen: Observation, request: Request, registry: Parts, now: datetime, remote: str
+) -> tuple[str, ...]:
+    """Return the rules that the promotion breaks with leave.
+
+    Raises:
+        UsageError: an override is not a rule's name, or has no reason.
+        PreconditionError: the release is incomplete or blocked, or breaks a rule, or what runs
+            could not be deployed again.
+        IntegrityError: a part of its images is missing in the registry.
+    """
+    require_complete(seen.release)
+    overridden = _enforce_rules(seen, request, now, remote)
+    _require_not_blocked(seen, request)
+    require_available(seen.release, registry)
+    if seen.way_back:
+        seen.way_back.render()
+    return overridden
+
+
+def require_complete(release: Release) -> None:
+    """Refuse a release that lacks services.
+
+    Raises:
+        PreconditionError: naming those that are missing.
+    """
+    missing = release.missing()
+    if missing:
+        raise PreconditionError(
+            f"release {release.sha} is incomplete: {', '.join(missing)} was not built",
+            hint=f"inv build --sha {release.sha}",
+        )
+
+
+def require_reversible(record: EnvironmentRecord, reason: str) -> None:
+    """Refuse to leave an irreversible release without a reason.
+
+    Raises:
+        PreconditionError: what runs was promoted as irreversible.
+    """
+    if record.successes and record.successes[0].irreversible and not reason:
+        raise PreconditionError(
+            f"{record.release} was promoted to {record.environment} as irreversible",
+            hint="promote a release with a fix instead; to go back all the same: --reason TEXT",
+        )
+
+
+def _enforce_rules(
+    seen: Observation, request: Request, now: datetime, remote: str
+) -> tuple[str, ...]:
+    """Return the rules that are broken with leave; none applies to a rollback or a repair."""
+    if request.kind == "rollback" or seen.is_current:
+        return ()
+    sha, after = seen.release.sha, seen.settings.after
+    ran_before = seen.snapshot.proof(after, sha) if after else None
+    broken = violations(seen.settings, sha, ran_before, seen.on_branches, now, remote)
+    return enforce(broken, request.overrides, request.reason)
+
+
+def _require_not_blocked(seen: Observation, request: Request) -> None:
+    run = seen.snapshot.run(seen.name, seen.release.sha)
+    if run and run.blocked and not request.reason:
+        raise PreconditionError(
+            f"{seen.release.sha} is blocked in {seen.name}: {run.blocked}",
+            hint="to promote it all the same, say why: --reason TEXT",
+        )

@@ -1,0 +1,55 @@
+"""What a promotion is planned from: one look at the ledger, the pointers and the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buildonce.config import Environment
+from buildonce.engines.base import Engine
+from buildonce.ledger.records.environment import EnvironmentRecord
+from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.pointers import Pointers, moves
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An environment as a command found it, and the release in question.
+
+    ``settings`` are the environment's, from the configuration. ``previous`` is the release
+    that it runs. ``engine`` is bound to ``release``, ``way_back`` to ``previous`` where that
+    was deployed; both are None where only pointers move. ``in_sync`` says that the containers
+    run ``release``. ``on_branches`` says that an allowed branch contains the commit; None:
+    this clone cannot tell.
+    """
+
+    settings: Environment
+    snapshot: Snapshot
+    record: EnvironmentRecord
+    release: Release
+    previous: Release | None
+    pointers: Pointers
+    engine: Engine | None = None
+    way_back: Engine | None = None
+    in_sync: bool = True
+    on_branches: bool | None = True
+
+    @property
+    def name(self) -> str:
+        """The environment's name."""
+        return self.record.environment
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the release in question is what the environment runs by the ledger."""
+        return self.record.release == self.release.sha
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to do: ledger, pointers and containers agree."""
+        return (
+            self.is_current
+            and self.record.open is None
+            and self.in_sync
+            and not moves(self.name, self.release, self.previous, self.pointers)
+        )

@@ -1,0 +1,99 @@
+"""Steps as sentences: what a dry run, a plan file and the progress show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildonce.engines.base import Engine
+from buildonce.plan.steps import (
+    Bake,
+    ClosePromotion,
+    Confirm,
+    Deploy,
+    ForgetReleases,
+    OpenPromotion,
+    Point,
+    PreDeploy,
+    Prepare,
+    PruneReleases,
+    RecordRelease,
+    RemoveTag,
+    Step,
+    TakeOver,
+    Unpoint,
+)
+from buildonce.refs import short
+
+
+def describe(step: Step) -> str:
+    """Return a step as a sentence."""
+    match step:
+        case Bake() | RecordRelease():
+            return _of_build(step)
+        case Prepare() | PreDeploy() | Deploy() | Confirm():
+            return _of_deploy(step)
+        case Point() | Unpoint():
+            return _of_pointer(step)
+        case OpenPromotion() | TakeOver() | ClosePromotion():
+            return _of_promotion(step)
+        case PruneReleases() | RemoveTag() | ForgetReleases():
+            return _of_prune(step)
+
+
+def _of_build(step: Bake | RecordRelease) -> str:
+    if isinstance(step, RecordRelease):
+        return f"record release {step.sha} ({', '.join(step.services)}) in the ledger"
+    tag = next(iter(step.tags.values())).reference
+    return f"build {', '.join(step.tags)} once from {tag} and push"
+
+
+def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm) -> str:
+    sha, environment = _release_of(step.engine), _environment_of(step.engine)
+    match step:
+        case Prepare():
+            return f"pull {sha} on {environment}"
+        case PreDeploy():
+            return f"run the pre-deploy command of {sha} on {environment}"
+        case Deploy():
+            return f"deploy {sha} to {environment} and wait until it is healthy"
+        case Confirm():
+            return f"check that {environment} runs the bytes of {sha}"
+
+
+def _of_pointer(step: Point | Unpoint) -> str:
+    if isinstance(step, Unpoint):
+        return f"remove the pointer {step.tag}"
+    before = short(step.old) if step.old else "nothing"
+    return f"point {step.tag} from {before} to {short(step.new)}"
+
+
+def _of_promotion(step: OpenPromotion | TakeOver | ClosePromotion) -> str:
+    match step:
+        case OpenPromotion():
+            return f"record {step.promotion.title}: in progress"
+        case TakeOver():
+            return f"take over {step.former.title}"
+        case ClosePromotion():
+            return f"record {step.promotion.title}: {step.outcome}"
+
+
+def _of_prune(step: PruneReleases | RemoveTag | ForgetReleases) -> str:
+    match step:
+        case PruneReleases():
+            return f"record in the ledger that {_count(step.shas)} may go"
+        case RemoveTag():
+            return f"remove the tag {step.tag}"
+        case ForgetReleases():
+            return f"record in the ledger that the tags of {_count(step.shas)} are gone"
+
+
+def _release_of(engine: Engine) -> str:
+    return engine.deployment.sha
+
+
+def _environment_of(engine: Engine) -> str:
+    return engine.deployment.target.name
+
+
+def _count(shas: Sequence[str]) -> str:
+    return f"release {shas[0]}" if len(shas) == 1 else f"{len(shas)} releases"

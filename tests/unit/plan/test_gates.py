@@ -1,0 +1,142 @@
+"""The gates before a promotion: what does not hold ends it before anything is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildonce.config import Environment
+from buildonce.errors import IntegrityError, PreconditionError, UsageError
+from buildonce.ledger.records.environment import RunRecord
+from buildonce.ledger.records.promotion import Request
+from buildonce.ledger.snapshot import environment_path, run_path
+from buildonce.plan.gates import pass_gates, require_complete, require_reversible
+from buildonce.plan.observation import Observation
+from buildonce.refs import Digest, ImageRef, Repository
+from buildonce.registry import Manifest
+from tests.unit.samples import (
+    DANA,
+    LATER,
+    NOON,
+    empty,
+    engine,
+    ledger,
+    observation,
+    promotion,
+    release,
+    running,
+)
+
+FIRST, SECOND = release(1), release(2)
+REQUEST = Request(environment="staging", release=SECOND.sha)
+AFTER_TEST = Environment(after="test")
+
+
+class Registry:
+    """A registry that has everything, or nothing."""
+
+    def __init__(self, *, full: bool = True) -> None:
+        self.full = full
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        return Manifest(ref, b"{}", "an/index") if self.full else None
+
+    def has_blob(self, _repository: Repository, _digest: Digest) -> bool:
+        return self.full
+
+
+def gates(seen: Observation, request: Request = REQUEST, *, full: bool = True) -> tuple[str, ...]:
+    return pass_gates(seen, request, Registry(full=full), LATER, "origin")
+
+
+def with_run(run: RunRecord, environment: str = "staging", **changed: object) -> Observation:
+    """Staging on the first release, where an environment has run the second one."""
+    record = running(FIRST)
+    files = {environment_path("staging"): record, run_path(environment, SECOND.sha): run}
+    return observation(SECOND, record, FIRST, snapshot=ledger(files), **changed)  # type: ignore[arg-type]
+
+
+def test_a_promotion_without_rules_passes() -> None:
+    """Nothing is overridden where nothing is broken."""
+    assert gates(observation(SECOND, None, FIRST)) == ()
+
+
+def test_an_incomplete_release_is_refused() -> None:
+    """What is missing is named, with the command that builds it."""
+    part = release(2, "web")
+    with pytest.raises(PreconditionError, match="api was not built") as caught:
+        require_complete(part)
+    assert caught.value.hint == f"inv build --sha {part.sha}"
+    with pytest.raises(PreconditionError, match="is incomplete"):
+        gates(observation(part, None, FIRST))
+
+
+def test_a_release_that_the_environment_before_never_ran_is_refused() -> None:
+    """Order is a rule for another release."""
+    with pytest.raises(PreconditionError, match=f"test has never run {SECOND.sha}"):
+        gates(observation(SECOND, None, FIRST, settings=AFTER_TEST))
+
+
+def test_a_release_that_ran_in_the_environment_before_passes() -> None:
+    """The record of its run is the proof."""
+    ran = RunRecord(release=SECOND.sha, sequence=1, since=NOON)
+    assert gates(with_run(ran, "test", settings=AFTER_TEST)) == ()
+
+
+@pytest.mark.parametrize(
+    ("of", "kind"), [(FIRST, "promotion"), (SECOND, "rollback")], ids=["repair", "rollback"]
+)
+def test_no_rule_stands_in_the_way_of_back_or_repair(of: object, kind: str) -> None:
+    """What runs already, or ran before, needs no leave."""
+    request = REQUEST.model_copy(update={"kind": kind})
+    assert gates(observation(of, running(FIRST), FIRST, settings=AFTER_TEST), request) == ()  # type: ignore[arg-type]
+
+
+def test_a_rule_that_is_broken_with_leave_is_returned() -> None:
+    """What was overridden is recorded with the promotion."""
+    update = {"overrides": ("order",), "reason": "urgent"}
+    seen = observation(SECOND, None, FIRST, settings=AFTER_TEST)
+    assert gates(seen, REQUEST.model_copy(update=update)) == ("order",)
+
+
+def test_an_override_of_no_rule_is_refused() -> None:
+    """A misspelled rule is no leave."""
+    with pytest.raises(UsageError, match="there is no rule"):
+        gates(
+            observation(SECOND, None, FIRST),
+            REQUEST.model_copy(update={"overrides": ("ordr",), "reason": "urgent"}),
+        )
+
+
+def test_a_blocked_release_needs_a_reason() -> None:
+    """What was rolled back from does not come back by accident."""
+    seen = with_run(RunRecord(release=SECOND.sha, sequence=1, since=NOON, blocked="it burns"))
+    with pytest.raises(PreconditionError, match="is blocked in staging: it burns") as refused:
+        gates(seen)
+    assert "--reason" in refused.value.hint
+    assert gates(seen, REQUEST.model_copy(update={"reason": "it was not the release"})) == ()
+
+
+def test_a_release_that_is_not_in_the_registry_is_refused() -> None:
+    """Every missing part is named before anything is touched."""
+    with pytest.raises(IntegrityError, match="api: manifest"):
+        gates(observation(SECOND, None, FIRST), full=False)
+
+
+def test_a_way_back_that_cannot_be_deployed_is_known_before_it_is_needed() -> None:
+    """What runs is made ready to be deployed again before another release comes."""
+
+    class Unreadable:
+        def render(self) -> str:
+            raise PreconditionError("the file is not in this clone")
+
+    with pytest.raises(PreconditionError, match="not in this clone"):
+        gates(observation(SECOND, None, FIRST, engine=engine(SECOND), way_back=Unreadable()))
+
+
+def test_an_irreversible_release_is_left_only_with_a_reason() -> None:
+    """A rollback over a migration has to be said to be meant."""
+    record = empty().opened(promotion(FIRST, irreversible=True)).done(NOON, DANA)
+    with pytest.raises(PreconditionError, match="as irreversible"):
+        require_reversible(record, "")
+    require_reversible(record, "the data is worthless")
+    require_reversible(running(FIRST), "")

@@ -1,0 +1,69 @@
+"""Each step as the sentence that a dry run and the progress show."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildonce.plan import steps
+from buildonce.refs import Digest
+from buildonce.report.sentences import describe
+from tests.unit.samples import commit, engine, promotion, release, running
+
+FIRST, SECOND = release(1), release(2)
+BEGUN = promotion(SECOND, running(FIRST))
+IMAGE = SECOND.services["api"]
+OLD = FIRST.services["api"].digest
+TAG = IMAGE.tag("staging")
+SHA = SECOND.sha
+ENGINE = engine(SECOND)
+
+
+def brief(digest: Digest) -> str:
+    return digest[7:19]
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (steps.Bake(commit(2), {"api": IMAGE.tag(SHA)}), f"build api once from {SHA} and push"),
+        (steps.RecordRelease("r", SHA, ("api",)), f"record release {SHA} (api) in the ledger"),
+        (steps.Prepare(ENGINE), f"pull {SHA} on staging"),
+        (
+            steps.PreDeploy(ENGINE, "api", ("migrate",)),
+            f"run the pre-deploy command of {SHA} on staging",
+        ),
+        (steps.Deploy(ENGINE), f"deploy {SHA} to staging and wait until it is healthy"),
+        (steps.Confirm(ENGINE), f"check that staging runs the bytes of {SHA}"),
+        (
+            steps.Point("api", TAG, OLD, IMAGE.digest),
+            f"point {TAG} from {brief(OLD)} to {brief(IMAGE.digest)}",
+        ),
+        (
+            steps.Point("api", TAG, None, IMAGE.digest),
+            f"point {TAG} from nothing to {brief(IMAGE.digest)}",
+        ),
+        (steps.Unpoint("api", TAG, OLD), f"remove the pointer {TAG}"),
+        (
+            steps.OpenPromotion(BEGUN),
+            f"record promotion 2 of staging to {SHA}: in progress",
+        ),
+        (steps.TakeOver(BEGUN, BEGUN), f"take over promotion 2 of staging to {SHA}"),
+        (
+            steps.ClosePromotion(BEGUN, "failed"),
+            f"record promotion 2 of staging to {SHA}: failed",
+        ),
+        (
+            steps.PruneReleases((SHA,), frozenset()),
+            f"record in the ledger that release {SHA} may go",
+        ),
+        (steps.RemoveTag(SHA, TAG), f"remove the tag {TAG}"),
+        (
+            steps.ForgetReleases((SHA, FIRST.sha)),
+            "record in the ledger that the tags of 2 releases are gone",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_a_step_is_a_sentence(step: steps.Step, sentence: str) -> None:
+    """It names what is changed, from what and to what."""
+    assert describe(step) == sentence
