@@ -20,6 +20,7 @@ LOCKED = {
         *("requirements/tests.in", "pyproject.toml"),
         *("libs/requirements-build.in", "api/requirements.in", "worker/requirements.in"),
     ],
+    "browser": ["pyproject.toml"],
     "lint": [],
     "release": ["pyproject.toml"],
     "tests": ["pyproject.toml"],
@@ -66,6 +67,13 @@ def e2e(session: nox.Session) -> None:
         session.run(
             "pytest", *side_by_side, "tests/e2e", "libs", "api", "worker", *session.posargs
         )  # fmt: skip
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Look at the report in a real browser: Chromium or Chrome, installed beforehand."""
+    install(session, "browser", ".")
+    session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session(default=False)

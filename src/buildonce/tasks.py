@@ -41,8 +41,8 @@ def release_tasks(tasks_file: str) -> Collection:
     """
     root = Path(tasks_file).resolve().parent
     collection = Collection(
-        build, promote, resume, abort, rollback, verify, status, changes, history, prune, sha,
-        doctor, schema,
+        build, promote, resume, abort, rollback, verify, status, changes, history, report, prune,
+        sha, doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
@@ -240,15 +240,31 @@ def status(context: Context, json: bool = False) -> None:
     help={
         "environment": "Where.",
         "sha": "The commit to compare with; without it, what would be promoted.",
+        "format": "table, json or markdown (for the summary of a CI run).",
         "json": "Print it as JSON.",
     },
 )
 @_command
-def changes(context: Context, environment: str, sha: str | None = None, json: bool = False) -> None:
+def changes(
+    context: Context,
+    environment: str,
+    sha: str | None = None,
+    format: str = "table",  # noqa: A002 (the option's name)
+    json: bool = False,
+) -> None:
     """Show the commits that a promotion would ship or take back, by service."""
     from buildonce.commands.changes import changes as show
 
-    show(_app(context), environment, sha, as_json=json)
+    show(_app(context), environment, sha, form="json" if json else format)
+
+
+@task(help={"output": "The folder to write index.html into."})
+@_command
+def report(context: Context, output: str = "report") -> None:
+    """Write one HTML page: what runs where, what happened, what is next, how delivery goes."""
+    from buildonce.commands.report import report as write
+
+    write(_app(context), Path(output))
 
 
 @task(

@@ -37,10 +37,34 @@ def show(capsys: pytest.CaptureFixture[str]) -> Show:
 
     def run(command: Callable[..., None], there: App, *arguments: object) -> Any:
         capsys.readouterr()
-        command(there, *arguments, as_json=True)
+        as_json: dict[str, Any] = {"form": "json"} if command is changes else {"as_json": True}
+        command(there, *arguments, **as_json)
         return json.loads(capsys.readouterr().out)
 
     return run
+
+
+def test_a_summary_shows_hostile_subjects_as_text(
+    staged: Monorepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--format markdown` is printed and added to the run's summary, with nothing to render."""
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    release(staged, "<img src=x> | [click](http://x) @everyone", web="two")
+    there = app(staged)
+    changes(there, "staging", None, form="markdown")
+    for shown in (heard(there), summary.read_text()):
+        assert "### staging: " in shown
+        assert "| web | changed |" in shown
+        assert "<img" not in shown
+        assert "[click]" not in shown
+        assert "@everyone" not in shown
+
+
+def test_a_format_that_there_is_not(staged: Monorepo) -> None:
+    """The formats that there are, are listed."""
+    with pytest.raises(UsageError, match="table, json, markdown"):
+        changes(app(staged), "staging", None, form="xml")
 
 
 def test_the_commits_that_would_ship(staged: Monorepo, show: Show) -> None:
@@ -91,7 +115,7 @@ def test_bytes_of_what_was_not_built_are_not_known(staged: Monorepo) -> None:
     """Before its build a commit's changes are shown, and that its bytes are not known."""
     sha = staged.commit("Not built", {"web/web.txt": "two"})
     there = app(staged)
-    changes(there, "staging", None, as_json=False)
+    changes(there, "staging", None)
     assert "Not built" in heard(there)
     assert f"{sha} was not built yet: its bytes are not known" in heard(there)
 
@@ -132,7 +156,7 @@ def test_production_is_compared_with_what_staging_runs(staged: Monorepo, show: S
 def test_nothing_lies_between(staged: Monorepo) -> None:
     """Where the release runs already, no commit is shown and every byte is the same."""
     there = app(staged)
-    changes(there, "staging", None, as_json=False)
+    changes(there, "staging", None)
     assert "no commits lie between them" in heard(there)
     assert heard(there).count("identical") == len(staged.services)
 
@@ -140,7 +164,7 @@ def test_nothing_lies_between(staged: Monorepo) -> None:
 def test_an_environment_that_runs_nothing(project: Monorepo) -> None:
     """Before the first promotion everything is new."""
     there = app(project)
-    changes(there, "staging", None, as_json=False)
+    changes(there, "staging", None)
     assert "everything is new" in heard(there)
 
 
@@ -149,7 +173,7 @@ def test_commits_that_a_shallow_clone_does_not_have(staged: Monorepo, tmp_path: 
     release(staged, web="two")
     shallow = staged.clone(tmp_path / "shallow", "--depth=1")
     with pytest.raises(PreconditionError, match="not in this clone") as refused:
-        changes(app(shallow), "staging", None, as_json=False)
+        changes(app(shallow), "staging", None)
     assert "git fetch --unshallow" in refused.value.hint
 
 

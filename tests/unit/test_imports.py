@@ -47,7 +47,10 @@ INSIDE = {
     "execute": [
         *("run", "ports", "builds", "promotions", "prunings", "executor", "preview"),
     ],
-    "report": ["sentences", "terminal"],
+    "report": ["sentences", "terminal", "markdown"],
+    "report/html": [
+        *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
+    ],
     "engines/compose": ["watching", "containers", "engine"],
     "engines/swarm": ["cluster", "tasks", "oneoff", "rollout", "engine"],
 }

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from buildonce import ci
 from buildonce.app import App
 from buildonce.commands.observe import release_in_question, required_release
-from buildonce.errors import PreconditionError
+from buildonce.errors import PreconditionError, UsageError
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_by_key
 from buildonce.refs import ImageRef
+from buildonce.report import markdown
+
+FORMS = ("table", "json", "markdown")
 
 
 @dataclass(frozen=True)
@@ -25,14 +31,53 @@ class Change:
     services: tuple[str, ...]
 
 
-def changes(app: App, environment: str, name: str | None, *, as_json: bool) -> None:
-    """Show the commits between what an environment runs and what would be promoted."""
+@dataclass(frozen=True)
+class Difference:
+    """What a promotion would change: commits, the newest first, and the bytes of each service.
+
+    ``bytes`` is empty where the candidate was not built yet.
+    """
+
+    environment: str
+    running: str
+    candidate: str
+    changes: tuple[Change, ...]
+    bytes: Mapping[str, str]
+
+
+def changes(app: App, environment: str, name: str | None, *, form: str = "table") -> None:
+    """Show the commits between what an environment runs and what would be promoted.
+
+    ``form`` is ``table``, ``json`` or ``markdown``; the latter goes into a run's summary, too.
+
+    Raises:
+        UsageError: it is none of these.
+    """
     app.project.environment(environment)
-    snapshot = app.ledger.read()
+    if form not in FORMS:
+        raise UsageError(f"--format {form}: must be one of {', '.join(FORMS)}")
+    found = difference(app, app.ledger.read(), environment, name)
+    if found is None:
+        _say(app, form, f"{environment} runs nothing yet: everything is new")
+    elif form == "json":
+        app.report.json(_for_machines(found))
+    elif form == "markdown":
+        _say(app, form, _markdown(found))
+    else:
+        _print(app, found)
+
+
+def difference(
+    app: App, snapshot: Snapshot, environment: str, name: str | None = None
+) -> Difference | None:
+    """Return what a promotion would change; None where the environment runs nothing.
+
+    Raises:
+        PreconditionError: there is nothing to promote, or the commits are not in this clone.
+    """
     record = snapshot.environment(environment)
     if record.release is None:
-        app.report.say(f"{environment} runs nothing yet: everything is new")
-        return
+        return None
     sha = release_in_question(app, snapshot, environment, name)
     running = required_release(snapshot, record.release)
     release = snapshot.release(sha)
@@ -40,10 +85,7 @@ def changes(app: App, environment: str, name: str | None, *, as_json: bool) -> N
     found = _between(app, running.revision, revision, "ships")
     found += _between(app, revision, running.revision, "takes back")
     bytes_of = _bytes(app, running, release) if release else {}
-    if as_json:
-        app.report.json(_for_machines(environment, running.sha, sha, found, bytes_of))
-        return
-    _print(app, environment, running.sha, sha, found, bytes_of)
+    return Difference(environment, running.sha, sha, tuple(found), bytes_of)
 
 
 def _between(app: App, old: str, new: str, direction: str) -> list[Change]:
@@ -98,16 +140,15 @@ def _layers(app: App, ref: ImageRef) -> tuple[str, ...] | None:
     return manifest.layers if manifest and manifest.is_plain else None
 
 
-def _print(
-    app: App,
-    environment: str,
-    old: str,
-    new: str,
-    found: Sequence[Change],
-    bytes_of: dict[str, str],
-) -> None:
-    app.report.say(f"{environment} runs {old}; it would run {new}")
-    if not found:
+def _say(app: App, form: str, text: str) -> None:
+    app.report.say(text)
+    if form == "markdown":
+        ci.summarise(f"{text}\n", os.environ)
+
+
+def _print(app: App, found: Difference) -> None:
+    app.report.say(f"{found.environment} runs {found.running}; it would run {found.candidate}")
+    if not found.changes:
         app.report.say("no commits lie between them")
     else:
         app.report.table(
@@ -116,18 +157,41 @@ def _print(
                 [change.direction, change.commit.revision[:12], _date(change.commit)]
                 + [change.commit.author, ", ".join(change.services) or "none"]
                 + [change.commit.subject]
-                for change in found
+                for change in found.changes
             ],
         )
-    if bytes_of:
-        app.report.table(["service", "bytes"], [[name, said] for name, said in bytes_of.items()])
+    if found.bytes:
+        app.report.table(["service", "bytes"], [[name, kind] for name, kind in found.bytes.items()])
     else:
-        app.report.note(f"{new} was not built yet: its bytes are not known")
+        app.report.note(f"{found.candidate} was not built yet: its bytes are not known")
 
 
-def _for_machines(
-    environment: str, old: str, new: str, found: Sequence[Change], bytes_of: dict[str, str]
-) -> dict[str, Any]:
+def _markdown(found: Difference) -> str:
+    heading = (
+        f"### {markdown.text(found.environment)}: "
+        f"{markdown.code(found.running)} → {markdown.code(found.candidate)}\n"
+    )
+    rows = [
+        [change.direction, markdown.code(change.commit.revision[:12])]
+        + [markdown.text(change.commit.subject), markdown.text(change.commit.author)]
+        + [markdown.text(", ".join(change.services) or "none")]
+        for change in found.changes
+    ]
+    commits = (
+        markdown.table(["", "commit", "subject", "author", "services"], rows)
+        if rows
+        else "No commits lie between them.\n"
+    )
+    kinds = [[markdown.text(name), kind] for name, kind in found.bytes.items()]
+    images = (
+        markdown.table(["service", "bytes"], kinds)
+        if kinds
+        else f"{markdown.code(found.candidate)} was not built yet: its bytes are not known.\n"
+    )
+    return "\n".join([heading, commits, images])
+
+
+def _for_machines(found: Difference) -> dict[str, Any]:
     commits = [
         {
             "direction": change.direction,
@@ -137,10 +201,11 @@ def _for_machines(
             "date": _date(change.commit),
             "services": change.services,
         }
-        for change in found
+        for change in found.changes
     ]
     return {
-        "environment": environment, "from": old, "to": new, "commits": commits, "bytes": bytes_of,
+        "environment": found.environment, "from": found.running, "to": found.candidate,
+        "commits": commits, "bytes": dict(found.bytes),
     }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def status(app: App, *, as_json: bool) -> None:
 def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[dict[str, object]]:
     common: dict[str, object] = {
         "environment": record.environment,
-        "state": _state(record),
+        "state": state_of(record),
         "release": record.release,
     }
     release = snapshot.runs(record)
@@ -88,7 +88,8 @@ def _commit(app: App, revision: str) -> Commit | None:
         return None
 
 
-def _state(record: EnvironmentRecord) -> str:
+def state_of(record: EnvironmentRecord) -> str:
+    """Return how an environment's latest promotion stands, in words."""
     promotion = record.promotion
     if promotion is None:
         return "empty"

@@ -10,7 +10,8 @@ from buildonce.app import App
 from buildonce.errors import DifferenceError, PreconditionError
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.snapshot import Snapshot
-from buildonce.report.terminal import evidence_json, evidence_markdown
+from buildonce.report.markdown import evidence_markdown
+from buildonce.report.terminal import evidence_json
 from buildonce.verify.gather import Evidence, compare, gather
 
 _MENDABLE = ("record", "pointer", "container", "task")

@@ -50,6 +50,11 @@ class Manifest:
         """The digests of the layers, the lowest first."""
         return tuple(parse_digest(layer["digest"]) for layer in self._document()["layers"])
 
+    @property
+    def size(self) -> int:
+        """The layers' size in bytes, as the registry keeps them."""
+        return sum(layer["size"] for layer in self._document()["layers"])
+
     def _document(self) -> Any:
         return json.loads(self.content)
 

@@ -171,16 +171,3 @@ def evidence_json(rows: Sequence[Evidence]) -> dict[str, Any]:
 
 def _brief(value: str, holds: bool) -> str:
     return short(value) if holds and value.startswith("sha256:") else value
-
-
-def evidence_markdown(rows: Sequence[Evidence]) -> str:
-    """Return rows of evidence as a Markdown table, for a workflow's summary."""
-    held = "all hold" if all(row.holds for row in rows) else "**a difference was found**"
-    lines = [f"### Verification: {held}", ""]
-    lines += ["| | environment | service | check | expected | found |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {'✅' if row.holds else '❌'} | {row.environment} | {row.service} | {row.check} "
-        f"| `{row.expected}` | `{row.found}` |"
-        for row in rows
-    ]
-    return "\n".join([*lines, ""]) + "\n"

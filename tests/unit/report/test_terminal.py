@@ -11,7 +11,7 @@ import pytest
 from buildonce.errors import PreconditionError
 from buildonce.plan.plans import plan_promotion
 from buildonce.report.sentences import describe
-from buildonce.report.terminal import Reporter, evidence_json, evidence_markdown
+from buildonce.report.terminal import Reporter, evidence_json
 from buildonce.verify.gather import Evidence
 from tests.unit.samples import digest, observation, promotion, release, running
 
@@ -143,14 +143,6 @@ def test_evidence_as_json_is_one_document() -> None:
     assert [row["holds"] for row in document["evidence"]] == [True, False]
     assert document["evidence"][1]["found"] == digest("b")
     assert evidence_json([GOOD])["holds"] is True
-
-
-def test_evidence_as_markdown_is_a_table() -> None:
-    """Each row has its verdict and both values in full."""
-    *_, good, bad = evidence_markdown([GOOD, BAD]).strip().splitlines()
-    assert good.startswith("| ✅ | staging | web | pointer |")
-    assert bad.startswith("| ❌ | production | web | pointer |")
-    assert f"`{digest('b')}`" in bad
 
 
 def test_a_stream_without_ticks_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""The state of things as one HTML page: pure functions from data to markup."""
