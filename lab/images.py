@@ -46,6 +46,7 @@ class Recipe:
     packages: tuple[str, ...]
     script: str
     config: dict[str, object]
+    variant: str = "minbase"
 
 
 TRUST = {
@@ -100,6 +101,20 @@ END
         "Entrypoint": ["docker-entrypoint.sh"],
         "Cmd": ["valkey-server"],
     },
+)
+
+
+PAUSE = Recipe(
+    repository="library/busybox",
+    tag="stable",
+    packages=("busybox-static",),
+    variant="extract",
+    # a hundred pods of it weigh nothing; its command sleeps, as a pod's sandbox has to
+    script="""
+        for name in $("$1/usr/bin/busybox" --list); do ln -s busybox "$1/usr/bin/$name"; done
+        ln -s usr/bin "$1/bin"
+    """,
+    config={"Env": ["PATH=/usr/bin"], "Cmd": ["sleep", "infinity"]},
 )
 
 
@@ -158,13 +173,15 @@ def _folder(recipe: Recipe, cache: Path) -> Path:
 
 
 def _bootstrap(recipe: Recipe, tarball: Path, mirror: str) -> None:
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root"]
+    command = ["mmdebstrap", "--quiet", f"--variant={recipe.variant}", "--mode=root"]
     command += [f"--include={','.join(recipe.packages)}"]
     if LOCAL_CAS.is_dir():
         command += [f"--customize-hook=sync-in {LOCAL_CAS} {LOCAL_CAS}"]
     if CA_BUNDLE.exists():
         command += [f"--customize-hook=copy-in {CA_BUNDLE} {CA_BUNDLE.parent}"]
-    command += [f"--customize-hook={recipe.script}"]
+    # where packages are only extracted, nothing is customized
+    hook = "extract" if recipe.variant == "extract" else "customize"
+    command += [f"--{hook}-hook={recipe.script}"]
     command += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     run([*command, SUITE, str(tarball), mirror], env={"SOURCE_DATE_EPOCH": str(EPOCH)})
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from . import borrowed, machine, own, removal
 from .errors import LabError
+from .kubernetes import programs
 from .machine import Mode
 from .model import Lab, Part, Record
 from .place import PREFIX, Place
@@ -28,7 +29,13 @@ class Kind(Protocol):
 KINDS: dict[str, Kind] = {Mode.OWN.value: own, Mode.BORROWED.value: borrowed}
 
 
-def up(hosts: int = 0, swarm: bool = False, auth: bool = False, state: State = None) -> Lab:
+def up(
+    hosts: int = 0,
+    swarm: bool = False,
+    auth: bool = False,
+    kubernetes: bool = False,
+    state: State = None,
+) -> Lab:
     """Have a lab running in the `state` directory, starting only what is not running yet.
 
     A lab that runs grows by what is asked for and never shrinks: take it down for that.
@@ -38,10 +45,10 @@ def up(hosts: int = 0, swarm: bool = False, auth: bool = False, state: State = N
     """
     place = Place.of(state)
     with place.locked():
-        special = bool(hosts or swarm or auth)
+        special = bool(hosts or swarm or auth or kubernetes)
         record = Record.load(place) or Record(mode=_mode(special).value)
         _require(record, special, place)
-        _grow(record, hosts=hosts, swarm=swarm, auth=auth)
+        _grow(record, hosts=hosts, swarm=swarm, auth=auth, kubernetes=kubernetes)
         record.save(place)
         lab = KINDS[record.mode].up(place, record)
         (place.state / "invoke.yaml").write_text(lab.overrides())
@@ -110,7 +117,10 @@ def _readable(place: Place) -> Record | None:
         return None
 
 
-def _grow(record: Record, *, hosts: int, swarm: bool, auth: bool) -> None:
+def _grow(record: Record, *, hosts: int, swarm: bool, auth: bool, kubernetes: bool) -> None:
+    if kubernetes and not record.kubernetes:
+        programs.require()
+        record.kubernetes = True
     record.hosts = max(record.hosts, hosts)
     record.swarm = record.swarm or swarm
     if record.swarm and not record.hosts:

@@ -23,7 +23,8 @@ class Lab:
 
     `registry` is HOST:PORT; `docker_host` and the values of `hosts` are what DOCKER_HOST takes;
     `addresses` are the hosts' addresses, where their published ports answer. The images are
-    references by digest.
+    references by digest. `kubeconfig` is the administrator's of the cluster, where there is one;
+    `pause_image` is as small as an image can be that has a shell.
     """
 
     state: Path
@@ -34,6 +35,8 @@ class Lab:
     hosts: dict[str, str] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     docker_config: Path | None = None
+    kubeconfig: Path | None = None
+    pause_image: str = ""
 
     @property
     def insecure(self) -> bool:
@@ -49,6 +52,8 @@ class Lab:
         }
         if self.docker_config:
             variables["DOCKER_CONFIG"] = str(self.docker_config)
+        if self.kubeconfig:
+            variables["KUBECONFIG"] = str(self.kubeconfig)
         return variables
 
     def exports(self) -> str:
@@ -87,11 +92,14 @@ class Record:
     forwarding: str = ""
     hosts: int = 0
     swarm: bool = False
+    kubernetes: bool = False
     credentials: Credentials | None = None
     processes: dict[str, Process] = field(default_factory=dict)
     docker_host: str = ""
     base_image: str = ""
     store_image: str = ""
+    pause_image: str = ""
+    programs: str = ""
 
     def save(self, place: Place) -> None:
         """Write the record, whole or not at all."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from . import daemons, images, network, registry, supplies, swarm
 from .engine import Engine
+from .kubernetes import programs
+from .kubernetes.cluster import NAME, Cluster
 from .model import LOOPBACK, Lab, Part, Record
 from .place import Place, cache
 from .progress import stage
@@ -20,7 +22,9 @@ def up(place: Place, record: Record) -> Lab:
     Raises:
         LabError: the machine lacks something, or a part did not start.
     """
-    supplies.ensure()
+    supplies.ensure(kubernetes=record.kubernetes)
+    if record.kubernetes and not Path(record.programs, programs.DNS).exists():
+        record.programs = str(programs.ensure())
     _ensure_addresses(place, record)
     _ensure_network(place, record)
     _ensure_credentials(place, record)
@@ -32,6 +36,9 @@ def up(place: Place, record: Record) -> Lab:
     if record.swarm:
         with stage("swarm"):
             swarm.ensure(_engines(place, record)[1:])
+    if record.kubernetes:
+        with stage("kubernetes"):
+            _cluster(place, record).ensure(record)
     return lab(place, record)
 
 
@@ -43,6 +50,7 @@ def new_credentials() -> registry.Credentials:
 def lab(place: Place, record: Record) -> Lab:
     """The lab that this record describes."""
     machine, *hosts = _engines(place, record)
+    cluster = _cluster(place, record) if record.kubernetes else None
     return Lab(
         state=place.state,
         registry=_address(record),
@@ -50,8 +58,13 @@ def lab(place: Place, record: Record) -> Lab:
         base_image=record.base_image,
         store_image=record.store_image,
         hosts={host.name: host.url for host in hosts},
-        addresses={host.name: host.address for host in hosts},
+        addresses={
+            **{host.name: host.address for host in hosts},
+            **({NAME: cluster.address} if cluster else {}),
+        },
         docker_config=place.credentials if record.credentials else None,
+        kubeconfig=cluster.kubeconfig if cluster else None,
+        pause_image=record.pause_image,
     )
 
 
@@ -63,6 +76,7 @@ def status(place: Place, record: Record) -> list[Part]:
             _part(record, engine.name, engine.url, running=engine.answers())
             for engine in _engines(place, record)
         ),
+        *(_cluster(place, record).parts(record) if record.kubernetes else ()),
     ]
 
 
@@ -82,7 +96,8 @@ def _engines(place: Place, record: Record) -> list[Engine]:
 
 def _address(record: Record) -> str:
     """Where the registry listens: on loopback, or on the network that the hosts are on."""
-    host = network.lab(record.subnet)[1] if record.hosts else LOOPBACK
+    reached = record.hosts or record.kubernetes
+    host = network.lab(record.subnet)[1] if reached else LOOPBACK
     return f"{host}:{record.port}"
 
 
@@ -106,7 +121,7 @@ def _ensure_network(place: Place, record: Record) -> None:
     network.enable_forwarding()
     network.ensure_bridge(place.interface("d"), network.bridge(record.subnet))
     network.ensure_rules(record.subnet, place.mark)
-    if record.hosts:
+    if record.hosts or record.kubernetes:
         network.ensure_bridge(place.interface("n"), network.lab(record.subnet))
     for engine in _engines(place, record)[1:]:
         network.ensure_host(
@@ -139,10 +154,25 @@ def _registry_daemon(place: Place, record: Record) -> daemons.Daemon:
     )
 
 
+def _cluster(place: Place, record: Record) -> Cluster:
+    return Cluster(
+        place=place,
+        subnet=record.subnet,
+        mtu=record.mtu,
+        registry=_address(record),
+        pause=record.pause_image,
+        programs=Path(record.programs),
+        credentials=record.credentials,
+    )
+
+
 def _ensure_images(place: Place, record: Record) -> None:
     references = [_ensure_image(recipe, record) for recipe in supplies.RECIPES]
     if references != [record.base_image, record.store_image]:
         record.base_image, record.store_image = references
+        record.save(place)
+    if record.kubernetes:
+        record.pause_image = _ensure_image(images.PAUSE, record)
         record.save(place)
 
 

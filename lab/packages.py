@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,12 @@ FROM_ENGINE_SUITE = {
     "containerd": "containerd",
     "tini-static": "tini-static",
 }
+# only unpacked: to install it, older releases of Debian lack what its set-up needs
+ETCD = "etcd-server"
+FOR_KUBERNETES = {
+    "kubectl": "kubectl",
+    "containernetworking-plugins": "/usr/lib/cni/bridge",
+}
 FROM_OWN_SUITE = {
     "runc": "runc",
     "iptables": "iptables",
@@ -46,6 +53,11 @@ def missing_image_tools() -> list[str]:
 def missing_engine() -> list[str]:
     """The packages for running engines and the registry that are not installed."""
     return _missing({**FROM_ENGINE_SUITE, **FROM_OWN_SUITE})
+
+
+def missing_kubernetes() -> list[str]:
+    """The packages for running a cluster that are not installed."""
+    return _missing(FOR_KUBERNETES)
 
 
 def refresh(apt_directory: Path) -> None:
@@ -67,6 +79,21 @@ def install(packages: Sequence[str], apt_directory: Path) -> None:
     if packages:
         command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]
         run(command, env=_apt_environment(apt_directory))
+
+
+def unpack(package: str, target: Path, apt_directory: Path) -> None:
+    """Put a package's files into `target`, by the lists of `refresh`, without installing it.
+
+    Raises:
+        LabError: apt could not fetch it.
+    """
+    with tempfile.TemporaryDirectory(dir=apt_directory) as scratch:
+        fetch = ["env", f"--chdir={scratch}", "apt-get", "download", "-q", package]
+        run(fetch, env=_apt_environment(apt_directory))
+        (archive,) = Path(scratch).glob("*.deb")
+        unpacked = Path(scratch) / "unpacked"
+        run(["dpkg-deb", "--extract", str(archive), str(unpacked)])
+        unpacked.rename(target)
 
 
 def mirror() -> str:
@@ -130,7 +157,7 @@ def _configure(directory: Path) -> None:
     )
     (preferences / "lab").write_text(
         f"Package: *\nPin: release n={ENGINE_SUITE}\nPin-Priority: -1\n\n"
-        f"Package: {' '.join(FROM_ENGINE_SUITE)}\n"
+        f"Package: {' '.join([*FROM_ENGINE_SUITE, *FOR_KUBERNETES, ETCD])}\n"
         f"Pin: release n={ENGINE_SUITE}\nPin-Priority: 990\n"
     )
     settings = {

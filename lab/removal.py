@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import engine, network, processes, registry
 from .errors import LabError
+from .kubernetes import cluster
 from .model import Record
 from .place import PREFIX, RUN, Place
 from .shell import run
@@ -29,7 +30,7 @@ def remove(place: Place, record: Record | None) -> None:
         raise LabError(f"the lab in {place.state} was started by root; run this with sudo")
     processes.stop(list(record.processes.values()) if record else [], seconds=PATIENCE)
     _stop_containers(place)
-    programs = [engine.PROGRAM, "containerd", SHIM, registry.PROGRAM]
+    programs = [engine.PROGRAM, "containerd", SHIM, registry.PROGRAM, *cluster.PROGRAMS]
     processes.stop(list(processes.naming(place.run, programs)), seconds=PATIENCE)
     _unmount(place.state, place.run)
     _remove_network(place, record.subnet if record else "")

@@ -11,39 +11,57 @@ from . import images, packages
 from .place import cache, locked
 from .progress import stage
 
+ETCD = "usr/bin/etcd"
 RECIPES = (images.PYTHON, images.STORE)
 
 
-def ensure() -> None:
+def ensure(*, kubernetes: bool = False) -> None:
     """Have the packages installed and the images made, both at the same time.
+
+    With `kubernetes`, also what a cluster needs.
 
     Raises:
         LabError: packages could not be had, or an image not be made of them.
     """
-    if _complete():
+    if _complete(kubernetes):
         return
     with locked(cache()):
-        if not _complete():
-            _fetch()
+        if not _complete(kubernetes):
+            _fetch(kubernetes)
 
 
-def _complete() -> bool:
-    return not packages.missing_engine() and not _images_to_make()
+def _complete(kubernetes: bool) -> bool:
+    supplied = not _missing(kubernetes) and not _images_to_make(kubernetes)
+    return supplied and (not kubernetes or etcd().exists())
 
 
-def _images_to_make() -> list[images.Recipe]:
-    return [recipe for recipe in RECIPES if not images.cached(recipe, cache())]
+def etcd() -> Path:
+    """Where the program etcd is, once it is supplied."""
+    return cache() / packages.ETCD / ETCD
 
 
-def _fetch() -> None:
-    apt, recipes = cache() / "apt", _images_to_make()
+def _missing(kubernetes: bool) -> list[str]:
+    return packages.missing_engine() + (packages.missing_kubernetes() if kubernetes else [])
+
+
+def _images_to_make(kubernetes: bool) -> list[images.Recipe]:
+    recipes = (*RECIPES, images.PAUSE) if kubernetes else RECIPES
+    return [recipe for recipe in recipes if not images.cached(recipe, cache())]
+
+
+def _fetch(kubernetes: bool) -> None:
+    apt, recipes = cache() / "apt", _images_to_make(kubernetes)
     tools = packages.missing_image_tools() if recipes else []
-    engine = packages.missing_engine()
-    if tools or engine:
+    engine = _missing(kubernetes)
+    unpacks = kubernetes and not etcd().exists()
+    if tools or engine or unpacks:
         with stage("package lists"):
             packages.refresh(apt)
     with stage("tools that make images"):
         packages.install(tools, apt)
+    if unpacks:
+        with stage("etcd"):
+            packages.unpack(packages.ETCD, cache() / packages.ETCD, apt)
     for abandoned in cache().glob(f"{images.UNFINISHED}*"):
         shutil.rmtree(abandoned)
     with ThreadPoolExecutor() as together:

@@ -25,15 +25,24 @@ PRECONDITION = 3
         "hosts": "Also run this many engines as network hosts: host1, host2…",
         "swarm": "Join the hosts in a Swarm, with host1 as its manager.",
         "auth": "Have the registry ask for a name and a password.",
+        "kubernetes": "Also run a Kubernetes cluster, from the programs in $BUILDONCE_KUBERNETES.",
     }
 )
-def up(_: Context, hosts: int = 0, swarm: bool = False, auth: bool = False) -> None:
+def up(
+    _: Context,
+    hosts: int = 0,
+    swarm: bool = False,
+    auth: bool = False,
+    kubernetes: bool = False,
+) -> None:
     """Start an engine and a registry with the base images; only what does not run yet."""
     with _failing_clearly():
-        running = lab.up(hosts=hosts, swarm=swarm, auth=auth)
+        running = lab.up(hosts=hosts, swarm=swarm, auth=auth, kubernetes=kubernetes)
     print(f"registry {running.registry}, engine {running.docker_host}")
     for name, url in running.hosts.items():
         print(f"{name} {running.addresses[name]}, engine {url}")
+    if running.kubeconfig:
+        print(f"kubernetes {running.addresses['kubernetes']}, its KUBECONFIG {running.kubeconfig}")
     print(f"next: . {shlex.quote(_short(running.state / 'env'))}")
 
 
