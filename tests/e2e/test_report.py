@@ -7,8 +7,9 @@ from typing import NoReturn
 
 import pytest
 
-from buildonce.commands.promote import promote, rollback
+from buildonce.commands.promote import promote
 from buildonce.commands.report import collect, report
+from buildonce.commands.rollback import rollback
 from buildonce.errors import UnavailableError
 from buildonce.refs import ImageRef
 from buildonce.registry import Registry
