@@ -63,6 +63,7 @@ ONLY_IN = {
     "rich": ["report"],
     "tomli": ["config"],
     "urllib3": ["registry"],
+    "yaml": ["adopt", "engines/kubernetes"],
 }
 """Where each library may be imported."""
 
