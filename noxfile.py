@@ -78,7 +78,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def sha(session: nox.Session) -> None:
-    """Print a commit's tag: `nox -s sha -- HEAD~1`."""
+    """Print a commit's tag: `nox -s sha -- --sha HEAD~1`."""
     invoke(session)
 
 

@@ -23,8 +23,8 @@ from buildonce.errors import (
 if TYPE_CHECKING:
     from buildonce.app import App
 
-_DRY = {"dry-run": "Print what would be done, from the real state; write nothing."}
-_SHA = "A commit; bare: HEAD."
+_DRY = {"dry-run": "Read the real state and print the steps; change nothing."}
+_REASON = "The reason, recorded in the ledger."
 
 
 def release_tasks(tasks_file: str) -> Collection:
@@ -83,21 +83,21 @@ def _signals() -> Iterator[None]:
         error = TerminatedError if number == signal.SIGTERM else StoppedError
         raise error("interrupted")
 
-    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for kind, handler in handlers.items():
+            signal.signal(kind, handler)
 
 
 @task(
     optional=["sha"],
     iterable=["service"],
     help={
-        "sha": "Build this commit's own tree, push it and record it. " + _SHA
-        + " Without it: a quick local build of the folder as it is, never pushed.",
-        "service": "Only this service; may be given several times.",
+        "sha": "Build this commit, push its images and record them; HEAD if no commit is given. "
+        "Without --sha, the working tree is built as :dev and never pushed.",
+        "service": "Only this service; can be repeated.",
         **_DRY,
     },
 )  # fmt: skip
@@ -108,7 +108,7 @@ def build(
     service: list[str] | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Build every service's image once for a commit, push it, record its digest."""
+    """Build a commit's images once, push them and record their digests."""
     from buildonce.commands.build import build_commit, build_working_tree
 
     app = _app(context, dry_run=dry_run)
@@ -122,15 +122,16 @@ def build(
     positional=["environment"],
     iterable=["override"],
     help={
-        "environment": "Where to.",
-        "sha": "The commit whose release to promote; without it, what the environment before "
-        "runs, or HEAD's for the first.",
-        "reason": "Why; kept in the ledger.",
-        "override": "Break this rule (order, soak, freeze, branches); needs --reason.",
-        "plan": "Write what would be done, and from which state, to this file; do nothing else.",
-        "irreversible": "It cannot be undone (a migration): where it fails, stop loudly instead "
-        "of putting the release before it back.",
-        "apply": "Do exactly what this file says, or refuse because something moved.",
+        "environment": "Target environment.",
+        "sha": "The commit whose release to promote. Default: what the environment named in "
+        "`after` runs, or HEAD.",
+        "reason": _REASON,
+        "override": "Promote although this rule is broken (order, soak, freeze, branches); "
+        "needs --reason; can be repeated.",
+        "plan": "Write the plan to this file and change nothing.",
+        "irreversible": "There is no way back from this release, for example because of a "
+        "migration: if the deploy fails, do not put the previous release back.",
+        "apply": "Carry out the plan in this file; refuse if anything has changed since.",
         **_DRY,
     },
 )
@@ -146,13 +147,13 @@ def promote(
     apply: str | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Make an environment run a release's exact bytes. Nothing is built."""
+    """Make an environment run exactly this release. Nothing is built."""
     from buildonce.commands import promote as commands
 
     app = _app(context, dry_run=dry_run)
     if apply is not None:
         if sha or reason or override or irreversible or plan:
-            raise UsageError("--apply takes everything from its file: leave the other options out")
+            raise UsageError("--apply takes everything from the plan file: remove other options")
         commands.apply(app, environment, Path(apply))
     else:
         commands.promote(
@@ -164,9 +165,9 @@ def promote(
 @task(
     positional=["environment"],
     help={
-        "environment": "Where.",
-        "to": "A release that was good there; without it, the last one before the present.",
-        "reason": "Why; kept in the ledger, and the release that is left is held with it.",
+        "environment": "The environment.",
+        "to": "A release that the environment ran before. Default: the previous one.",
+        "reason": "The reason, recorded in the ledger; the release rolled back from is blocked.",
         **_DRY,
     },
 )
@@ -178,13 +179,13 @@ def rollback(
     reason: str = "",
     dry_run: bool = False,
 ) -> None:
-    """Go back to a release that was good in an environment."""
+    """Go back to a release that the environment ran before."""
     from buildonce.commands.rollback import rollback as go_back
 
     go_back(_app(context, dry_run=dry_run), environment, to, reason)
 
 
-@task(positional=["environment"], help={"environment": "Where.", **_DRY})
+@task(positional=["environment"], help={"environment": "The environment.", **_DRY})
 @_command
 def resume(context: Context, environment: str, dry_run: bool = False) -> None:
     """Finish a promotion that was interrupted."""
@@ -195,11 +196,11 @@ def resume(context: Context, environment: str, dry_run: bool = False) -> None:
 
 @task(
     positional=["environment"],
-    help={"environment": "Where.", "reason": "Why; kept in the ledger.", **_DRY},
+    help={"environment": "The environment.", "reason": _REASON, **_DRY},
 )
 @_command
 def abort(context: Context, environment: str, reason: str = "", dry_run: bool = False) -> None:
-    """Undo a promotion that was interrupted: the release before it is put back."""
+    """Undo a promotion that was interrupted and put the previous release back."""
     from buildonce.commands import recover
 
     recover.abort(_app(context, dry_run=dry_run), environment, reason)
@@ -208,9 +209,9 @@ def abort(context: Context, environment: str, reason: str = "", dry_run: bool = 
 @task(
     iterable=["env"],
     help={
-        "env": "Only this environment; may be given several times.",
-        "each": "Check each environment against its own record only, not against the others.",
-        "json": "Print the evidence as JSON.",
+        "env": "Only this environment; can be repeated.",
+        "each": "Compare each environment with its own record only, not with the others.",
+        "json": "Print JSON.",
     },
 )
 @_command
@@ -226,10 +227,10 @@ def verify(
     prove(_app(context), env or [], each=each, as_json=json)
 
 
-@task(help={"json": "Print it as JSON."})
+@task(help={"json": "Print JSON."})
 @_command
 def status(context: Context, json: bool = False) -> None:
-    """Show which release every environment runs, and whether its pointers agree."""
+    """Show which release each environment runs and whether it is in sync."""
     from buildonce.commands.status import status as show
 
     show(_app(context), as_json=json)
@@ -238,10 +239,10 @@ def status(context: Context, json: bool = False) -> None:
 @task(
     positional=["environment"],
     help={
-        "environment": "Where.",
-        "sha": "The commit to compare with; without it, what would be promoted.",
+        "environment": "The environment.",
+        "sha": "The commit to compare with. Default: what would be promoted.",
         "format": "table, json or markdown (for the summary of a CI run).",
-        "json": "Print it as JSON.",
+        "json": "Print JSON.",
     },
 )
 @_command
@@ -252,7 +253,7 @@ def changes(
     format: str = "table",  # noqa: A002 (the option's name)
     json: bool = False,
 ) -> None:
-    """Show the commits that a promotion would ship or take back, by service."""
+    """Show the commits that a promotion would ship or revert, by service."""
     from buildonce.commands.changes import changes as show
 
     show(_app(context), environment, sha, form="json" if json else format)
@@ -269,11 +270,15 @@ def report(context: Context, output: str = "report") -> None:
 
 @task(
     positional=["environment"],
-    help={"environment": "Where.", "number": "How many.", "json": "Print it as JSON."},
+    help={
+        "environment": "The environment.",
+        "number": "How many promotions to show.",
+        "json": "Print JSON.",
+    },
 )
 @_command
 def history(context: Context, environment: str, number: str = "20", json: bool = False) -> None:
-    """Show who put what in an environment, when, why, and how it ended."""
+    """Show the promotions of an environment: who, when, why and how each ended."""
     from buildonce.commands.history import history as show
 
     if not number.isdecimal():
@@ -284,19 +289,19 @@ def history(context: Context, environment: str, number: str = "20", json: bool =
 @task(help=_DRY)
 @_command
 def prune(context: Context, dry_run: bool = False) -> None:
-    """Remove old releases' tags and records that nothing needs any more."""
+    """Remove the tags and records of old releases that nothing needs."""
     from buildonce.commands.prune import prune as remove
 
     remove(_app(context, dry_run=dry_run))
 
 
-@task(help={"rev": "A commit; without it, HEAD."})
+@task(help={"sha": "The commit. Default: HEAD."})
 @_command
-def sha(context: Context, rev: str = "HEAD") -> None:
-    """Print the tag of a commit (and set the output `sha` in a workflow)."""
+def sha(context: Context, sha: str = "HEAD") -> None:
+    """Print the tag of a commit, and set the output `sha` in a CI workflow."""
     from buildonce.commands.sha import show_sha
 
-    show_sha(_app(context), rev)
+    show_sha(_app(context), sha)
 
 
 @task

@@ -126,7 +126,7 @@ def test_what_a_rollback_would_take_back(staged: Monorepo, show: Show) -> None:
     release(staged, "Make it worse", web="two")
     promote(app(staged), "staging")
     (shown,) = show(changes, app(staged), "staging", old)["commits"]
-    assert (shown["direction"], shown["subject"]) == ("takes back", "Make it worse")
+    assert (shown["direction"], shown["subject"]) == ("reverts", "Make it worse")
 
 
 def test_branches_that_went_apart(staged: Monorepo, show: Show) -> None:
@@ -139,7 +139,7 @@ def test_branches_that_went_apart(staged: Monorepo, show: Show) -> None:
     shown = show(changes, app(staged), "staging", None)["commits"]
     assert [(one["direction"], one["subject"]) for one in shown] == [
         ("ships", "On the other branch"),
-        ("takes back", "On main"),
+        ("reverts", "On main"),
     ]
 
 
@@ -252,7 +252,7 @@ def test_an_environment_without_history(project: Monorepo) -> None:
     """Before the first promotion there is nothing to tell, and that is said."""
     there = app(project)
     history(there, "staging", 20, as_json=False)
-    assert "nothing was ever promoted to staging" in heard(there)
+    assert "staging has no promotions yet" in heard(there)
 
 
 def test_a_shallow_clone_tells_the_whole_history(

@@ -238,7 +238,7 @@ def a_pushed_pointer(monorepo: Monorepo) -> None:
 
 def a_pushed_commit_tag(monorepo: Monorepo) -> None:
     """Somebody pushes an older image as the commit before's."""
-    monorepo.push_by_hand(monorepo.succeed("inv", "sha", "--rev", "HEAD~1"))
+    monorepo.push_by_hand(monorepo.succeed("inv", "sha", "--sha", "HEAD~1"))
 
 
 def no_registry(monorepo: Monorepo) -> None:

@@ -142,7 +142,7 @@ def test_a_prune_during_a_promotion_stops_it(project: Monorepo) -> None:
 
     with (
         mock.patch.object(Promotions, "open", after_a_prune),
-        pytest.raises(PreconditionError, match=f"{old} was pruned meanwhile"),
+        pytest.raises(PreconditionError, match=f"{old} was pruned in the meantime"),
     ):
         promote(app(project), "staging", old)
     assert facts(project)[-1]["Event"] == "forgotten"

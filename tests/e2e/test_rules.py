@@ -85,7 +85,7 @@ def test_a_release_that_staging_once_ran(staged: Monorepo) -> None:
 def test_the_soak_ends(staged: Monorepo) -> None:
     """Too early, it is refused with the time so far and the time it must; later it is not."""
     error = refused(staged, with_rules(staged, soak="30m"))
-    assert "of the 30m it must" in error.message
+    assert "; 30m are required" in error.message
     with later(timedelta(minutes=30)):
         promote(with_rules(staged, soak="30m"), "production")
     assert runs(staged) == staged.sha()
@@ -104,14 +104,14 @@ def test_the_soak_begins_again_where_a_release_came_back(staged: Monorepo) -> No
 def test_a_freeze(staged: Monorepo) -> None:
     """Inside a window nothing is promoted; the window is said with its time zone."""
     error = refused(staged, with_rules(staged, **FROZEN))
-    assert error.message.startswith("it is frozen from")
+    assert error.message.startswith("promotions are frozen from")
     assert error.message.endswith("(UTC)")
 
 
 def test_allowed_branches(staged: Monorepo) -> None:
     """A commit on another branch is refused; on an allowed one of the remote it passes."""
     error = refused(staged, with_rules(staged, branches=["release"]))
-    assert "cannot tell whether" in error.message
+    assert "lacks the history to tell" in error.message
     staged.git("push", "--quiet", "origin", "HEAD~1:refs/heads/release")
     staged.git("fetch", "--quiet", "origin")
     error = refused(staged, with_rules(staged, branches=["release"]))

@@ -227,10 +227,10 @@ def test_sha_prints_the_tag_and_sets_the_output(built: Monorepo, tmp_path: Path)
 
 
 def test_sha_of_another_commit(built: Monorepo) -> None:
-    """`inv sha --rev REV` is about that commit."""
+    """`inv sha --sha COMMIT` is about that commit."""
     before = built.sha()
     built.commit("Another")
-    assert built.inv("sha", "--rev", "HEAD~1").out.strip() == before
+    assert built.inv("sha", "--sha", "HEAD~1").out.strip() == before
 
 
 def repush(repo: Monorepo, tag: str, stored: Stored) -> None:

@@ -41,7 +41,7 @@ def test_keys_that_differ_only_in_case_are_told(
     """Invoke cannot tell their variables apart: both paths are named, without a traceback."""
     with pytest.raises(UsageError) as caught:
         _app(context(tmp_path, table))
-    assert f"tool.buildonce.{first} and tool.buildonce.{second} cannot" in caught.value.message
+    assert f"tool.buildonce.{first} and tool.buildonce.{second} conflict" in caught.value.message
     assert "Docker defines the proxy arguments" in caught.value.hint
 
 

@@ -1,4 +1,4 @@
-"""``inv changes``: what a promotion would ship, or take back."""
+"""``inv changes``: what a promotion would ship, or revert."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMS = ("table", "json", "markdown")
 
 @dataclass(frozen=True)
 class Change:
-    """One commit that a promotion ships or takes back, and the services it touches."""
+    """One commit that a promotion ships or reverts, and the services it touches."""
 
     commit: Commit
     direction: str
@@ -83,7 +83,7 @@ def difference(
     release = snapshot.release(sha)
     revision = release.revision if release else app.commit(sha).revision
     found = _between(app, running.revision, revision, "ships")
-    found += _between(app, revision, running.revision, "takes back")
+    found += _between(app, revision, running.revision, "reverts")
     bytes_of = _bytes(app, running, release) if release else {}
     return Difference(environment, running.sha, sha, tuple(found), bytes_of)
 
@@ -98,7 +98,8 @@ def _between(app: App, old: str, new: str, direction: str) -> list[Change]:
         ) from None
     touched = {
         service: {
-            one.revision for one in app.git.commits(old, new, table.inputs or (table.context,))
+            commit.revision
+            for commit in app.git.commits(old, new, table.inputs or (table.context,))
         }
         for service, table in app.project.services.items()
     }

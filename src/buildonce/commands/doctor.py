@@ -89,8 +89,8 @@ def _ledger(app: App) -> Finding:
         f"HEAD:refs/heads/{branch}-x",
     )
     if pushed.returncode != 0:
-        said = complaint(pushed)
-        return Finding(f"{remote} refuses a push: {said}", "get the right to push there")
+        reason = complaint(pushed)
+        return Finding(f"{remote} refuses a push: {reason}", "get the right to push there")
     return Finding(f"{remote}/{branch} at {(snapshot.commit or 'nothing yet')[:12]}")
 
 

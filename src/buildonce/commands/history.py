@@ -15,13 +15,13 @@ def history(app: App, environment: str, count: int, *, as_json: bool) -> None:
     """Show the latest promotions of an environment, the newest first."""
     app.project.environment(environment)
     if count < 1:
-        raise UsageError(f"--number {count}: at least one promotion has to be asked for")
+        raise UsageError(f"--number {count}: must be a whole number, 1 or more")
     promotions = read_history(app.ledger.branch, environment, count)
     if as_json:
         app.report.json([_for_machines(promotion) for promotion in promotions])
         return
     if not promotions:
-        app.report.say(f"nothing was ever promoted to {environment}")
+        app.report.say(f"{environment} has no promotions yet")
         return
     app.report.table(
         ["#", "when (UTC)", "what", "release", "before", "who", "outcome", "took", "why"],

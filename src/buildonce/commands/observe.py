@@ -83,7 +83,7 @@ def release_in_question(app: App, snapshot: Snapshot, environment: str, name: st
     sha = snapshot.environment(before).release
     if sha is None:
         raise PreconditionError(
-            f"{environment} gets what {before} runs, and {before} runs nothing yet",
+            f"{environment} is promoted from {before}, which runs nothing yet",
             hint=f"inv promote {before}",
         )
     return sha

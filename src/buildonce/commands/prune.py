@@ -20,11 +20,11 @@ def prune(app: App) -> None:
         ["", "release", "built", "services", "because"],
         [
             [
-                "goes" if decision.goes else "kept",
+                "remove" if decision.goes else "keep",
                 decision.sha,
                 f"{format_duration(present - decision.release.built_at)} ago",
                 ", ".join(decision.release.services),
-                decision.kept or "nothing needs it",
+                decision.kept or "not needed",
             ]
             for decision in decisions
         ],

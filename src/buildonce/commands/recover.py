@@ -33,7 +33,7 @@ def abort(app: App, environment: str, reason: str = "") -> None:
     if former.irreversible and not reason:
         raise PreconditionError(
             f"{former.release} was promoted to {environment} as irreversible",
-            hint=f"inv resume {environment}; to put it back all the same: --reason TEXT",
+            hint=f"inv resume {environment}; to put it back anyway: --reason TEXT",
         )
     if former.previous:
         required_release(snapshot, former.previous)

@@ -61,11 +61,11 @@ def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
     names = dict.fromkeys(row.environment for row in differing if row.check in _MENDABLE)
     if not names:
         return (
-            "where they are meant to differ: inv verify --each; "
-            f"who wanted it: inv history {differing[0].environment}"
+            "if they are meant to differ: inv verify --each; "
+            f"who promoted it: inv history {differing[0].environment}"
         )
     commands = [_mending(snapshot.environment(name)) for name in names]
-    return f"to put it right, without a build: {'; '.join(commands)}"
+    return f"to repair it without a build: {'; '.join(commands)}"
 
 
 def _mending(record: EnvironmentRecord) -> str:

@@ -63,7 +63,7 @@ def _require_unambiguous(table: Mapping[str, Any]) -> None:
         variable = "_".join(["INVOKE_BUILDONCE", *keys]).upper()
         if (other := paths.setdefault(variable, path)) != path:
             raise UsageError(
-                f"{other} and {path} cannot both be there: Invoke's {variable} would be either",
+                f"{other} and {path} conflict: Invoke's {variable} would set both",
                 hint="remove one of them; Docker defines the proxy arguments (HTTP_PROXY, "
                 "http_proxy and their like) by itself",
             )

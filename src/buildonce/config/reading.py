@@ -42,7 +42,9 @@ def read_table(root: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"there is no {path}", hint=f"create it with a [{TABLE}] table") from None
     except (UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="mend or restore it") from None
+        raise UsageError(
+            f"{path} cannot be read: {error}", hint="restore it, or correct its permissions"
+        ) from None
 
 
 def table_in(text: str, path: str) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def table_in(text: str, path: str) -> dict[str, Any]:
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="mend that line") from None
+        raise UsageError(f"{path} cannot be read: {error}", hint="correct that line") from None
     tools = document.get("tool")
     table = tools.get("buildonce") if isinstance(tools, dict) else None
     if not isinstance(table, dict):

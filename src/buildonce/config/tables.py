@@ -46,16 +46,20 @@ class Service(Table):
     """One image-producing part of the monorepo."""
 
     dockerfile: PathInside = Field(
-        "", description="Its Dockerfile; without one, `Dockerfile` in the service's own folder."
+        "", description="The Dockerfile. Default: `Dockerfile` in the service's folder."
     )
-    context: PathInside = Field(".", description="The build context; the repository's root.")
+    context: PathInside = Field(
+        ".", description="The build context. Default: the root of the repository."
+    )
     inputs: tuple[PathInside, ...] = Field(
         (), description="The paths its image is made from; they filter `inv changes`."
     )
     args: dict[ArgumentName, str] = Field(
         default_factory=dict, description="Build arguments. Not for secrets: images show them."
     )
-    target: Name | None = Field(None, description="The Dockerfile's stage to build; the last one.")
+    target: Name | None = Field(
+        None, description="The stage of the Dockerfile to build. Default: the last one."
+    )
 
 
 class Freeze(Table):
@@ -96,7 +100,7 @@ class Environment(Table):
     """A named place that runs one release at a time."""
 
     engine: Literal["none", "compose", "swarm"] = Field(
-        "none", description="What runs the containers; `none` moves pointers only."
+        "none", description="What runs the containers. `none`: only pointers move."
     )
     file: PathInside | None = Field(
         None, description="The Compose or stack file, in which images are variables."
@@ -125,7 +129,7 @@ class Environment(Table):
     )
     freeze: tuple[Freeze, ...] = Field((), description="Windows in which nothing is promoted.")
     branches: tuple[GitName, ...] = Field(
-        (), description="Branches of which one must contain the commit; any, where none is named."
+        (), description="The commit must be on one of these branches. Default: any branch."
     )
 
     @model_validator(mode="after")
@@ -145,7 +149,7 @@ class Prune(Table):
     keep_releases: int = Field(20, ge=1, description="The newest releases.")
     keep_for: Duration = Field("30d", validate_default=True, description="Younger releases.")
     keep_rollbacks: int = Field(
-        3, ge=1, le=20, description="For each environment, the last releases that were good there."
+        3, ge=1, le=20, description="For each environment, the last releases that it ran."
     )
 
 
@@ -160,7 +164,7 @@ class Project(Table):
     insecure: bool = Field(
         False, description="The registry speaks plain HTTP. Loopback always may; no other should."
     )
-    platform: Platform = Field("linux/amd64", description="The one platform images are built for.")
+    platform: Platform = Field("linux/amd64", description="The platform that images are built for.")
     sha_length: int = Field(12, ge=7, le=40, description="Hex digits of a commit in its tag.")
     cache: bool = Field(True, description="Keep the layer cache in the registry (`:buildcache`).")
     source: str | None = Field(

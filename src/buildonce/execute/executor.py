@@ -121,7 +121,9 @@ class Executor:
         if unsure or plan.way_back is None:
             return _still_open(promotion, failure)
         if run.touched and promotion.irreversible:
-            return self._broken(promotion, failure, "it is marked irreversible: not put back")
+            return self._broken(
+                promotion, failure, "it is irreversible, so the previous release was not put back"
+            )
         return self._put_back(plan.way_back, promotion, run, failure)
 
     def _put_back(

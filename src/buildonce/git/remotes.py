@@ -23,18 +23,18 @@ def web_address(url: str) -> str | None:
     return next((f"https://{match['host']}/{match['path']}" for match in matches), None)
 
 
-def unreachable(remote: str, said: str) -> UnavailableError:
+def unreachable(remote: str, complaint: str) -> UnavailableError:
     """Return the error for a remote that did not answer or refused."""
     return UnavailableError(
-        f"the git remote {remote!r} refused or did not answer: {said}",
+        f"the git remote {remote!r} refused or did not answer: {complaint}",
         hint=f"git ls-remote {remote}",
     )
 
 
-def unwritable(remote: str, branch: str, said: str) -> UnavailableError:
+def unwritable(remote: str, branch: str, complaint: str) -> UnavailableError:
     """Return the error for a remote that can be read and does not take a push."""
     return UnavailableError(
-        f"the git remote {remote!r} does not take a push to {branch}: {said}",
+        f"the git remote {remote!r} does not take a push to {branch}: {complaint}",
         hint=f"the right to push to {branch} is missing, or branch protection refuses it: "
         "give that right to whoever runs this",
     )

@@ -121,8 +121,8 @@ class RemoteBranch:
         """
         expected = old
         for attempt in range(_TRIES):
-            said = self._push(expected, new)
-            if not said:
+            complaint = self._push(expected, new)
+            if not complaint:
                 self.git.attempt("update-ref", self._fetched, new)
                 return True
             tip = self._remote_tip()
@@ -132,7 +132,7 @@ class RemoteBranch:
                 return False
             expected = tip
             _back_off(attempt)
-        raise unwritable(self.remote, self.name, said)
+        raise unwritable(self.remote, self.name, complaint)
 
     def deepen(self, commits: int) -> bool:
         """Fetch more of the branch's history, where the clone is shallow.
@@ -142,11 +142,11 @@ class RemoteBranch:
         """
         if not self.git.is_shallow():
             return False
-        said = self._fetch_to(f"--depth={commits}")
-        there = int(self.git.text("rev-list", "--count", self._fetched))
-        if there < commits and said:
-            raise unreachable(self.remote, said)
-        return there >= commits
+        complaint = self._fetch_to(f"--depth={commits}")
+        known = int(self.git.text("rev-list", "--count", self._fetched))
+        if known < commits and complaint:
+            raise unreachable(self.remote, complaint)
+        return known >= commits
 
     def _push(self, old: str | None, new: str) -> str:
         """Push, and return why that failed; empty where it did not."""
@@ -177,13 +177,13 @@ class RemoteBranch:
 
     def _fetch(self, tip: str, *extent: str) -> None:
         for attempt in range(_TRIES):
-            said = self._fetch_to(*extent)
-            if "non-fast-forward" in said and not self._was_overtaken(tip):
+            complaint = self._fetch_to(*extent)
+            if "non-fast-forward" in complaint and not self._was_overtaken(tip):
                 raise self._rewritten()
             if self._has(tip):
                 return
             _back_off(attempt)
-        raise unreachable(self.remote, said)
+        raise unreachable(self.remote, complaint)
 
     def _was_overtaken(self, tip: str) -> bool:
         """Tell whether this clone has seen, by another process, what came after ``tip``."""

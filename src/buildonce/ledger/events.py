@@ -62,12 +62,12 @@ def opened(snapshot: Snapshot, promotion: Promotion) -> Event | None:
         raise busy(record.open)
     if snapshot.release(promotion.release) is None:
         raise PreconditionError(
-            f"release {promotion.release} was pruned meanwhile; nothing was written",
+            f"release {promotion.release} was pruned in the meantime; nothing was written",
             hint=f"inv build --sha {promotion.release}",
         )
     if (record.release, record.sequence + 1) != (promotion.previous, promotion.sequence):
         raise PreconditionError(
-            f"{promotion.environment} has moved to {record.release} meanwhile "
+            f"{promotion.environment} was promoted to {record.release} in the meantime "
             f"(promotion {record.sequence}); nothing was written",
             hint=f"inv status, then inv promote {promotion.environment} again",
         )
@@ -146,7 +146,7 @@ def busy(promotion: Promotion) -> BusyError:
         f"{name} is locked by {promotion.kind} {promotion.sequence} to {promotion.release}, begun "
         f"by {promotion.actor} on {promotion.host} "
         f"at {promotion.started_at:%Y-%m-%d %H:%M:%S} UTC",
-        hint=f"wait for it; if it is dead: inv resume {name}, or inv abort {name}",
+        hint=f"wait until it ends; if its process is gone: inv resume {name}, or inv abort {name}",
     )
 
 

@@ -40,8 +40,8 @@ def require_available(release: Release, parts: Parts) -> None:
     missing = [f"{service}: manifest" for service, manifest in manifests if manifest is None]
     missing += [
         f"{service}: {kind} {digest}"
-        for (service, kind, _, digest), there in zip(blobs, found, strict=True)
-        if not there
+        for (service, kind, _, digest), is_there in zip(blobs, found, strict=True)
+        if not is_there
     ]
     if missing:
         raise IntegrityError(

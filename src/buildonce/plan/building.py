@@ -39,7 +39,7 @@ def plan_build(
         if service in tags and found[service] not in (digest, None):
             raise IntegrityError(
                 f"{tags[service]} holds {found[service]}, but the release's record says {digest}",
-                hint="nothing was overwritten; find out who pushed it: the digest that counts "
+                hint="nothing was overwritten; find out who pushed it; the recorded digest "
                 f"is still {tags[service].repository}@{digest}",
             )
     to_build = {name: ref for name, ref in tags.items() if name not in recorded}

@@ -56,7 +56,7 @@ def require_reversible(record: EnvironmentRecord, reason: str) -> None:
     if record.successes and record.successes[0].irreversible and not reason:
         raise PreconditionError(
             f"{record.release} was promoted to {record.environment} as irreversible",
-            hint="promote a release with a fix instead; to go back all the same: --reason TEXT",
+            hint="promote a release with a fix instead; to go back anyway: --reason TEXT",
         )
 
 
@@ -77,5 +77,5 @@ def _require_not_blocked(seen: Observation, request: Request) -> None:
     if run and run.blocked and not request.reason:
         raise PreconditionError(
             f"{seen.release.sha} is blocked in {seen.name}: {run.blocked}",
-            hint="to promote it all the same, say why: --reason TEXT",
+            hint="to promote it anyway: --reason TEXT",
         )

@@ -74,7 +74,9 @@ def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) 
         remedies = [violation.remedy for violation in refused if violation.remedy]
         raise PreconditionError(
             "; ".join(violation.message for violation in refused),
-            hint="; ".join([*remedies, f"to break the rule all the same: {leave} --reason TEXT"]),
+            hint="; ".join(
+                [*remedies, f"to promote it although the rule is broken: {leave} --reason TEXT"]
+            ),
         )
     return tuple(dict.fromkeys(violation.rule for violation in broken))
 
@@ -98,8 +100,8 @@ def _soak(
         return None
     return Violation(
         "soak",
-        f"{sha} has run in {environment.after} for {format_duration(ran)} of the "
-        f"{format_duration(environment.soak)} it must",
+        f"{sha} has run in {environment.after} for {format_duration(ran)}; "
+        f"{format_duration(environment.soak)} are required",
     )
 
 
@@ -111,7 +113,7 @@ def _branches(
     allowed, branch = " or ".join(environment.branches), environment.branches[0]
     if on_branches is None:
         return Violation(
-            "branches", f"this clone cannot tell whether {sha} is on {allowed}",
+            "branches", f"this clone lacks the history to tell whether {sha} is on {allowed}",
             f"git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}",
         )  # fmt: skip
     return Violation("branches", f"{sha} is not on {allowed}")
@@ -128,7 +130,8 @@ def _freeze(window: Freeze, now: datetime) -> Violation | None:
     if not frozen:
         return None
     return Violation(
-        "freeze", f"it is frozen from {window.start} until {window.end} ({window.timezone})"
+        "freeze",
+        f"promotions are frozen from {window.start} until {window.end} ({window.timezone})",
     )
 
 

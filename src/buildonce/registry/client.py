@@ -248,7 +248,7 @@ def _expect(response: urllib3.BaseHTTPResponse, status: int, doing: str) -> None
 
 
 def _failed(response: urllib3.BaseHTTPResponse, doing: str) -> UnavailableError:
-    said = response.data[:300].decode(errors="replace").strip()
+    answer = response.data[:300].decode(errors="replace").strip()
     return UnavailableError(
-        f"{doing}: the registry answered {response.status} {said}", hint="inv doctor"
+        f"{doing}: the registry answered {response.status} {answer}", hint="inv doctor"
     )

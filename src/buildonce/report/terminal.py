@@ -86,7 +86,7 @@ class Reporter:
     def _spin(self, change: Callable[[str], None], sentence: str) -> None:
         with self._lock:
             change(sentence)
-            self._status.update("; ".join(escape(one) for one in self._steps))
+            self._status.update("; ".join(escape(step) for step in self._steps))
             if self._steps:
                 self._status.start()
             else:

@@ -141,12 +141,13 @@ def _container_rows(engine: Engine, environment: str) -> list[Evidence]:
     return [_container_row(environment, container) for container in found]
 
 
-def _container_row(environment: str, one: Running) -> Evidence:
-    expected = one.expected or SERVING
-    problem = one.problem.removeprefix("is ")
-    found = ": ".join(filter(None, (one.digest, problem))) if problem else expected
-    where = f"{one.container} on {one.host}" if one.container else one.host
-    return Evidence(environment, one.service, one.source, where, expected, found)
+def _container_row(environment: str, container: Running) -> Evidence:
+    expected = container.expected or SERVING
+    problem = container.problem.removeprefix("is ")
+    found = ": ".join(filter(None, (container.digest, problem))) if problem else expected
+    name, host = container.container, container.host
+    where = f"{name} on {host}" if name else host
+    return Evidence(environment, container.service, container.source, where, expected, found)
 
 
 def _at(images: Images, image: Image, tag: str) -> str:

@@ -113,7 +113,7 @@ def test_a_locked_environment_is_busy() -> None:
 
 def test_an_environment_that_moved_meanwhile_is_refused() -> None:
     """A plan made on an older state writes nothing."""
-    with pytest.raises(PreconditionError, match="has moved to"):
+    with pytest.raises(PreconditionError, match="in the meantime"):
         events.opened(ledger(files(running(FIRST))), promotion(SECOND, empty()))
 
 

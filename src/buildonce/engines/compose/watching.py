@@ -46,7 +46,7 @@ class Waiting:
 
 def slowest(waiting: Sequence[Waiting]) -> Waiting:
     """Return the one that the others wait for: those have no container yet, or no start."""
-    started = [one for one in waiting if one.container and one.container.state != "created"]
+    started = [wait for wait in waiting if wait.container and wait.container.state != "created"]
     return (started or list(waiting) or [Waiting("compose up")])[0]
 
 
@@ -74,13 +74,13 @@ class Watch:
         Raises:
             Failing: a container crashed, ended, or is unhealthy.
         """
-        there = [c for c in containers if c.service in self.parts and not c.one_off]
-        judged = [c for c in there if applied or c.id not in self.before]
+        present = [c for c in containers if c.service in self.parts and not c.one_off]
+        judged = [c for c in present if applied or c.id not in self.before]
         for container in judged:
             self._show(container)
             self._judge(container)
         waiting = [Waiting(c.service, c) for c in judged if not self._settled(c)]
-        return waiting + self._absent(there)
+        return waiting + self._absent(present)
 
     def _judge(self, container: Container) -> None:
         known = self.before.get(container.id)
@@ -105,8 +105,8 @@ class Watch:
         since = self._up_since.setdefault((container.id, container.started_at), self.clock())
         return same or self.clock() - since >= MONITOR
 
-    def _absent(self, there: list[Container]) -> list[Waiting]:
-        present = {container.service for container in there}
+    def _absent(self, containers: list[Container]) -> list[Waiting]:
+        present = {container.service for container in containers}
         return [
             Waiting(part.name)
             for part in self.parts.values()

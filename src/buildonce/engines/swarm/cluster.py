@@ -31,7 +31,7 @@ class Task:
     image: str
     desired: str
     state: str
-    said: str
+    message: str
     container: str
     created: str
 
@@ -46,7 +46,7 @@ class Task:
             image=((inspected.get("Spec") or {}).get("ContainerSpec") or {}).get("Image", ""),
             desired=inspected.get("DesiredState", ""),
             state=status.get("State", ""),
-            said=status.get("Err") or status.get("Message") or "",
+            message=status.get("Err") or status.get("Message") or "",
             container=(status.get("ContainerStatus") or {}).get("ContainerID", ""),
             created=inspected.get("CreatedAt", ""),
         )
@@ -172,7 +172,7 @@ def read(docker: Docker, stack: str) -> Stack:
     ]
     return Stack(
         services={service.name: service for service in services},
-        tasks=tuple(Task.read(one) for one in docker.inspect("task", _tasks(docker, replicas))),
+        tasks=tuple(Task.read(task) for task in docker.inspect("task", _tasks(docker, replicas))),
         nodes=_nodes(docker),
     )
 
@@ -186,8 +186,8 @@ def _tasks(docker: Docker, services: Mapping[str, str]) -> list[str]:
 def _nodes(docker: Docker) -> dict[str, Node]:
     ids = docker.run("node", "ls", "--quiet").split()
     return {
-        one["ID"]: Node(
-            one["Description"].get("Hostname", one["ID"]), one["Status"]["State"] == "ready"
+        node["ID"]: Node(
+            node["Description"].get("Hostname", node["ID"]), node["Status"]["State"] == "ready"
         )
-        for one in docker.inspect("node", ids)
+        for node in docker.inspect("node", ids)
     }

@@ -105,7 +105,7 @@ class Rollout:
 def _reason(task: Task) -> str:
     if task.state == "complete":
         return "it ended with 0, or was stopped as unhealthy"
-    return task.said or task.state
+    return task.message or task.state
 
 
 def _unsettled(service: Service, stack: Stack) -> Failing:
@@ -114,7 +114,7 @@ def _unsettled(service: Service, stack: Stack) -> Failing:
     silent = ", ".join(sorted(node.name for node in stack.nodes.values() if not node.ready))
     without = f", without an answer from {silent}," if silent else ""
     if pending is not None:
-        what = f"is {pending.state} ({pending.said}){without}"
+        what = f"is {pending.state} ({pending.message}){without}"
         return Failing(service.name, what, pending.id, stack.node(pending).name)
     new = sum(task.image == service.image for task in wanted)
     old = len(wanted) - new + len(stack.stopping(service))

@@ -55,7 +55,7 @@ def _row(
 def _state(task: Task) -> str:
     if task.state == "complete":
         return "completed"
-    return task.state if task.state == "running" else f"{task.state} ({task.said})"
+    return task.state if task.state == "running" else f"{task.state} ({task.message})"
 
 
 def _missing(stack: Stack, parts: Mapping[str, Part]) -> list[Running]:
@@ -68,8 +68,8 @@ def _missing(stack: Stack, parts: Mapping[str, Part]) -> list[Running]:
 
 
 def _lacking(service: Service, stack: Stack) -> int:
-    there = sum(task.wanted or task.state == "complete" for task in stack.tasks_of(service))
-    return max(0, service.wanted - there)
+    present = sum(task.wanted or task.state == "complete" for task in stack.tasks_of(service))
+    return max(0, service.wanted - present)
 
 
 def _inspect(docker: Docker, tasks: Iterable[Task]) -> dict[str, tuple[Container, Digest | None]]:
@@ -78,9 +78,11 @@ def _inspect(docker: Docker, tasks: Iterable[Task]) -> dict[str, tuple[Container
     containers = docker.inspect("container", ids)
     images = {
         image["Id"]: image
-        for image in docker.inspect("image", sorted({one["Image"] for one in containers}))
+        for image in docker.inspect(
+            "image", sorted({container["Image"] for container in containers})
+        )
     }
     return {
-        one["Id"]: (Container.read(one), manifest_digest(one, images.get(one["Image"])))
-        for one in containers
+        found["Id"]: (Container.read(found), manifest_digest(found, images.get(found["Image"])))
+        for found in containers
     }

@@ -54,7 +54,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit that a promotion would ship, or take back."""
+    """A commit that a promotion would ship or revert."""
 
     revision: str
     subject: str

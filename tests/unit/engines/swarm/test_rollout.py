@@ -19,7 +19,7 @@ PARTS = {"web": Part("web", NEW, 1, {}, optional=False)}
 NODES = {"n1": Node("host1", ready=True), "n2": Node("host2", ready=False)}
 
 TASK = Task(
-    id="t-new", service="s", node="n1", image=NEW, desired="running", state="running", said="",
+    id="t-new", service="s", node="n1", image=NEW, desired="running", state="running", message="",
     container="", created="3:00",
 )  # fmt: skip
 BEFORE = replace(TASK, id="t-old", image=OLD, created="2:00")
@@ -130,7 +130,7 @@ def test_an_update_that_failed_earlier_is_forgotten() -> None:
 def test_an_update_that_swarm_gave_up_has_failed(state: str) -> None:
     """`stack deploy` may succeed all the same: Swarm's own word on the update is read."""
     lost = replace(FORMER, update=state, update_began="3:00")
-    crashed = replace(TASK, state="failed", desired="shutdown", said="non-zero exit (3)")
+    crashed = replace(TASK, state="failed", desired="shutdown", message="non-zero exit (3)")
     with pytest.raises(Failing) as failing:
         rollout().look(stack(BEFORE, crashed, service=lost))
     assert failing.value.what.endswith(f"{state.replace('_', ' ')} (non-zero exit (3))")
@@ -169,7 +169,7 @@ def test_a_job_fails_at_once_and_is_done_when_it_completes() -> None:
 
 def test_what_is_not_up_says_where_and_why() -> None:
     """Out of time, the task that is not up is named with its node and the node's words."""
-    pending = replace(TASK, state="pending", said="no suitable node", node="")
+    pending = replace(TASK, state="pending", message="no suitable node", node="")
     (waiting,) = rollout().look(stack(pending))
     silent = ", without an answer from host2,"
     assert (waiting.what, waiting.host) == (f"is pending (no suitable node){silent}", "no node")
@@ -201,7 +201,8 @@ def problems(*tasks: Task, service: Service = SERVICE) -> list[tuple[str, str]]:
             id="node down",
         ),
         pytest.param(
-            replace(TASK, state="starting", said="starting"), [("host1", "is starting (starting)")],
+            replace(TASK, state="starting", message="starting"),
+            [("host1", "is starting (starting)")],
             id="starting",
         ),
     ],
