@@ -42,7 +42,7 @@ def release_tasks(tasks_file: str) -> Collection:
     root = Path(tasks_file).resolve().parent
     collection = Collection(
         build, promote, resume, abort, rollback, verify, status, changes, history, report, prune,
-        sha, doctor, schema,
+        sha, init, doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
@@ -302,6 +302,16 @@ def sha(context: Context, sha: str = "HEAD") -> None:
     from buildonce.commands.sha import show_sha
 
     show_sha(_app(context), sha)
+
+
+@task(help={"yes": "Write the files without asking."})
+@_command
+def init(context: Context, yes: bool = False) -> None:
+    """Propose the configuration of this repository, from what is in it."""
+    from buildonce.commands.init import init as run
+    from buildonce.report.terminal import Reporter
+
+    run(Path(context.config["buildonce_root"]), yes=yes, report=Reporter())
 
 
 @task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from invoke import Config, Context
+from invoke import Collection, Config, Context
 
 from buildonce.errors import UsageError
 from buildonce.tasks import _app, release_tasks
@@ -49,3 +49,12 @@ def test_keys_that_differ_are_taken(tmp_path: Path) -> None:
     """The same key in two tables is no conflict."""
     table = 'services = {api = {args = {A = "1"}}, web = {args = {A = "1", B = "2"}}}'
     assert "_unreadable" not in context(tmp_path, table).config["buildonce"]
+
+
+def test_the_tasks_work_below_a_name_of_their_own(tmp_path: Path) -> None:
+    """A project with tasks of its own adds these to its namespace; the table comes along."""
+    (tmp_path / "pyproject.toml").write_text('[tool.buildonce]\nregistry = "ghcr.io/acme"\n')
+    namespace = Collection()
+    namespace.add_collection(release_tasks(str(tmp_path / "tasks.py")), "release")
+    settings = namespace.configuration("release.build")
+    assert settings["buildonce"]["registry"] == "ghcr.io/acme"

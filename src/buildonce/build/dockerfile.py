@@ -92,7 +92,7 @@ def _froms_and_args(dockerfile: str) -> Iterator[tuple[str, list[str]]]:
         PreconditionError: one of them cannot be read.
     """
     wanted = {"FROM", "ARG"}
-    for line in _instructions(dockerfile):
+    for line in instructions(dockerfile):
         keyword, _, rest = line.replace("\t", " ").partition(" ")
         if keyword.upper() not in wanted:
             continue
@@ -107,7 +107,7 @@ def _froms_and_args(dockerfile: str) -> Iterator[tuple[str, list[str]]]:
         yield keyword.upper(), words
 
 
-def _instructions(dockerfile: str) -> Iterator[str]:
+def instructions(dockerfile: str) -> Iterator[str]:
     """Give each instruction as one line, without comments and here documents."""
     escape = _escape(dockerfile)
     lines = [line.rstrip() for line in dockerfile.split("\n")]

@@ -1,0 +1,205 @@
+"""The proposal: services, environments and files, why, and what is left to decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from buildonce.adopt import compose as compose_files
+from buildonce.adopt import kubernetes
+from buildonce.adopt.compose import ComposeFile
+from buildonce.adopt.dockerfiles import dockerfiles, from_dockerfile
+from buildonce.adopt.service import Found, distinct, slug
+from buildonce.adopt.survey import Survey
+from buildonce.config import PROJECT_FILE
+from buildonce.errors import PreconditionError
+
+TASKS_FILE = "tasks.py"
+TASKS = """from buildonce.tasks import release_tasks
+
+namespace = release_tasks(__file__)
+"""
+_REGISTRIES = {"github.com": "ghcr.io", "gitlab.com": "registry.gitlab.com"}
+_UNKNOWN_REGISTRY = "registry.example.com"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """``files`` has what is to be written; those of ``added_to`` get it at their end."""
+
+    services: tuple[Found, ...]
+    registry: str
+    environments: Mapping[str, str]
+    table: str
+    files: Mapping[str, str]
+    added_to: tuple[str, ...]
+    decisions: tuple[str, ...]
+
+
+def propose(survey: Survey) -> Proposal:
+    """Propose how a repository's services are released.
+
+    Raises:
+        PreconditionError: it has no Dockerfile, or is set up already.
+    """
+    existing = survey.text(PROJECT_FILE) if PROJECT_FILE in survey.files else ""
+    if "[tool.buildonce" in existing:
+        raise PreconditionError(
+            f"{PROJECT_FILE} has a [tool.buildonce] table already", hint="inv doctor"
+        )
+    compose = compose_files.compose_file(survey)
+    services = _services(survey, compose)
+    if not services:
+        raise PreconditionError(
+            f"there is no Dockerfile in {survey.root}",
+            hint="write one for each service, then again",
+        )
+    environments = _environments(survey)
+    registry = _registry(survey)
+    table = _table(survey, registry, services, environments, compose)
+    files = {PROJECT_FILE: table}
+    if TASKS_FILE not in survey.files:
+        files[TASKS_FILE] = TASKS
+    if compose and _runs(services) and compose.release_path not in survey.files:
+        files[compose.release_path] = compose_files.release_file(compose, services)
+    return Proposal(
+        tuple(services), registry, environments, table, files,
+        added_to=(PROJECT_FILE,) if existing else (),
+        decisions=tuple(_decisions(survey, registry, services, environments, compose)),
+    )  # fmt: skip
+
+
+def _runs(services: Sequence[Found]) -> bool:
+    return any(service.users for service in services)
+
+
+def _services(survey: Survey, compose: ComposeFile | None) -> list[Found]:
+    """Return what a Compose file or Skaffold builds; without either, each Dockerfile."""
+    declared = compose_files.built(survey, compose) if compose else []
+    declared = declared or kubernetes.artifacts(survey)
+    return distinct(declared or [from_dockerfile(survey, path) for path in dockerfiles(survey)])
+
+
+def _environments(survey: Survey) -> dict[str, str]:
+    """Return each environment's folder of manifests, in order; none where there are no overlays."""
+    return kubernetes.overlays(survey) or {"staging": "", "production": ""}
+
+
+def _registry(survey: Survey) -> str:
+    host, _, path = survey.address.removeprefix("https://").partition("/")
+    known = _REGISTRIES.get(host)
+    if known and path:
+        return f"{known}/{path.lower()}"
+    return f"{_UNKNOWN_REGISTRY}/{slug(survey.name) or 'project'}"
+
+
+def _table(
+    survey: Survey,
+    registry: str,
+    services: Sequence[Found],
+    environments: Mapping[str, str],
+    compose: ComposeFile | None,
+) -> str:
+    remote = [f"ledger_remote = {_quoted(survey.remote)}"] if survey.remote != "origin" else []
+    lines = ["[tool.buildonce]", f"registry = {_quoted(registry)}"]
+    lines += remote if survey.remote else []
+    for service in services:
+        lines += ["", f"[tool.buildonce.services.{service.name}]", *_keys(service)]
+    before = ""
+    for name in environments:
+        lines += ["", f"[tool.buildonce.environments.{name}]"]
+        lines += [f"after = {_quoted(before)}"] if before else []
+        lines += _engine(survey, name, compose) if compose and _runs(services) else []
+        before = name
+    return "\n".join(lines) + "\n"
+
+
+def _keys(service: Found) -> Iterator[str]:
+    yield f"dockerfile = {_quoted(service.dockerfile)}"
+    yield f"context = {_quoted(service.context)}"
+    if service.inputs and list(service.inputs) != [service.context]:
+        yield f"inputs = [{', '.join(map(_quoted, service.inputs))}]"
+    if service.target:
+        yield f"target = {_quoted(service.target)}"
+    if service.args:
+        pairs = ", ".join(f"{key} = {_quoted(value)}" for key, value in service.args.items())
+        yield f"args = {{ {pairs} }}"
+
+
+def _engine(survey: Survey, environment: str, compose: ComposeFile) -> Iterator[str]:
+    """Give how it would run containers, for a person to switch on once the host is known."""
+    yield '# engine = "compose"'
+    yield f"# file = {_quoted(compose.release_path)}"
+    yield f"# project = {_quoted(slug(f'{survey.name}-{environment}'))}"
+    yield f"# host = {_quoted(f'ssh://deploy@{environment}.example.com')}"
+
+
+def _decisions(
+    survey: Survey,
+    registry: str,
+    services: Sequence[Found],
+    environments: Mapping[str, str],
+    compose: ComposeFile | None,
+) -> Iterator[str]:
+    if registry.startswith(_UNKNOWN_REGISTRY):
+        yield f"registry: {registry} is made up; name the one that you push to"
+    if not survey.remote:
+        yield "git remote: there is none, so the ledger stays here: git remote add origin URL"
+    if TASKS_FILE in survey.files:
+        yield (
+            f"{TASKS_FILE} is there: add the release tasks to its namespace, as "
+            "namespace.add_collection(release_tasks(__file__), 'release')"
+        )
+    for service in services:
+        yield from _of_service(service)
+    yield from _left_out(survey, services)
+    if compose:
+        yield from _of_compose(survey, compose, services)
+    for name, folder in environments.items():
+        if folder:
+            yield f"{name}: its manifests are in {folder}; docs/deploy.md has the engines"
+    yield f"CI: {survey.ci or 'no CI system was found'}; docs/ci/ has a workflow to copy"
+
+
+def _of_service(service: Found) -> Iterator[str]:
+    if service.missing:
+        yield (
+            f"{service.name}: {service.dockerfile} needs {', '.join(service.missing)}, which git "
+            f"does not have in {service.context}: commit it, or make it in the Dockerfile"
+        )
+    if service.context == "." and not service.inputs:
+        yield (
+            f"{service.name}: {service.dockerfile} copies the whole repository, so every commit "
+            "changes it: copy less, or name its inputs"
+        )
+
+
+def _left_out(survey: Survey, services: Sequence[Found]) -> Iterator[str]:
+    used = {service.dockerfile for service in services}
+    for path in dockerfiles(survey):
+        if path not in used:
+            yield f"{path} is not among the services: nothing that was read builds it"
+
+
+def _of_compose(survey: Survey, compose: ComposeFile, services: Sequence[Found]) -> Iterator[str]:
+    for name in compose_files.unset_variables(survey, compose):
+        yield f"{compose.path}: {name} has no value; set it under environments.NAME.variables"
+    for service, path in compose_files.env_files(compose):
+        if not survey.has(path):
+            yield f"{compose.path}: {service} reads {path}, which git does not have: hosts need it"
+    for service, source in compose_files.bind_mounts(compose):
+        yield (
+            f"{compose.path}: {service} mounts {source} from the repository: bake it into the "
+            "image, or see that hosts have it"
+        )
+    if _runs(services):
+        yield (
+            f"{compose.release_path} runs releases; {compose.path} stays for development. To "
+            "deploy with it, uncomment engine, file, project and host of each environment"
+        )
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML string: JSON's are, without the escaped slash that Python never writes."""
+    return json.dumps(text, ensure_ascii=False)

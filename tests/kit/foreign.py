@@ -1,0 +1,118 @@
+"""Monorepos that never heard of the library, in the layouts that real ones have."""
+
+from __future__ import annotations
+
+COMPOSE_APP = {
+    "docker-compose.yml": """\
+services:
+  web:
+    build: ./web
+    ports: ["8080:8080"]
+    environment:
+      SECRET_KEY: ${SECRET_KEY}
+      LOG_LEVEL: ${LOG_LEVEL:-info}
+    depends_on: [db]
+    volumes:
+      - ./web/static:/srv/static:ro
+  worker:
+    build: ./web
+    command: ["python", "-m", "worker"]
+    env_file: worker.env
+  report-mailer:
+    build:
+      context: .
+      dockerfile: docker/mailer.Dockerfile
+      target: runtime
+      args:
+        FLAVOUR: plain
+        COMMIT: ${COMMIT:-}
+  db:
+    image: postgres:17
+    volumes: [data:/var/lib/postgresql/data]
+  proxy:
+    image: traefik:v3
+volumes:
+  data: {}
+""",
+    "web/Dockerfile": "FROM python:3.13-slim\nWORKDIR /srv\nCOPY . .\n",
+    "web/app.py": "print('web')\n",
+    "web/static/site.css": "body {}\n",
+    "docker/mailer.Dockerfile": """\
+FROM python:3.13-slim AS build
+ARG FLAVOUR
+COPY mailer/ /srv/mailer/
+COPY ["templates/*.txt", "/srv/templates/"]
+RUN echo "$FLAVOUR" > /srv/flavour
+
+FROM python:3.13-slim AS runtime
+COPY --from=build /srv /srv
+
+FROM runtime AS debug
+""",
+    "mailer/send.py": "print('mail')\n",
+    "templates/hello.txt": "Hello\n",
+    "templates/ignored.md": "# Not for the image\n",
+}
+"""A Compose application: third-party images, bind mounts, `build:`, two services of one image."""
+
+UV_WORKSPACE = {
+    "pyproject.toml": '[project]\nname = "platform"\nversion = "1"\n\n[tool.uv.workspace]\n'
+    'members = ["services/*", "packages/*"]\n',
+    "uv.lock": "version = 1\n",
+    "packages/common/pyproject.toml": '[project]\nname = "common"\nversion = "1"\n',
+    "packages/common/common.py": "NAME = 'common'\n",
+    "services/billing_api/Dockerfile": """\
+FROM python:3.13-slim AS uv
+FROM python:3.13-slim
+COPY --from=uv /usr/bin/env /usr/local/bin/uv
+RUN --mount=type=bind,source=uv.lock,target=/uv.lock \\
+    --mount=type=bind,source=pyproject.toml,target=/pyproject.toml \\
+    cp /uv.lock /locked
+COPY packages/common /app/common
+COPY services/billing_api /app/billing
+""",
+    "services/billing_api/pyproject.toml": '[project]\nname = "billing-api"\nversion = "1"\n',
+    "services/billing_api/main.py": "print('billing')\n",
+    "services/thumbs/Dockerfile": """\
+FROM python:3.13-slim
+COPY pyproject.toml src/ /app/
+COPY <<EOF /app/settings
+size = 64
+COPY <<EOF /app/settings
+size = 64
+EOF
+""",
+    "services/thumbs/pyproject.toml": '[project]\nname = "thumbs"\nversion = "1"\n',
+    "services/thumbs/src/thumbs.py": "print('thumbs')\n",
+    "services/thumbs/tests/Dockerfile": "FROM scratch\n",
+    ".devcontainer/Dockerfile": "FROM scratch\n",
+}
+"""A uv workspace: a context per service, one of them the root, bind mounts, `COPY --from`."""
+
+KUBERNETES = {
+    "skaffold.yaml": """\
+apiVersion: skaffold/v4beta11
+kind: Config
+build:
+  artifacts:
+    - image: europe-docker.pkg.dev/acme/shop/frontend
+      context: frontend
+    - image: europe-docker.pkg.dev/acme/shop/cart
+      context: .
+      docker:
+        dockerfile: cart/Dockerfile
+        target: release
+        buildArgs: {MODE: fast, TAG: "{{.IMAGE_TAG}}"}
+""",
+    "frontend/Dockerfile": "FROM python:3.13-slim\nCOPY index.html /srv/\n",
+    "frontend/index.html": "Welcome\n",
+    "cart/Dockerfile": "FROM python:3.13-slim AS release\nCOPY cart/ proto/ /srv/\n",
+    "cart/cart.py": "print('cart')\n",
+    "proto/cart.proto": "message Cart {}\n",
+    "k8s/base/kustomization.yaml": "resources: [deployment.yaml]\n",
+    "k8s/base/deployment.yaml": "kind: Deployment\n",
+    "k8s/overlays/production/kustomization.yaml": "resources: [../../base]\n",
+    "k8s/overlays/staging/kustomization.yaml": "resources: [../../base]\n",
+    ".github/workflows/ci.yml": "name: ci\n",
+}
+"""Skaffold builds it, kustomizations deploy it."""
