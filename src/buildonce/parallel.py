@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from threading import Event
 from typing import TypeVar
 
 Key = TypeVar("Key")
@@ -14,20 +15,37 @@ WORKERS = 16
 
 
 def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return ``work`` of each item, in order; all are finished before the first error is raised.
+    """Return ``work`` of each item, in order.
 
-    Interrupted, it begins no more of them.
+    After an error or an interruption no further item is begun; those that had begun are
+    finished before the first error is raised.
     """
     listed = list(items)
     if len(listed) < 2:
         return [work(item) for item in listed]
+    failed = Event()
+
+    def unless_failed(item: Item) -> Result:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return work(item)
+        except BaseException:
+            failed.set()
+            raise
+
     with ThreadPoolExecutor(min(WORKERS, len(listed))) as pool:
-        futures = [pool.submit(work, item) for item in listed]
+        futures = [pool.submit(unless_failed, item) for item in listed]
         try:
             wait(futures)
         except BaseException:
+            failed.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    errors = [error for future in futures if (error := future.exception())]
+    for error in errors:
+        if not isinstance(error, CancelledError):
+            raise error
     return [future.result() for future in futures]
 
 

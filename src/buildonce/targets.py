@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from buildonce.config import Environment, Project
-from buildonce.engines.base import Deployment, Engine, Target
+from buildonce.engines.base import Deployment, Engine, Files, Target
 from buildonce.errors import PreconditionError
 from buildonce.git.repository import Git, GitError
 from buildonce.ledger.records.release import Release
+from buildonce.ledger.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -21,37 +23,45 @@ class Targets:
     git: Git
     engine: Callable[[Deployment], Engine]
 
-    def bind(self, environment: str, release: Release) -> Engine | None:
+    def bind(self, environment: str, release: Release, snapshot: Snapshot) -> Engine | None:
         """Return an environment's engine, bound to a release; None where only pointers move.
 
-        The definition is the one in the release's own commit, so that an earlier release comes
-        back with the definition that it ran with.
+        What is deployed is the bundle that the ledger has of the release in that environment
+        or, the first time, what the release's own commit says: an earlier release comes back
+        with the definition that it ran with, and its commit need not be in this clone.
         """
         settings = self.project.environment(environment)
         if settings.engine == "none":
             return None
-        assert settings.file is not None
         return self.engine(
             Deployment(
                 target=target_of(environment, settings),
                 sha=release.sha,
-                read=partial(self._definition, release, settings.file),
-                file=self.git.root / settings.file,
+                files=Files(
+                    paths=settings.files,
+                    export=partial(self._export, release),
+                    locate=partial(self.git.find_variable, release.revision),
+                ),
                 images={name: image.ref for name, image in release.services.items()},
                 variables=settings.variables,
+                bundle=snapshot.bundle(environment, release.sha),
             )
         )
 
-    def _definition(self, release: Release, path: str) -> str:
+    def _export(self, release: Release, folder: Path) -> Path:
+        """Write the tree of a release's commit into a new folder.
+
+        Raises:
+            PreconditionError: the commit is not in this clone, nor at the remote.
+        """
         if not self.git.has_commit(release.revision):
             self.git.fetch_commit(release.revision, self.project.ledger_remote)
         try:
-            return self.git.show(release.revision, path)
+            return self.git.export(release.revision, folder)
         except GitError as error:
             raise PreconditionError(
-                f"{path} of release {release.sha} cannot be read: {error.message}",
-                hint=f"git fetch {self.project.ledger_remote} {release.revision}; where the file "
-                "was moved: a release that has it at both paths comes first",
+                f"the commit of release {release.sha} cannot be read: {error.message}",
+                hint=f"git fetch {self.project.ledger_remote} {release.revision}",
             ) from None
 
 

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import os
 import secrets
+import shutil
 import subprocess
 import threading
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import lab
 from buildonce.engines import bind
-from buildonce.engines.base import Deployment, Engine, Running, Target
+from buildonce.engines.base import Deployment, Engine, Files, Running, Target
 from buildonce.refs import ImageRef
 
 NOTHING: Mapping[str, str] = {}
@@ -39,18 +40,22 @@ class Place:
         return Deployment(
             target=self.target,
             sha=secrets.token_hex(6),
-            read=self.file.read_text,
-            file=self.file,
+            files=Files((self.file.name,), self._export, locate=lambda _: ""),
             images=images,
             variables=self.variables,
         )
+
+    def _export(self, folder: Path) -> Path:
+        shutil.copytree(self.file.parent, folder)
+        return folder
 
     def deploy(self, images: Mapping[str, ImageRef], *, within: float = 180) -> Deployment:
         """What a promotion does: get ready, then switch."""
         given = self.deployment(images)
         given = replace(given, target=replace(given.target, timeout=within))
         engine = bind(given)
-        engine.require_ready()
+        engine.check()
+        engine.pull()
         engine.deploy(self.said.append)
         return given
 

@@ -148,7 +148,7 @@ def test_the_limit_holds(place: Place, shop: Shop) -> None:
 def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -> None:
     """A client that keeps asking misses the api only while its one container is replaced."""
     two = shop.release("two")
-    bind(place.deployment(two)).require_ready()
+    bind(place.deployment(two)).pull()
     with asking(place.address) as answers:
         began = time.monotonic()
         place.deploy(two)
@@ -172,9 +172,9 @@ def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> Non
 def test_a_missing_variable_is_named_before_anything_changes(place: Place, one: Images) -> None:
     """A variable that the definition needs and nobody set is named, and nothing was changed."""
     before = place.ids("web")
-    needy = replace(place.deployment(one), read=lambda: DEFINITION.replace("D-}", "D:?is not set}"))
-    with pytest.raises(UsageError, match="SHOP_PASSWORD is missing a value"):
-        bind(needy).require_ready()
+    needy = replace(place.deployment(one), bundle=DEFINITION.replace("D-}", "D:?is not set}"))
+    with pytest.raises(UsageError, match="SHOP_PASSWORD"):
+        bind(needy).check()
     assert place.ids("web") == before
 
 
@@ -299,7 +299,7 @@ def test_the_step_before_has_what_it_needs(hosts: lab.Lab, host1: Place, one: Im
     remove(host1)
     reach = "import socket; socket.create_connection(('store', 6379), 2)"
     given = host1.deployment(one)
-    bind(given).require_ready()
+    bind(given).check()
     bind(given).run_once("jobs", ["python3", "-c", reach])
     assert host1.ids("store")
     assert not host1.ids("web") | host1.ids("jobs")
@@ -331,9 +331,9 @@ def test_pulling_takes_credentials(
         store = ImageRef.parse(running.store_image)
         given = place.deployment({"web": store})
         with pytest.raises(UnavailableError, match=r"web: .* the registry wants credentials") as no:
-            bind(given).require_ready()
+            bind(given).pull()
         assert no.value.hint.startswith(f"docker login {running.registry}")
         monkeypatch.setenv("DOCKER_CONFIG", str(running.docker_config))
-        bind(given).require_ready()
+        bind(given).pull()
     finally:
         lab.down(state)

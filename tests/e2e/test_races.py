@@ -254,7 +254,7 @@ def test_of_two_at_the_same_moment_one_wins(project: Monorepo, tmp_path: Path) -
         codes = in_processes(jobs)
     assert sorted(codes) in ([0, 3], [0, 4])
     record = project.record(RECORD)
-    assert (record["sequence"], record["release"]) == (1, shas[codes.index(0)])
+    assert (record["promotion"]["sequence"], record["release"]) == (1, shas[codes.index(0)])
     assert project.digests("staging") == project.digests(record["release"])
 
 

@@ -42,7 +42,7 @@ services:
 networks:
   default: {driver: overlay, attachable: true}
 secrets:
-  key: {file: ./key}
+  key: {file: "${KEY_FILE}"}
 """
 
 ASK = """
@@ -76,7 +76,7 @@ def swarm(hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         Target("production", "swarm", hosts.hosts["host1"], f"shop{secrets.token_hex(3)}"),
         folder / "stack.yaml",
         "",
-        {"STORE_IMAGE": hosts.store_image},
+        {"STORE_IMAGE": hosts.store_image, "KEY_FILE": str(folder / "key")},
     )
     yield place
     remove(place)
@@ -148,7 +148,7 @@ def test_no_request_fails(
 ) -> None:
     """With start-first a client that keeps asking always gets an answer, the old or the new."""
     two = shop.release("two")
-    bind(place.deployment(two)).require_ready()
+    bind(place.deployment(two)).pull()
     with asking(place, hosts.base_image) as answers:
         began = time.monotonic()
         place.deploy(two)
@@ -197,14 +197,14 @@ def test_an_engine_that_manages_no_swarm_says_so(hosts: lab.Lab, place: Place, o
     target = Target("production", "swarm", hosts.hosts["host2"], place.target.project)
     worker = Place(target, place.file, "", place.variables)
     with pytest.raises(PreconditionError, match="is no manager of a Swarm"):
-        bind(worker.deployment(one)).require_ready()
+        bind(worker.deployment(one)).check()
 
 
 def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Shop) -> None:
     """The job runs in the new release's image, with the service's secrets, and is gone again."""
     before = {name: tasks(place, name) for name in ("web", "jobs", "store")}
     new = place.deployment(shop.release("migrated"))
-    bind(new).require_ready()
+    bind(new).check()
     show = "import os; print(os.environ['VERSION'], len(open('/run/secrets/key').read()))"
     with pytest.raises(DeployError) as failed:
         bind(new).run_once("web", ["python3", "-c", f"{show}; raise SystemExit(4)"])
@@ -307,7 +307,7 @@ def test_a_node_that_dies_in_an_update_is_told_from_the_rest(
     on_host3 = f"{place.target.project}_web"
     place.docker("service", "update", "--quiet", "--constraint-add=node.hostname!=host2", on_host3)
     new = shop.release("dying")
-    bind(place.deployment(new)).require_ready()
+    bind(place.deployment(new)).check()
     threading.Timer(1, kill_engine, (hosts, "host3")).start()
     try:
         runs = deploy_or_go_back(place, new, one)

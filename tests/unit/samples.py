@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from buildonce.config import Environment
-from buildonce.engines.base import Deployment, Running, Target
+from buildonce.engines.base import Deployment, Files, Running, Target
 from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit, Git
 from buildonce.ledger.records.environment import EnvironmentRecord
@@ -98,14 +98,21 @@ class FakeEngine:
     failures: Mapping[str, BuildonceError] = field(default_factory=dict)
     containers: Sequence[Running] = ()
 
+    @property
+    def bundle(self) -> str:
+        return f"bundle of {self.deployment.sha}"
+
     def render(self) -> str:
         return f"definition of {self.deployment.sha}"
 
     def commands(self) -> list[str]:
         return ["deploy FILE"]
 
-    def require_ready(self) -> None:
-        self._do("require_ready")
+    def check(self) -> None:
+        self._do("check")
+
+    def pull(self) -> None:
+        self._do("pull")
 
     def run_once(self, service: str, command: Sequence[str]) -> None:
         self._do("run_once")
@@ -123,11 +130,16 @@ class FakeEngine:
             raise self.failures[call]
 
 
+def files() -> Files:
+    """Deployment files that nobody reads."""
+    return Files(("deploy/compose.yaml",), export=lambda folder: folder, locate=lambda _: "")
+
+
 def engine(of: Release, **failures: BuildonceError) -> FakeEngine:
     """An engine bound to a release, whose named calls fail."""
     images = {name: image.ref for name, image in of.services.items()}
     target = Target("staging", "compose", project="shop")
-    made = Deployment(target, of.sha, lambda: "services: {}", Path("compose.yaml"), images)
+    made = Deployment(target, of.sha, files(), images, bundle="services: {}")
     return FakeEngine(made, failures=failures)
 
 

@@ -56,7 +56,7 @@ INSIDE = {
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
     "engines/compose": ["watching", "containers", "engine"],
-    "engines/swarm": ["cluster", "tasks", "oneoff", "rollout", "engine"],
+    "engines/swarm": ["cluster", "tasks", "stackfile", "oneoff", "rollout", "engine"],
 }
 """Inside a room, from the ground up as well: a module imports only from those named before it."""
 
@@ -67,7 +67,7 @@ ONLY_IN = {
     "rich": ["report"],
     "tomli": ["config"],
     "urllib3": ["registry"],
-    "yaml": ["adopt", "engines/kubernetes"],
+    "yaml": ["adopt", "engines"],
 }
 """Where each library may be imported."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from buildonce.app import App
 from buildonce.engines.base import Engine
 from buildonce.errors import PreconditionError
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
-from buildonce.parallel import run_by_key
+from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Observation
 from buildonce.plan.pointers import Pointers, references
 
@@ -29,26 +31,26 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
     record = snapshot.environment(environment)
     release = required_release(snapshot, sha)
     previous = snapshot.runs(record)
-    engine = app.targets.bind(environment, release)
+    engine = app.targets.bind(environment, release, snapshot)
     deployed_before = previous if snapshot.has_deployment(environment) else None
-    way_back = app.targets.bind(environment, deployed_before) if deployed_before else None
-    with ThreadPoolExecutor(3) as aside:
-        pointers = aside.submit(pointers_of, app, environment, release, previous)
-        in_sync = aside.submit(_in_sync, None if record.open else engine)
-        on_branches = aside.submit(
-            app.git.is_on, release.revision, settings.branches, app.project.ledger_remote
-        )
+    way_back = app.targets.bind(environment, deployed_before, snapshot) if deployed_before else None
+    looks: list[Callable[[], Any]] = [
+        partial(pointers_of, app, environment, release, previous),
+        partial(_in_sync, None if record.open else engine),
+        partial(app.git.is_on, release.revision, settings.branches, app.project.ledger_remote),
+    ]
+    pointers, in_sync, on_branches = run_all(lambda look: look(), looks)
     return Observation(
         settings=settings,
         snapshot=snapshot,
         record=record,
         release=release,
         previous=previous,
-        pointers=pointers.result(),
+        pointers=pointers,
         engine=engine,
         way_back=way_back,
-        in_sync=in_sync.result(),
-        on_branches=on_branches.result(),
+        in_sync=in_sync,
+        on_branches=on_branches,
     )
 
 

@@ -48,7 +48,7 @@ def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[
     if release is None:
         return [common]
     pointers = pointers_of(app, record.environment, release)
-    containers = _containers(app, record.environment, release)
+    containers = _containers(app, snapshot, record.environment, release)
     commit = _commit(app, release.revision)
     return [
         {
@@ -66,9 +66,11 @@ def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[
     ]
 
 
-def _containers(app: App, environment: str, release: Release) -> dict[str, list[str]] | None:
+def _containers(
+    app: App, snapshot: Snapshot, environment: str, release: Release
+) -> dict[str, list[str]] | None:
     """Return for each service what its containers are, in words; None where none are run."""
-    engine = app.targets.bind(environment, release)
+    engine = app.targets.bind(environment, release, snapshot)
     if engine is None:
         return None
     states: dict[str, list[str]] = {service: [] for service in release.services}

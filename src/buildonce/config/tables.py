@@ -102,8 +102,8 @@ class Environment(Table):
     engine: Literal["none", "compose", "swarm"] = Field(
         "none", description="What runs the containers. `none`: only pointers move."
     )
-    file: PathInside | None = Field(
-        None, description="The Compose or stack file, in which images are variables."
+    file: PathInside | tuple[PathInside, ...] = Field(
+        (), description="The Compose or stack file, or several, with images as variables."
     )
     project: NameWithoutDots | None = Field(
         None, description="The name of the Compose project or the stack on its hosts."
@@ -131,6 +131,11 @@ class Environment(Table):
     branches: tuple[GitName, ...] = Field(
         (), description="The commit must be on one of these branches. Default: any branch."
     )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The Compose or stack files, in order."""
+        return (self.file,) if isinstance(self.file, str) else self.file
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Environment:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -39,30 +38,40 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Files:
+    """The deployment files of a release's commit: where they are, and how to get them.
+
+    ``paths`` are relative to the project's root. ``export`` writes the commit's tree into a
+    new folder and returns the project's root in it; ``locate`` says where in the commit a
+    variable is used, as ``file:line``, or nothing where that is not known.
+    """
+
+    paths: tuple[str, ...]
+    export: Callable[[Path], Path]
+    locate: Callable[[str], str]
+
+    @property
+    def name(self) -> str:
+        """The first one's name, for messages."""
+        return self.paths[0]
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A release on its way to a target.
 
-    ``read`` gives the text of the project's own Compose or stack file, as the release's commit
-    has it; ``file`` is where it lies in the working tree: relative paths in it begin there.
+    ``files`` are those of the release's own commit. ``bundle`` is what was made of them when
+    the release was deployed there before, with images as variables; None where it never was.
     ``images`` are the release's, by service and by digest. ``variables`` are the environment's
     settings from the configuration; they come before the process's own.
     """
 
     target: Target
     sha: str
-    read: Callable[[], str]
-    file: Path
+    files: Files
     images: Mapping[str, ImageRef]
     variables: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def definition(self) -> str:
-        """The text, read when it is first needed.
-
-        Raises:
-            PreconditionError: the commit, or the file in it, is not in this clone.
-        """
-        return self.read()
+    bundle: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +119,20 @@ class Engine(Protocol):
         """The release, and where it goes."""
         ...
 
-    def render(self) -> str:
-        """Return the definition with the images filled in by digest, and nothing else.
+    @property
+    def bundle(self) -> str:
+        """The deployment's files as one self-contained text, images as variables.
 
         Raises:
-            UsageError: the definition has no place for an image.
+            UsageError: they refer to something that cannot travel with a release.
+        """
+        ...
+
+    def render(self) -> str:
+        """Return the bundle with the images filled in by digest, and nothing else.
+
+        Raises:
+            UsageError: the bundle has no place for an image.
         """
         ...
 
@@ -122,12 +140,20 @@ class Engine(Protocol):
         """Return the command lines that a deploy runs, without touching the engine."""
         ...
 
-    def require_ready(self) -> None:
-        """See that the engine answers and that it has, or can pull, every image.
+    def check(self) -> None:
+        """See that the engine answers and can run the deployment; change nothing.
 
         Raises:
-            UnavailableError: the engine does not answer, or an image cannot be pulled.
+            UnavailableError: the engine does not answer.
             UsageError: the definition cannot be used, or a variable is missing.
+        """
+        ...
+
+    def pull(self) -> None:
+        """See that the engine has every image, and pull what it lacks.
+
+        Raises:
+            UnavailableError, IntegrityError: an image cannot be pulled.
         """
         ...
 

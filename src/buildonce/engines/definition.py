@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from buildonce.config.fields import image_variable
 from buildonce.engines.base import Deployment
+from buildonce.engines.bundle import Sources, make_bundle
 from buildonce.engines.docker import Docker, Refused
 from buildonce.errors import UsageError
 from buildonce.refs import Digest
@@ -20,6 +24,10 @@ _VARIABLE = re.compile(
 )
 _LEFT = re.compile(r"\$\$|\$\{?(BUILDONCE_IMAGE_\w+)")
 _BY_DIGEST = re.compile(r".+@(sha256:[0-9a-f]{64})")
+
+
+NOWHERE = ("--project-directory", "/a-release-has-no-folder")
+"""Where relative paths begin: nowhere, the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +62,48 @@ class Definition:
     @property
     def name(self) -> str:
         """The file's name, for messages."""
-        return self.deployment.file.name
+        return self.deployment.files.name
+
+    @cached_property
+    def bundle(self) -> str:
+        """The deployment's files as one self-contained text; images are variables.
+
+        Raises:
+            UsageError: they refer to something that cannot travel with a release.
+        """
+        if self.deployment.bundle is not None:
+            return self.deployment.bundle
+        files = self.deployment.files
+        with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
+            root = files.export(Path(folder) / "tree")
+            return make_bundle(Sources(self.docker, root, files.paths))
 
     @cached_property
     def text(self) -> str:
-        """The definition with the release's images in it; other variables stay.
+        """The bundle with the release's images in it; other variables stay.
 
         Raises:
             UsageError: an image has no place, or one is asked for that the release lacks.
         """
-        return _filled(self.deployment)
+        return _filled(self.bundle, self.deployment)
+
+    def require_variables(self) -> None:
+        """See that every variable has a value or a default.
+
+        Raises:
+            UsageError: naming each that has not, and where it is used.
+        """
+        given = {*os.environ, *self.deployment.variables}
+        missing = sorted(_needed(self.text) - given)
+        if missing:
+            locate = self.deployment.files.locate
+            listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
+            raise UsageError(
+                f"{self.deployment.target.name} needs a value for:\n  {listed}",
+                hint="set it in the environment of this command, or under [tool.buildonce."
+                f"environments.{self.deployment.target.name}.variables], or give it a default: "
+                f"${{{missing[0]}:-}}",
+            )
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -131,14 +171,14 @@ class Definition:
 
     def _config(self, *options: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
         text = self.docker.run(
-            *("compose", "--file", "-", "config", "--format", "json"), *options,
-            text=self.text, variables=variables, folder=self.deployment.file.parent,
+            *("compose", *NOWHERE, "--file", "-", "config", "--format", "json"), *options,
+            text=self.text, variables=variables,
         )  # fmt: skip
         read: dict[str, Any] = json.loads(text)
         return read
 
 
-def _filled(deployment: Deployment) -> str:
+def _filled(bundle: str, deployment: Deployment) -> str:
     images = {image_variable(name): str(ref) for name, ref in deployment.images.items()}
     used = set()
 
@@ -149,18 +189,28 @@ def _filled(deployment: Deployment) -> str:
         used.add(name)
         return images[name]
 
-    text = _VARIABLE.sub(fill, deployment.definition)
+    text = _VARIABLE.sub(fill, bundle)
     if left := [name for name in _LEFT.findall(text) if name]:
         raise UsageError(
-            f"{deployment.file.name} asks for ${{{left[0]}}}, which is no image of this release",
+            f"{deployment.files.name} asks for ${{{left[0]}}}, which is no image of this release",
             hint=f"it may use {', '.join(images)}, each as ${{NAME}} or ${{NAME:?words}}",
         )
     if unused := sorted(set(images) - used):
         raise UsageError(
-            f"{deployment.file.name} runs no service with ${{{unused[0]}}}",
+            f"{deployment.files.name} runs no service with ${{{unused[0]}}}",
             hint=f"write  image: ${{{unused[0]}}}  in it, and commit it",
         )
     return text
+
+
+def _needed(text: str) -> set[str]:
+    """Return the variables that have no default."""
+    found = (match for match in _VARIABLE.finditer(text) if match["bare"] or match["braced"])
+    return {
+        match["bare"] or match["braced"]
+        for match in found
+        if not (match["rest"] or "").startswith((":-", "-", ":+", "+"))
+    }
 
 
 def _part(name: str, service: Mapping[str, Any]) -> Part:
@@ -185,7 +235,7 @@ def _require_digests(found: Iterable[Part], deployment: Deployment) -> None:
         service = own.get(_repository(part.image))
         if service and part.digest is None:
             raise UsageError(
-                f"{deployment.file.name}: {part.name} runs {part.image}, which is only a tag",
+                f"{deployment.files.name}: {part.name} runs {part.image}, which is only a tag",
                 hint=f"write  image: ${{{image_variable(service)}}}  there, and commit it",
             )
 

@@ -32,6 +32,7 @@ GRACE = 10.0
 TAIL = 20
 """Lines of a log that are worth showing."""
 
+_CLIENTS_OWN = frozenset({"HOME", "PATH", "SYSTEMROOT", "TEMP", "TMPDIR", "USERPROFILE"})
 _URL = re.compile(r"[a-z]+://")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -104,15 +105,20 @@ class Docker:
     @contextmanager
     def started(
         self, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None,
-        folder: Path | None = None,
+        isolated: bool = False,
     ) -> Iterator[Started]:  # fmt: skip
-        """Run the client with ``text`` on its standard input; it ends with the block."""
-        command, environment = [*self._prefix, *arguments], {**os.environ, **(variables or {})}
+        """Run the client with ``text`` on its standard input; it ends with the block.
+
+        ``variables`` come before the process's own. ``isolated`` leaves the latter out but for
+        those that the client itself needs.
+        """
+        command = [*self._prefix, *arguments]
+        environment = {**_environment(isolated), **(variables or {})}
         with tempfile.TemporaryDirectory(prefix="buildonce-") as scratch, _input(text) as given:
             out, err = Path(scratch) / "out", Path(scratch) / "err"
             with out.open("wb") as output, err.open("wb") as complaints:
                 process = subprocess.Popen(
-                    command, stdin=given, stdout=output, stderr=complaints, cwd=folder,
+                    command, stdin=given, stdout=output, stderr=complaints, cwd=scratch,
                     env=environment,
                 )  # fmt: skip
             try:
@@ -122,7 +128,7 @@ class Docker:
 
     def run(
         self, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None,
-        folder: Path | None = None, limit: float = CALL,
+        isolated: bool = False, limit: float = CALL,
     ) -> str:  # fmt: skip
         """Return what a call prints.
 
@@ -130,7 +136,7 @@ class Docker:
             Refused: it failed, or took longer than ``limit`` seconds, and the engine answers.
             UnavailableError: the engine does not answer.
         """
-        with self.started(*arguments, text=text, variables=variables, folder=folder) as client:
+        with self.started(*arguments, text=text, variables=variables, isolated=isolated) as client:
             try:
                 client.process.wait(limit)
             except subprocess.TimeoutExpired:
@@ -185,6 +191,16 @@ class Docker:
             f"the engine of {self.target} does not answer: {reason}",
             hint=f"{self.line('version')}   (then run this command again)",
         )
+
+
+def _environment(isolated: bool) -> dict[str, str]:
+    """Return the client's environment: a ``.env`` file that lies around is never read."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not isolated or name in _CLIENTS_OWN or name.startswith("DOCKER_")
+    }
+    return {**inherited, "COMPOSE_DISABLE_ENV_FILE": "1"}
 
 
 def printable(text: str) -> str:

@@ -23,7 +23,7 @@ def mask(text: str, definition: Definition) -> str:
     value with several lines, each counts by itself.
     """
     deployment = definition.deployment
-    public = "\n".join([deployment.definition, *deployment.variables.values()])
+    public = "\n".join([definition.bundle, *deployment.variables.values()])
     lines = {line.strip() for value in _given(definition) for line in value.splitlines()}
     values = [line for line in lines if len(line) >= SHORTEST]
     for value in sorted(values, key=len, reverse=True):
@@ -34,7 +34,7 @@ def mask(text: str, definition: Definition) -> str:
 
 def _given(definition: Definition) -> Iterator[str]:
     deployment, model = definition.deployment, definition.resolved
-    names = set(_NAME.findall(deployment.definition)) - set(deployment.variables)
+    names = set(_NAME.findall(definition.bundle)) - set(deployment.variables)
     yield from (os.environ[name] for name in names if name in os.environ)
     for service in model.get("services", {}).values():
         values = (service.get("environment") or {}).values()

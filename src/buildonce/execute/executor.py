@@ -26,12 +26,10 @@ from buildonce.parallel import run_all
 from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import (
     Deploy,
-    OpenPromotion,
     Point,
     PreDeploy,
     RemoveTag,
     Step,
-    TakeOver,
     Unpoint,
 )
 
@@ -40,7 +38,6 @@ AnyError = TypeVar("AnyError", bound=ReportedError)
 
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
 _UNDER_LOCK = (PreDeploy, Deploy, Point, Unpoint)
-_LOCKING = (OpenPromotion, TakeOver)
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ class Executor:
 
     def _require_lock(self, run: Run, kind: type[Step]) -> None:
         """Look at the ledger before a group of steps that only the lock's holder may take."""
-        just_locked = bool(run.begun) and isinstance(run.begun[-1], _LOCKING)
-        if run.holding and issubclass(kind, _UNDER_LOCK) and not just_locked:
+        if run.holding and issubclass(kind, _UNDER_LOCK):
             self.promotions.require_lock(run.holding)
 
     def _do(self, steps: list[Step], run: Run) -> Run:

@@ -11,6 +11,7 @@ from buildonce.errors import BuildonceError, DeployError, RemovalError
 from buildonce.execute.ports import Images, Progress
 from buildonce.execute.run import Run
 from buildonce.ledger import events
+from buildonce.ledger.events import DeployedBy
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_by_key
@@ -41,8 +42,8 @@ class Promotions:
     now: Callable[[], datetime]
 
     def prepare(self, step: Prepare, run: Run) -> Run:
-        """Check the engine and pull the release's images."""
-        step.engine.require_ready()
+        """Pull the release's images."""
+        step.engine.pull()
         return run
 
     def open(self, step: OpenPromotion, run: Run) -> Run:
@@ -65,7 +66,7 @@ class Promotions:
     def deploy(self, step: Deploy, run: Run) -> Run:
         """Change the containers, and wait until they are healthy."""
         step.engine.deploy(self.progress.note)
-        return replace(run, definition=step.engine.render())
+        return replace(run, deployed_by=DeployedBy(step.engine.render(), step.engine.bundle))
 
     def confirm(self, step: Confirm, run: Run) -> Run:
         """See that every container of the release runs its bytes; point out those of others.
@@ -96,11 +97,11 @@ class Promotions:
         return run
 
     def close(self, step: ClosePromotion, run: Run) -> Run:
-        """Write the outcome, and the definition that was deployed last, if any was."""
+        """Write the outcome, and what was deployed last, if anything was."""
         at, by = self.now(), self.actor()
         self.ledger.append(
             lambda snapshot: events.closed(
-                snapshot, step.promotion, step.outcome, at, by, step.message, run.definition
+                snapshot, step.promotion, step.outcome, at, by, step.message, run.deployed_by
             )
         )
         return replace(run, holding=None)

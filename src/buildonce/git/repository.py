@@ -217,6 +217,15 @@ class Git:
         self.run("-C", str(folder), *_NO_HABITS, "checkout-index", "--all", environment=apart)
         return folder / below
 
+    def find_variable(self, revision: str, name: str) -> str:
+        """Return where a commit's YAML files use a variable, as ``file:line``; empty if nowhere."""
+        pattern = rf"\$(\{{{name}([^A-Za-z0-9_]|$)|{name}([^A-Za-z0-9_]|$))"
+        found = self.attempt(
+            "grep", "-n", "-E", "--full-name", pattern, revision, "--", ":/*.yml", ":/*.yaml"
+        )
+        first = found.stdout.decode(errors="replace").partition("\n")[0]
+        return ":".join(first.split(":")[1:3])
+
     def has_commit(self, revision: str) -> bool:
         """Tell whether this clone has a commit."""
         return self.attempt("cat-file", "-e", f"{revision}^{{commit}}").returncode == 0

@@ -7,6 +7,7 @@ when it is there already, and refuses when it no longer may be written.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -18,12 +19,22 @@ from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import (
     Event,
     Snapshot,
+    bundle_path,
     deployment_path,
     environment_path,
     pruned_path,
     release_path,
     run_path,
 )
+
+
+@dataclass(frozen=True)
+class DeployedBy:
+    """What a release was deployed by: the definition with its images, and without them."""
+
+    definition: str
+    bundle: str
+
 
 Files: TypeAlias = dict[str, "Record | str | None"]
 
@@ -95,9 +106,9 @@ def closed(
     at: datetime,
     by: str,
     message: str = "",
-    definition: str | None = None,
+    deployed_by: DeployedBy | None = None,
 ) -> Event | None:
-    """Record an outcome, when which releases ran, and the definition that was deployed.
+    """Record an outcome, when which releases ran, and what was deployed.
 
     Raises:
         BusyError, PreconditionError: the promotion is no longer ours.
@@ -106,10 +117,23 @@ def closed(
     if record.promotion and record.promotion.id == promotion.id and not record.open:
         return None
     require_holder(record, promotion)
-    files: Files = {} if definition is None else {deployment_path(record.environment): definition}
+    files = _definitions(record, outcome, deployed_by)
     if outcome == "done":
         return _event("done", record.done(at, by), {**files, **_runs(snapshot, record, at)})
     return _event(outcome, record.undone(outcome, at, by, message), files)
+
+
+def _definitions(
+    record: EnvironmentRecord, outcome: Ending, deployed_by: DeployedBy | None
+) -> Files:
+    """Return what an environment runs by now, and the bundle of the release that it runs."""
+    sha = record.open.release if record.open and outcome == "done" else record.release
+    if deployed_by is None or sha is None:
+        return {}
+    return {
+        deployment_path(record.environment): deployed_by.definition,
+        bundle_path(record.environment, sha): deployed_by.bundle,
+    }
 
 
 def broke(snapshot: Snapshot, promotion: Promotion, message: str) -> Event | None:
@@ -165,6 +189,8 @@ def pruned(
         files[release_path(sha)] = None
         files[pruned_path(sha)] = snapshot.release(sha)
         for environment in snapshot.folders("runs"):
+            if snapshot.bundle(environment, sha) is not None:
+                files[bundle_path(environment, sha)] = None
             run = snapshot.run(environment, sha)
             if run:
                 blocked = run.model_copy(update={"pruned": True}) if run.blocked else None

@@ -7,6 +7,7 @@ The tree is the present state: one JSON file for each record, read from git by p
     runs/<environment>/<sha>.json         when a release ran there
     pruned/<sha>.json                     a release out of use, until its tags are gone
     deployments/<environment>.yaml        the definition it runs by, usable without this program
+    bundles/<environment>/<sha>.yaml      the same of a release that ran there, images as variables
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ def environment_path(name: str) -> str:
 def run_path(environment: str, sha: str) -> str:
     """Return where the record of a release's run in an environment is."""
     return f"runs/{environment}/{sha}.json"
+
+
+def bundle_path(environment: str, sha: str) -> str:
+    """Return where the deployment files of a release in an environment are, as one text."""
+    return f"bundles/{environment}/{sha}.yaml"
 
 
 def pruned_path(sha: str) -> str:
@@ -108,6 +114,11 @@ class Snapshot:
     def pruned(self, sha: str) -> Release | None:
         """Return the record of a release that is out of use and whose tags are not gone yet."""
         return self._record(Release, pruned_path(sha))
+
+    def bundle(self, environment: str, sha: str) -> str | None:
+        """Return what a release was deployed by in an environment; None if it never was."""
+        content = self._file(bundle_path(environment, sha))
+        return None if content is None else content.decode()
 
     def has_deployment(self, environment: str) -> bool:
         """Tell whether a release was ever deployed in an environment."""

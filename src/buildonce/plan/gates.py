@@ -28,9 +28,20 @@ def pass_gates(
     overridden = _enforce_rules(seen, request, now, remote)
     _require_not_blocked(seen, request)
     require_available(seen.release, registry)
-    if seen.way_back:
-        seen.way_back.render()
+    check_engines(seen)
     return overridden
+
+
+def check_engines(seen: Observation) -> None:
+    """See that the engine can run the release and, should that fail, the one before again.
+
+    Raises:
+        UnavailableError: the engine does not answer.
+        UsageError: a definition cannot be used, or a variable has no value.
+    """
+    for engine in (seen.engine, seen.way_back):
+        if engine:
+            engine.check()
 
 
 def require_complete(release: Release) -> None:

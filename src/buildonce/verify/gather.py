@@ -51,7 +51,7 @@ class Images(Protocol):
         ...
 
 
-Bind: TypeAlias = Callable[[str, Release], "Engine | None"]
+Bind: TypeAlias = Callable[[str, Release, Snapshot], "Engine | None"]
 """Makes the engine of an environment, bound to a release; None where none runs containers."""
 
 
@@ -70,7 +70,7 @@ def gather(
                 partial(_service_rows, images, record, release, service)
                 for service in release.services
             ]
-            engine = bind(name, release)
+            engine = bind(name, release, snapshot)
             if engine is not None:
                 jobs.append(partial(_container_rows, engine, name))
     for found in run_all(lambda job: job(), jobs):

@@ -1,7 +1,5 @@
 """The definition with the release's images in it."""
 
-from pathlib import Path
-
 import pytest
 
 from buildonce.engines.base import Deployment, Target
@@ -9,6 +7,7 @@ from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import Docker
 from buildonce.errors import UsageError
 from buildonce.refs import Digest, ImageRef, Repository
+from tests.unit.samples import files
 
 WEB = Repository("r.example", "shop/web").at(Digest("sha256:" + "a" * 64))
 JOBS = Repository("r.example", "shop/jobs").at(Digest("sha256:" + "b" * 64))
@@ -19,8 +18,8 @@ def definition(text: str, **images: ImageRef) -> Definition:
     deployment = Deployment(
         target=target,
         sha="0123456789ab",
-        read=lambda: text,
-        file=Path("/srv/deploy/compose.yaml"),
+        files=files(),
+        bundle=text,
         images=images or {"web": WEB},
     )
     return Definition(deployment, Docker(target))

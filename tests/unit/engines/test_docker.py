@@ -13,6 +13,7 @@ from buildonce.engines.pulling import pull
 from buildonce.engines.secrets import mask
 from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, Repository
+from tests.unit.samples import files
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 
@@ -56,11 +57,21 @@ def test_a_target_aims_the_client(client: Path, host: str, aimed: str) -> None:
     assert docker(host).line("pull", "a b") == f"{aimed} 'a b'"
 
 
-def test_a_call_gets_its_input_variables_and_folder(client: Path, tmp_path: Path) -> None:
-    """The definition goes in by standard input, settings by the environment, in the folder."""
-    play(client, 'echo "$1 $SHOP $(cat) $(pwd)"')
-    said = docker().run("up", text="services", variables={"SHOP": "open"}, folder=tmp_path)
-    assert said == f"up open services {tmp_path}\n"
+def test_a_call_gets_its_input_and_variables(client: Path) -> None:
+    """The definition goes in by standard input, settings by the environment."""
+    play(client, 'echo "$1 $SHOP $(cat)"')
+    output = docker().run("up", text="services", variables={"SHOP": "open"})
+    assert output == "up open services\n"
+
+
+def test_an_isolated_call_sees_nothing_of_the_process(
+    client: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a commit's files say must not depend on who reads them; `.env` files are not read."""
+    play(client, 'echo "$SHOP $COMPOSE_DISABLE_ENV_FILE"')
+    monkeypatch.setenv("SHOP", "open")
+    assert docker().run("config", isolated=True) == " 1\n"
+    assert docker().run("config") == "open 1\n"
 
 
 def test_a_refusal_has_the_clients_last_word(client: Path) -> None:
@@ -148,20 +159,20 @@ def deployment(tmp_path: Path) -> Deployment:
     return Deployment(
         target=Target("production", "compose", project="shop"),
         sha="0" * 12,
-        read=lambda: "image: $BUILDONCE_IMAGE_WEB\nlevel: ${LEVEL} ${TOKEN} mode: public",
-        file=tmp_path / "compose.yaml",
+        files=files(),
+        bundle="image: $BUILDONCE_IMAGE_WEB\nlevel: ${LEVEL} ${TOKEN} mode: public",
         images={"web": REF},
         variables={"LEVEL": "debugging"},
     )
 
 
 def test_values_that_reach_containers_are_masked(
-    client: Path, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    client: Path, deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Variables of the process, environment files and secret files are taken out of a text."""
     resolved = {
         "services": {"web": {"environment": {"KEY": "from-a-file", "MODE": "public"}}},
-        "secrets": {"password": {"file": str(deployment.file.parent / "password")}},
+        "secrets": {"password": {"file": str(tmp_path / "password")}},
     }
     play(client, f"cat >/dev/null; echo '{json.dumps(resolved)}'")
     monkeypatch.setenv("TOKEN", "t0ken")

@@ -140,7 +140,7 @@ def test_a_definition_that_failed_is_not_recorded() -> None:
     """The ledger keeps what an environment runs by: never what was put back."""
     walk = Walk({DEPLOY: UNHEALTHY})
     failing(walk, OPEN, DEPLOY, DONE, way_back=WayBack(SECOND, None, None, deploys=True))
-    assert [run.definition for run in walk.ends] == [None]
+    assert [run.deployed_by for run in walk.ends] == [None]
 
 
 def test_where_nothing_ran_before_there_is_no_way_back() -> None:
@@ -197,19 +197,19 @@ def test_an_irreversible_promotion_is_not_put_back() -> None:
 
 def test_who_lost_the_lock_changes_nothing_more() -> None:
     """The refusal is all that is said, and nothing is put back."""
-    walk = Walk(ledger=Ledger(ours=[False], locks=[BusyError("it is locked by another")]))
+    walk = Walk(ledger=Ledger(ours=[False], locks=[None, BusyError("it is locked by another")]))
     error = failing(walk, OPEN, MIGRATE, DEPLOY, DONE)
     assert isinstance(error, BusyError)
     assert walk.done == [OPEN, MIGRATE]
 
 
 def test_the_lock_is_looked_at_once_for_a_group_of_steps() -> None:
-    """Right after the intent it is known, and pointers that move together share one look."""
+    """A deploy has one look of its own, and pointers that move together share one."""
     image = SECOND.services["api"]
     pointers = [steps.Point(n, image.tag(n), None, image.digest) for n in ("a", "b", "c")]
     walk = Walk()
     walk.run(OPEN, DEPLOY, *pointers, DONE)
-    assert walk.ledger.looked == 1
+    assert walk.ledger.looked == 2
 
 
 def test_a_ledger_that_cannot_be_asked_leaves_the_promotion_open() -> None:

@@ -18,6 +18,7 @@ from tests.unit.samples import DANA, LATER, NOON, empty, image, ledger, promotio
 
 FIRST, SECOND = release(1), release(2)
 STAGING = environment_path("staging")
+DEPLOYED_BY = events.DeployedBy("with digests", "with variables")
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -205,13 +206,14 @@ def test_what_could_not_be_put_back_is_written_once() -> None:
 
 
 def test_what_was_deployed_by_is_written_with_the_outcome() -> None:
-    """The definition becomes the environment's, whatever the outcome."""
+    """What is put back is the environment's again, and the bundle that of the release there."""
     opened, begun = in_progress()
     event = events.closed(
-        ledger(files(opened)), begun, "failed", LATER, DANA, definition="services: {}"
+        ledger(files(opened)), begun, "failed", LATER, DANA, deployed_by=DEPLOYED_BY
     )
     assert event is not None
-    assert event.files["deployments/staging.yaml"] == "services: {}"
+    assert event.files["deployments/staging.yaml"] == "with digests"
+    assert event.files[f"bundles/staging/{FIRST.sha}.yaml"] == "with variables"
 
 
 def test_a_message_keeps_to_its_line() -> None:

@@ -125,12 +125,9 @@ def test_a_release_that_is_not_in_the_registry_is_refused() -> None:
 def test_a_way_back_that_cannot_be_deployed_is_known_before_it_is_needed() -> None:
     """What runs is made ready to be deployed again before another release comes."""
 
-    class Unreadable:
-        def render(self) -> str:
-            raise PreconditionError("the file is not in this clone")
-
+    broken = engine(FIRST, check=PreconditionError("the file is not in this clone"))
     with pytest.raises(PreconditionError, match="not in this clone"):
-        gates(observation(SECOND, None, FIRST, engine=engine(SECOND), way_back=Unreadable()))
+        gates(observation(SECOND, None, FIRST, engine=engine(SECOND), way_back=broken))
 
 
 def test_an_irreversible_release_is_left_only_with_a_reason() -> None:

@@ -55,14 +55,14 @@ class FakeRegistry:
             self.stored[str(ref)] = content
 
 
-def no_containers(_environment: str, _release: Release) -> None:
+def no_containers(_environment: str, _release: Release, _snapshot: Snapshot) -> None:
     """An environment whose pointers only move."""
 
 
 def bound(*found: Running, **failures: BuildonceError) -> Bind:
     """What binds an engine that runs these containers, or fails."""
 
-    def bind(_environment: str, of: Release) -> FakeEngine:
+    def bind(_environment: str, of: Release, _snapshot: Snapshot) -> FakeEngine:
         return replace(engine(of, **failures), containers=found)
 
     return bind

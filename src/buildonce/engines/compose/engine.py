@@ -12,7 +12,7 @@ from buildonce.engines import pulling
 from buildonce.engines.base import UNTOUCHED, Deployment, Running
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.watching import INTERVAL, Failing, Watch, slowest
-from buildonce.engines.definition import Definition
+from buildonce.engines.definition import NOWHERE, Definition
 from buildonce.engines.docker import CALL, Docker, Refused, Started
 from buildonce.engines.secrets import mask
 from buildonce.errors import DeployError, UnavailableError
@@ -33,8 +33,13 @@ class Compose:
         self._project = Project(self._docker, self._target.project)
         self._definition = Definition(deployment, self._docker)
 
+    @property
+    def bundle(self) -> str:
+        """The deployment's files as one self-contained text, images as variables."""
+        return self._definition.bundle
+
     def render(self) -> str:
-        """Return the definition with the images filled in by digest, and nothing else."""
+        """Return the bundle with the images filled in by digest, and nothing else."""
         return self._definition.text
 
     def commands(self) -> list[str]:
@@ -42,13 +47,15 @@ class Compose:
         images = self.deployment.images.values()
         pulls = [self._docker.line("pull", "--quiet", str(ref)) for ref in images]
         calls = [self._docker.line(*self._words(*words)) for words in (_PULL, _UP)]
-        folder = shlex.quote(str(self.deployment.file.parent))
-        return [*pulls, *(f"(cd {folder} && {call} < FILE)" for call in calls)]
+        return [*pulls, *(f"{call} < FILE" for call in calls)]
 
-    def require_ready(self) -> None:
-        """See that the engine answers and the definition can be used; pull every image."""
+    def check(self) -> None:
+        """See that the engine answers and the definition can be used."""
         self._docker.require_answer()
         self._require_usable()
+
+    def pull(self) -> None:
+        """Pull every image, others' included."""
         pulling.pull(self._docker, self.deployment.images)
         try:
             self._call(*_PULL, limit=pulling.LIMIT)
@@ -97,6 +104,7 @@ class Compose:
 
     def _require_usable(self) -> None:
         self._definition.parts  # noqa: B018  # reads it
+        self._definition.require_variables()
         try:
             self._call("config", "--quiet")
         except Refused as refused:
@@ -141,9 +149,8 @@ class Compose:
         return {
             "text": self.render(),
             "variables": self.deployment.variables,
-            "folder": self.deployment.file.parent,
         }
 
     def _words(self, *words: str) -> tuple[str, ...]:
         project = ("--project-name", self._target.project)
-        return ("compose", "--progress", "quiet", *project, "--file", "-", *words)
+        return ("compose", "--progress", "quiet", *NOWHERE, *project, "--file", "-", *words)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+
+import yaml
 
 from buildonce.engines import pulling
 from buildonce.engines.base import UNTOUCHED, Deployment, Running
@@ -16,6 +17,7 @@ from buildonce.engines.secrets import mask
 from buildonce.engines.swarm import cluster, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.rollout import Rollout
+from buildonce.engines.swarm.stackfile import stack_file, with_config_files
 from buildonce.errors import DeployError, PreconditionError
 
 _FROM_INPUT = ("--compose-file", "-")
@@ -32,33 +34,40 @@ class Swarm:
         self._docker = Docker(self._target)
         self._definition = Definition(deployment, self._docker)
 
+    @property
+    def bundle(self) -> str:
+        """The deployment's files as one self-contained text, images as variables."""
+        return self._definition.bundle
+
     def render(self) -> str:
-        """Return the definition with the images filled in by digest, and nothing else."""
-        return self._definition.text
+        """Return the bundle with the images filled in by digest, and nothing else."""
+        return stack_file(self._definition.text, self._target.project)
 
     def commands(self) -> list[str]:
         """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
         images = self.deployment.images.values()
         pulls = [self._docker.line("pull", "--quiet", str(ref)) for ref in images]
         deploy = self._docker.line(*self._words("--prune"))
-        folder = shlex.quote(str(self.deployment.file.parent))
-        return [*pulls, f"(cd {folder} && {deploy} < FILE)"]
+        return [*pulls, f"{deploy} < FILE"]
 
-    def require_ready(self) -> None:
-        """See that a manager answers and takes the definition; pull every image there.
+    def check(self) -> None:
+        """See that a manager answers and takes the definition."""
+        self._docker.require_answer()
+        self._require_manager()
+        self._require_usable()
+
+    def pull(self) -> None:
+        """Pull every image on the manager.
 
         The other nodes pull for themselves, with the manager's credentials, before Swarm
         stops what they run.
         """
-        self._docker.require_answer()
-        self._require_manager()
-        self._require_usable()
         pulling.pull(self._docker, self.deployment.images)
 
     def run_once(self, service: str, command: Sequence[str]) -> None:
         """Run a command as a job of the stack; what it needs of others' images starts first."""
         self._definition.require_part(service)
-        parts, model = self._definition.parts, self._definition.model
+        parts, model = self._definition.parts, yaml.safe_load(self.render())
         present = cluster.read(self._docker, self._target.project).services
         needs = self._definition.foreign_needs(service)
         ahead = [name for name in needs if name not in present]
@@ -84,6 +93,7 @@ class Swarm:
 
     def _require_usable(self) -> None:
         self._definition.parts  # noqa: B018  # reads it
+        self._definition.require_variables()
         try:
             self._call(self.render(), "stack", "config", *_FROM_INPUT)
         except Refused as refused:
@@ -171,13 +181,10 @@ class Swarm:
         return mask(text, self._definition)
 
     def _call(self, text: str, *words: str, limit: float = CALL) -> str:
-        return self._docker.run(
-            *words,
-            text=text,
-            variables=self.deployment.variables,
-            folder=self.deployment.file.parent,
-            limit=limit,
-        )
+        with with_config_files(text) as given:
+            return self._docker.run(
+                *words, text=given, variables=self.deployment.variables, limit=limit
+            )
 
     def _words(self, *options: str) -> tuple[str, ...]:
         return ("stack", "deploy", *_FROM_INPUT, *_DEPLOY, *options, self._target.project)

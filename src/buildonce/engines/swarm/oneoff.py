@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from buildonce.engines.swarm.stackfile import plain_service
+
 _LEFT_OUT = ("container_name", "depends_on", "healthcheck", "ports")
 _SHARED = ("configs", "networks", "secrets", "volumes")
 
@@ -28,7 +30,7 @@ def job(model: Mapping[str, Any], service: str, command: Sequence[str]) -> str:
 
 def services(model: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return a stack file with some of the services alone."""
-    return _file(model, {name: _plain(model["services"][name]) for name in names})
+    return _file(model, {name: plain_service(model["services"][name]) for name in names})
 
 
 def _file(model: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
@@ -39,7 +41,7 @@ def _file(model: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
 def _job(service: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
     placement = (service.get("deploy") or {}).get("placement")
     return {
-        **_plain({name: service[name] for name in service if name not in _LEFT_OUT}),
+        **plain_service({name: service[name] for name in service if name not in _LEFT_OUT}),
         "command": [word.replace("$", "$$") for word in command],
         "deploy": {
             "mode": "replicated-job",
@@ -47,17 +49,3 @@ def _job(service: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
             **({"placement": placement} if placement else {}),
         },
     }
-
-
-def _plain(service: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a service without what Compose adds to it and ``docker stack`` does not know."""
-    plain = {name: value for name, value in service.items() if name != "depends_on"}
-    if "volumes" in plain:
-        plain["volumes"] = [_volume(volume) for volume in plain["volumes"]]
-    return plain
-
-
-def _volume(volume: Mapping[str, Any]) -> dict[str, Any]:
-    bind = {k: v for k, v in (volume.get("bind") or {}).items() if k != "create_host_path"}
-    rest = {name: value for name, value in volume.items() if name != "bind"}
-    return {**rest, "bind": bind} if bind else rest

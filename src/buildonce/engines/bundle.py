@@ -1,0 +1,251 @@
+"""A commit's Compose or stack files as one self-contained definition.
+
+What it makes needs no other file: `include`, `extends`, several files, `env_file`, `configs`
+and a committed `.env` are resolved by Compose itself, from an export of the commit; variables
+stay as they are written. Where something cannot travel inside, it is refused with its remedy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from buildonce.engines.docker import Docker, Refused
+from buildonce.errors import UsageError
+
+_AS_WRITTEN = (
+    *("--no-interpolate", "--no-normalize", "--no-path-resolution"),
+    *("--no-consistency", "--no-env-resolution"),
+)
+_VARIABLE = re.compile(r"\$\$|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^{}]*)\})")
+_ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]", re.MULTILINE)
+_SINGLE_QUOTED = re.compile(r"'[^']*'")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The deployment files in an export of a commit.
+
+    ``root`` is the project's root there, ``files`` are relative to it; relative paths in them
+    begin at the first one's folder.
+    """
+
+    docker: Docker
+    root: Path
+    files: Sequence[str]
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths begin."""
+        return (self.root / self.files[0]).parent
+
+
+def make_bundle(sources: Sources) -> str:
+    """Return the definition, self-contained, as YAML; images are still variables.
+
+    Raises:
+        UsageError: the files cannot be read as Compose files, or refer to what cannot travel
+            with a release.
+    """
+    model = _read(sources)
+    services = model.get("services") or {}
+    model["services"] = {
+        name: _service(sources, name, service or {}) for name, service in services.items()
+    }
+    for name, config in (model.get("configs") or {}).items():
+        model["configs"][name] = _config(sources, name, config or {})
+    for name, secret in (model.get("secrets") or {}).items():
+        _require_portable_secret(sources, name, secret or {})
+    model.pop("name", None)
+    text = yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=10_000)
+    return _with_defaults(text, _dotenv(sources))
+
+
+def _read(sources: Sources) -> dict[str, Any]:
+    files = [word for file in sources.files for word in ("--file", str(sources.root / file))]
+    for file in sources.files:
+        if not (sources.root / file).is_file():
+            raise UsageError(
+                f"{file} is not in this commit",
+                hint="commit it, or correct `file` of the environment",
+            )
+    try:
+        return _config_of(sources, *files, *_place(sources), options=_AS_WRITTEN)
+    except Refused as refused:
+        raise UsageError(
+            f"{sources.files[0]} cannot be used: {_without_place(sources, refused.complaint)}",
+            hint="correct the file and commit it",
+        ) from None
+
+
+def _place(sources: Sources) -> tuple[str, str]:
+    return ("--project-directory", str(sources.folder))
+
+
+def _config_of(sources: Sources, *words: str, options: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what ``docker compose config`` reads, with nothing of this process's environment."""
+    text = sources.docker.run(
+        "compose", *words, "config", "--format", "json", *options, isolated=True
+    )
+    read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def _service(sources: Sources, name: str, service: dict[str, Any]) -> dict[str, Any]:
+    where = f"{sources.files[0]}: {name}"
+    _require_image(where, name, service)
+    environment = dict(_from_files(sources, where, service.pop("env_file", ())))
+    environment |= _mapping(service.get("environment") or {})
+    if environment:
+        service["environment"] = environment
+    if service.get("volumes"):
+        service["volumes"] = [_volume(where, volume) for volume in service["volumes"]]
+    for left_out in ("build", "develop", "extends", "label_file"):
+        service.pop(left_out, None)
+    return service
+
+
+def _mapping(environment: Any) -> dict[str, Any]:
+    """Return variables by name: where files are merged, Compose gives them as a list."""
+    if isinstance(environment, Mapping):
+        return dict(environment)
+    pairs = (str(entry).partition("=") for entry in environment)
+    return {name: value if equals else None for name, equals, value in pairs}
+
+
+def _require_image(where: str, name: str, service: Mapping[str, Any]) -> None:
+    image = str(service.get("image") or "")
+    if image and not ("build" in service and "$" not in image and "@sha256:" not in image):
+        return
+    raise UsageError(
+        f"{where} would be built when it is deployed: it has {'`build`' if image else 'no image'}",
+        hint=f"make {name} a service of [tool.buildonce.services] and write its image as a "
+        "variable (docs/deploy.md), or give it an image that exists and remove `build`",
+    )
+
+
+def _from_files(sources: Sources, where: str, files: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Give the variables of a service's environment files, in order."""
+    for file in files:
+        path = sources.folder / str(file["path"])
+        if not path.is_file():
+            if file.get("required", True):
+                raise UsageError(
+                    f"{where} needs {file['path']}, which is not in this commit",
+                    hint="commit it, mark it `required: false`, or set its variables under "
+                    "`environment`: environment files are part of a release",
+                )
+            continue
+        yield from _parsed(sources, path).items()
+
+
+def _parsed(sources: Sources, path: Path) -> dict[str, Any]:
+    """Return the variables of an environment file as Compose reads them, ``$`` doubled."""
+    _require_no_foreign_variable(sources, path)
+    one = {"services": {"x": {"image": "x", "env_file": [str(path)]}}}
+    try:
+        text = sources.docker.run(
+            "compose", "--file", "-", "config", "--format", "json",
+            text=json.dumps(one), isolated=True,
+        )  # fmt: skip
+    except Refused as refused:
+        name = _relative(sources, path)
+        raise UsageError(
+            f"{name} cannot be used: {_without_place(sources, refused.complaint)}",
+            hint="correct the file and commit it",
+        ) from None
+    found = json.loads(text)["services"]["x"].get("environment") or {}
+    return {key: value if value is None else str(value) for key, value in found.items()}
+
+
+def _require_no_foreign_variable(sources: Sources, path: Path) -> None:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    own = set(_ASSIGNED.findall(text))
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("#"):
+            continue
+        for match in _VARIABLE.finditer(_SINGLE_QUOTED.sub("", line)):
+            name = match[1] or match[2]
+            if name and name not in own:
+                raise UsageError(
+                    f"{_relative(sources, path)}:{number} uses ${{{name}}}, which it does not set",
+                    hint="set that variable under the service's `environment`, where the values of "
+                    "the environment are filled in",
+                )
+
+
+def _volume(where: str, volume: Any) -> Any:
+    source = str(volume.get("source", ""))
+    if "$" in source:
+        options = ":ro" if volume.get("read_only") else ""
+        return f"{source}:{volume['target']}{options}"
+    if volume.get("type") != "bind" or PurePosixPath(source).is_absolute():
+        return volume
+    raise UsageError(
+        f"{where} mounts {source}, a path of the repository: hosts do not have it",
+        hint="use `configs` for files, a named volume for data, or an absolute path of the host",
+    )
+
+
+def _config(sources: Sources, name: str, config: dict[str, Any]) -> dict[str, Any]:
+    if "file" not in config or PurePosixPath(str(config["file"])).is_absolute():
+        return config
+    path = sources.folder / str(config["file"])
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError:
+        raise UsageError(
+            f"{sources.files[0]}: the config {name} needs {config['file']}, which is not in this "
+            "commit",
+            hint="commit it: configs are part of a release",
+        ) from None
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{sources.files[0]}: the config {name} is not text: {config['file']}",
+            hint="put binary files into an image",
+        ) from None
+    rest = {key: value for key, value in config.items() if key != "file"}
+    return {**rest, "content": content.replace("$", "$$")}
+
+
+def _require_portable_secret(sources: Sources, name: str, secret: Mapping[str, Any]) -> None:
+    file = str(secret.get("file", ""))
+    if file and "$" not in file and not PurePosixPath(file).is_absolute():
+        raise UsageError(
+            f"{sources.files[0]}: the secret {name} is the file {file}, which no release has",
+            hint="use `environment: NAME` (Compose), `external: true` (Swarm), or an absolute path",
+        )
+
+
+def _dotenv(sources: Sources) -> dict[str, str]:
+    """Return the variables of the ``.env`` file beside the first file, if it is committed."""
+    path = sources.folder / ".env"
+    if not path.is_file():
+        return {}
+    return {key: value or "" for key, value in _parsed(sources, path).items()}
+
+
+def _with_defaults(text: str, defaults: Mapping[str, str]) -> str:
+    """Return a definition whose variables have these values where nothing else sets them."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in defaults or "}" in defaults[name]:
+            return match[0]
+        return f"${{{name}:-{defaults[name]}}}"
+
+    return _VARIABLE.sub(fill, text) if defaults else text
+
+
+def _relative(sources: Sources, path: Path) -> str:
+    return str(path.relative_to(sources.root)) if sources.root in path.parents else str(path)
+
+
+def _without_place(sources: Sources, complaint: str) -> str:
+    return complaint.replace(f"{sources.root}/", "")

@@ -1,0 +1,70 @@
+"""Stack files of a bundle: what ``docker stack deploy`` takes of what Compose reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from buildonce.refs import digest_of
+
+
+def stack_file(bundle: str, stack: str) -> str:
+    """Return a bundle as a stack file.
+
+    Configs get names with their content's hash: Swarm cannot change a config, so another
+    content is another config, and a rollback finds the former one.
+    """
+    model = yaml.safe_load(bundle)
+    services = model.get("services") or {}
+    model["services"] = {name: plain_service(service or {}) for name, service in services.items()}
+    for key, config in (model.get("configs") or {}).items():
+        if "content" in config and "name" not in config:
+            config["name"] = f"{stack}_{key}_{_content_hash(config)}"
+    return yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+@contextmanager
+def with_config_files(text: str) -> Iterator[str]:
+    """Give a stack file whose configs' contents are files: ``docker stack`` takes no others."""
+    model = yaml.safe_load(text)
+    configs = model.get("configs") or {}
+    contents = {key: config for key, config in configs.items() if "content" in config}
+    if not contents:
+        yield text
+        return
+    with TemporaryDirectory(prefix="buildonce-") as folder:
+        for number, (key, config) in enumerate(contents.items()):
+            file = Path(folder) / str(number)
+            file.write_bytes(_content(config))
+            rest = {name: value for name, value in config.items() if name != "content"}
+            configs[key] = {**rest, "file": str(file)}
+        yield yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def plain_service(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a service without what Compose adds to it and ``docker stack`` does not know."""
+    plain = {name: value for name, value in service.items() if name != "depends_on"}
+    if "volumes" in plain:
+        plain["volumes"] = [_volume(volume) for volume in plain["volumes"]]
+    return plain
+
+
+def _volume(volume: Any) -> Any:
+    if isinstance(volume, str):
+        return volume
+    bind = {k: v for k, v in (volume.get("bind") or {}).items() if k != "create_host_path"}
+    rest = {name: value for name, value in volume.items() if name != "bind"}
+    return {**rest, "bind": bind} if bind else rest
+
+
+def _content(config: Mapping[str, Any]) -> bytes:
+    return str(config["content"]).replace("$$", "$").encode()
+
+
+def _content_hash(config: Mapping[str, Any]) -> str:
+    return digest_of(_content(config)).partition(":")[2][:12]
