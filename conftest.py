@@ -1,12 +1,12 @@
 """Labs for tests: one for each process that runs them, and the lab's store for Beacon's tests."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 import lab
+from tests.kit.lab_docker import docker
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,17 +26,8 @@ def pytest_unconfigure() -> None:
 def store_server() -> Iterator[str]:
     """A real store in a container of its own, in the lab."""
     running = lab.up()
-    container = docker("run", "--detach", "--publish=127.0.0.1::6379", running.store_image)
+    container = docker(running, "run", "--detach", "--publish=127.0.0.1::6379", running.store_image)
     try:
-        yield f"redis://{docker('port', container, '6379')}/0"
+        yield f"redis://{docker(running, 'port', container, '6379')}/0"
     finally:
-        docker("rm", "--force", "--volumes", container)
-
-
-def docker(*arguments: str) -> str:
-    """Run docker in the lab and return what it said."""
-    env = {**os.environ, **lab.up().environ()}
-    done = subprocess.run(
-        ["docker", *arguments], env=env, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+        docker(running, "rm", "--force", "--volumes", container)

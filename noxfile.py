@@ -24,9 +24,12 @@ LOCKED = {
     "lint": [],
     "release": ["pyproject.toml"],
     "tests": ["pyproject.toml"],
-    "types": ["pyproject.toml"],
+    "types": ["requirements/tests.in", "pyproject.toml"],
 }
 """What requirements/NAME.txt locks together with requirements/NAME.in."""
+
+SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile")
+"""How pytest shares work that mostly waits."""
 
 OURS = ["beacon-api", "beacon-libs", "beacon-worker"]
 """What is installed from its folder and so has no hash."""
@@ -59,13 +62,19 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def integration(session: nox.Session) -> None:
+    """Run the library against a real git remote and a real registry: no engine."""
+    install(session, "tests", ".")
+    session.run("pytest", *SIDE_BY_SIDE, "tests/integration", *session.posargs)
+
+
+@nox.session
 def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
     with lab(session):
-        side_by_side = ("--numprocesses=3", "--dist=loadfile")
         session.run(
-            "pytest", *side_by_side, "tests/e2e", "libs", "api", "worker", *session.posargs
+            "pytest", *SIDE_BY_SIDE, "tests/e2e", "libs", "api", "worker", *session.posargs
         )  # fmt: skip
 
 

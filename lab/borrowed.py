@@ -21,12 +21,15 @@ def engine_answers() -> bool:
     return _succeeds(["docker", "version", "--format", "{{.Server.Version}}"], seconds=10)
 
 
-def images_arrive() -> bool:
-    """Whether the engine has the public images by now; pulls those that it lacks."""
+def images_arrive(engine: bool) -> bool:
+    """Whether the engine has the registry's image, and with `engine` the others, by now.
+
+    Pulls those that it lacks.
+    """
     return all(
         _succeeds(["docker", "image", "inspect", image], seconds=10)
         or _succeeds(["docker", "pull", "--quiet", image], seconds=PULL_SECONDS)
-        for image in (BASE, STORE, REGISTRY)
+        for image in ((BASE, STORE, REGISTRY) if engine else (REGISTRY,))
     )
 
 
@@ -39,7 +42,7 @@ def up(place: Place, record: Record) -> Lab:
     if not _running(place):
         remove(place)
         _run_registry(place, record)
-    if not record.base_image:
+    if record.engine and not record.base_image:
         record.docker_host = _endpoint()
         record.base_image, record.store_image = _pinned(BASE), _pinned(STORE)
         record.save(place)
@@ -62,7 +65,7 @@ def status(place: Place, record: Record) -> list[Part]:
     answers = _running(place) and Client(_address(record)).answers()
     return [
         Part(name="registry", address=_address(record), pid=None, running=answers),
-        Part(name="engine", address=record.docker_host, pid=None, running=engine_answers()),
+        *([_borrowed_engine(record)] if record.engine else []),
     ]
 
 
@@ -70,6 +73,10 @@ def remove(place: Place) -> None:
     """Remove the registry's container and what it stored."""
     if _succeeds(["docker", "container", "inspect", _container(place)], seconds=10):
         run(["docker", "container", "rm", "--force", "--volumes", _container(place)])
+
+
+def _borrowed_engine(record: Record) -> Part:
+    return Part(name="engine", address=record.docker_host, pid=None, running=engine_answers())
 
 
 def _run_registry(place: Place, record: Record) -> None:

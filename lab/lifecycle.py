@@ -30,6 +30,8 @@ KINDS: dict[str, Kind] = {Mode.OWN.value: own, Mode.BORROWED.value: borrowed}
 
 
 def up(
+    *,
+    engine: bool = True,
     hosts: int = 0,
     swarm: bool = False,
     auth: bool = False,
@@ -38,7 +40,8 @@ def up(
 ) -> Lab:
     """Have a lab running in the `state` directory, starting only what is not running yet.
 
-    A lab that runs grows by what is asked for and never shrinks: take it down for that.
+    Without `engine` it is a registry alone. A lab that runs grows by what is asked for and never
+    shrinks: take it down for that.
 
     Raises:
         LabError: the machine lacks something, or a part did not start.
@@ -46,9 +49,9 @@ def up(
     place = Place.of(state)
     with place.locked():
         special = bool(hosts or swarm or auth or kubernetes)
-        record = Record.load(place) or Record(mode=_mode(special).value)
+        record = Record.load(place) or Record(mode=_mode(special, engine).value)
+        _grow(record, engine=engine, hosts=hosts, swarm=swarm, auth=auth, kubernetes=kubernetes)
         _require(record, special, place)
-        _grow(record, hosts=hosts, swarm=swarm, auth=auth, kubernetes=kubernetes)
         record.save(place)
         lab = KINDS[record.mode].up(place, record)
         (place.state / "invoke.yaml").write_text(lab.overrides())
@@ -76,7 +79,7 @@ def load(state: State = None) -> Lab | None:
     """The lab that was brought up in the `state` directory, running or not; None if none was."""
     place = Place.of(state)
     record = Record.load(place)
-    return KINDS[record.mode].lab(place, record) if record and record.base_image else None
+    return KINDS[record.mode].lab(place, record) if record and record.complete else None
 
 
 def status(state: State = None) -> list[Part]:
@@ -86,16 +89,16 @@ def status(state: State = None) -> list[Part]:
     return KINDS[record.mode].status(place, record) if record and record.port else []
 
 
-def _mode(special: bool) -> Mode:
+def _mode(special: bool, engine: bool) -> Mode:
     answers = not special and not _within_a_lab() and borrowed.engine_answers()
     return machine.decide(
-        engine_answers=answers, images_arrive=answers and borrowed.images_arrive()
+        engine_answers=answers, images_arrive=answers and borrowed.images_arrive(engine)
     )
 
 
 def _require(record: Record, special: bool, place: Place) -> None:
     if record.mode == Mode.OWN.value:
-        machine.require_own_engine(machine.Machine.observe())
+        machine.require(machine.Machine.observe(), engine=record.engine)
     elif special:
         raise LabError(
             f"the lab in {place.state} uses this machine's engine, which has no network hosts "
@@ -117,10 +120,13 @@ def _readable(place: Place) -> Record | None:
         return None
 
 
-def _grow(record: Record, *, hosts: int, swarm: bool, auth: bool, kubernetes: bool) -> None:
+def _grow(
+    record: Record, *, engine: bool, hosts: int, swarm: bool, auth: bool, kubernetes: bool
+) -> None:
     if kubernetes and not record.kubernetes:
         programs.require()
         record.kubernetes = True
+    record.engine = record.engine or engine
     record.hosts = max(record.hosts, hosts)
     record.swarm = record.swarm or swarm
     if record.swarm and not record.hosts:

@@ -45,22 +45,22 @@ def decide(*, engine_answers: bool, images_arrive: bool) -> Mode:
     return Mode.BORROWED if engine_answers and images_arrive else Mode.OWN
 
 
-def require_own_engine(machine: Machine) -> None:
-    """Check that the lab can start an engine of its own here.
+def require(machine: Machine, *, engine: bool) -> None:
+    """Check that the lab can start a registry of its own here, and an `engine`.
 
     Raises:
         LabError: it cannot; the message names everything that is missing, and what to do.
     """
-    lacks = missing(machine)
+    lacks = missing(machine, engine=engine)
     if lacks:
         raise LabError(
-            "this needs engines of the lab's own (none with public images answers here, or "
+            "this needs daemons of the lab's own (no engine with public images answers here, or "
             "hosts, a Swarm or a password were asked for), and it cannot start them: "
             + "; ".join(lacks)
         )
 
 
-def missing(machine: Machine) -> list[str]:
+def missing(machine: Machine, *, engine: bool = True) -> list[str]:
     """What the lab needs and this machine does not have, each with its remedy."""
     if not machine.linux:
         return ["this is not Linux; start Docker Desktop or Colima and run the command again"]
@@ -71,7 +71,7 @@ def missing(machine: Machine) -> list[str]:
         )
     if not machine.apt:
         lacks.append("there is no apt-get to install Debian packages; install Docker Engine")
-    if not machine.cgroups:
+    if engine and not machine.cgroups:
         lacks.append("no cgroups are mounted in /sys/fs/cgroup; run in a privileged container")
     return lacks
 

@@ -23,8 +23,9 @@ class Lab:
 
     `registry` is HOST:PORT; `docker_host` and the values of `hosts` are what DOCKER_HOST takes;
     `addresses` are the hosts' addresses, where their published ports answer. The images are
-    references by digest. `kubeconfig` is the administrator's of the cluster, where there is one;
-    `pause_image` is as small as an image can be that has a shell.
+    references by digest. Without an engine, `docker_host` and the images are empty.
+    `kubeconfig` is the administrator's of the cluster, where there is one; `pause_image` is as
+    small as an image can be that has a shell.
     """
 
     state: Path
@@ -45,11 +46,10 @@ class Lab:
 
     def environ(self) -> dict[str, str]:
         """The environment variables with which docker, Invoke and Compose use this lab."""
-        variables = {
-            "DOCKER_HOST": self.docker_host,
-            "INVOKE_RUNTIME_CONFIG": str(self.state / "invoke.yaml"),
-            "BEACON_STORE_IMAGE": self.store_image,
-        }
+        variables = {"INVOKE_RUNTIME_CONFIG": str(self.state / "invoke.yaml")}
+        if self.docker_host:
+            variables["DOCKER_HOST"] = self.docker_host
+            variables["BEACON_STORE_IMAGE"] = self.store_image
         if self.docker_config:
             variables["DOCKER_CONFIG"] = str(self.docker_config)
         if self.kubeconfig:
@@ -67,7 +67,8 @@ class Lab:
         settings: dict[str, object] = {"registry": self.registry}
         if self.insecure:
             settings["insecure"] = True
-        settings["bases"] = {f"python:{images.PYTHON.tag}": self.base_image}
+        if self.base_image:
+            settings["bases"] = {f"python:{images.PYTHON.tag}": self.base_image}
         return json.dumps({"buildonce": settings}, indent=2) + "\n"
 
 
@@ -86,6 +87,7 @@ class Record:
     """What a lab has started and made, written down before anything depends on it."""
 
     mode: str
+    engine: bool = False
     port: int = 0
     subnet: str = ""
     mtu: int = 0
@@ -100,6 +102,11 @@ class Record:
     store_image: str = ""
     pause_image: str = ""
     programs: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was asked for has been up."""
+        return bool(self.port and (self.base_image or not self.engine))
 
     def save(self, place: Place) -> None:
         """Write the record, whole or not at all."""

@@ -22,17 +22,19 @@ def up(place: Place, record: Record) -> Lab:
     Raises:
         LabError: the machine lacks something, or a part did not start.
     """
-    supplies.ensure(kubernetes=record.kubernetes)
+    supplies.ensure(engine=record.engine, kubernetes=record.kubernetes)
     if record.kubernetes and not Path(record.programs, programs.DNS).exists():
         record.programs = str(programs.ensure())
     _ensure_addresses(place, record)
-    _ensure_network(place, record)
+    if record.engine:
+        _ensure_network(place, record)
     _ensure_credentials(place, record)
-    with stage("registry and engines"):
+    with stage("registry and engines" if record.engine else "registry"):
         wanted = [engine.daemon() for engine in _engines(place, record)]
         daemons.ensure([_registry_daemon(place, record), *wanted], place, record)
-    with stage("images in the registry"):
-        _ensure_images(place, record)
+    if record.engine:
+        with stage("images in the registry"):
+            _ensure_images(place, record)
     if record.swarm:
         with stage("swarm"):
             swarm.ensure(_engines(place, record)[1:])
@@ -49,12 +51,13 @@ def new_credentials() -> registry.Credentials:
 
 def lab(place: Place, record: Record) -> Lab:
     """The lab that this record describes."""
-    machine, *hosts = _engines(place, record)
+    engines = _engines(place, record)
+    hosts = engines[1:]
     cluster = _cluster(place, record) if record.kubernetes else None
     return Lab(
         state=place.state,
         registry=_address(record),
-        docker_host=machine.url,
+        docker_host=engines[0].url if engines else "",
         base_image=record.base_image,
         store_image=record.store_image,
         hosts={host.name: host.url for host in hosts},
@@ -81,7 +84,7 @@ def status(place: Place, record: Record) -> list[Part]:
 
 
 def _engines(place: Place, record: Record) -> list[Engine]:
-    """The engine on this machine, then those on hosts."""
+    """The engine on this machine, then those on hosts; none where only a registry runs."""
     return [
         Engine(
             place=place,
@@ -90,7 +93,7 @@ def _engines(place: Place, record: Record) -> list[Engine]:
             mtu=record.mtu,
             registry_port=record.port,
         )
-        for number in range(record.hosts + 1)
+        for number in range(record.hosts + 1 if record.engine else 0)
     ]
 
 
@@ -107,12 +110,14 @@ def _client(record: Record) -> registry.Client:
 
 
 def _ensure_addresses(place: Place, record: Record) -> None:
-    if not record.subnet:
-        record.subnet = str(network.choose_subnet(place.key, network.taken()))
-        record.forwarding = network.forwarding()
+    if not record.port:
         record.port = _free_port()
         record.save(place)
-    if not record.mtu:
+    if record.engine and not record.subnet:
+        record.subnet = str(network.choose_subnet(place.key, network.taken()))
+        record.forwarding = network.forwarding()
+        record.save(place)
+    if record.engine and not record.mtu:
         record.mtu = network.mtu()
         record.save(place)
 

@@ -40,9 +40,9 @@ FROM_OWN_SUITE = {
     "runc": "runc",
     "iptables": "iptables",
     "iproute2": "ip",
-    "docker-registry": "docker-registry",
     "skopeo": "skopeo",
 }
+REGISTRY = {"docker-registry": "docker-registry"}
 
 
 def missing_image_tools() -> list[str]:
@@ -50,9 +50,9 @@ def missing_image_tools() -> list[str]:
     return _missing(IMAGE_TOOLS)
 
 
-def missing_engine() -> list[str]:
-    """The packages for running engines and the registry that are not installed."""
-    return _missing({**FROM_ENGINE_SUITE, **FROM_OWN_SUITE})
+def missing_programs(*, engine: bool) -> list[str]:
+    """The packages for running the registry, and with `engine` engines, that are not installed."""
+    return _missing({**FROM_ENGINE_SUITE, **FROM_OWN_SUITE, **REGISTRY} if engine else REGISTRY)
 
 
 def missing_kubernetes() -> list[str]:

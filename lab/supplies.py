@@ -15,23 +15,23 @@ ETCD = "usr/bin/etcd"
 RECIPES = (images.PYTHON, images.STORE)
 
 
-def ensure(*, kubernetes: bool = False) -> None:
+def ensure(*, engine: bool, kubernetes: bool = False) -> None:
     """Have the packages installed and the images made, both at the same time.
 
-    With `kubernetes`, also what a cluster needs.
+    Without `engine`, the registry's package alone; with `kubernetes`, also what a cluster needs.
 
     Raises:
         LabError: packages could not be had, or an image not be made of them.
     """
-    if _complete(kubernetes):
+    if _complete(engine, kubernetes):
         return
     with locked(cache()):
-        if not _complete(kubernetes):
-            _fetch(kubernetes)
+        if not _complete(engine, kubernetes):
+            _fetch(engine, kubernetes)
 
 
-def _complete(kubernetes: bool) -> bool:
-    supplied = not _missing(kubernetes) and not _images_to_make(kubernetes)
+def _complete(engine: bool, kubernetes: bool) -> bool:
+    supplied = not _missing(engine, kubernetes) and not _images_to_make(engine, kubernetes)
     return supplied and (not kubernetes or etcd().exists())
 
 
@@ -40,21 +40,22 @@ def etcd() -> Path:
     return cache() / packages.ETCD / ETCD
 
 
-def _missing(kubernetes: bool) -> list[str]:
-    return packages.missing_engine() + (packages.missing_kubernetes() if kubernetes else [])
+def _missing(engine: bool, kubernetes: bool) -> list[str]:
+    programs = packages.missing_programs(engine=engine)
+    return programs + (packages.missing_kubernetes() if kubernetes else [])
 
 
-def _images_to_make(kubernetes: bool) -> list[images.Recipe]:
+def _images_to_make(engine: bool, kubernetes: bool) -> list[images.Recipe]:
     recipes = (*RECIPES, images.PAUSE) if kubernetes else RECIPES
-    return [recipe for recipe in recipes if not images.cached(recipe, cache())]
+    return [recipe for recipe in recipes if engine and not images.cached(recipe, cache())]
 
 
-def _fetch(kubernetes: bool) -> None:
-    apt, recipes = cache() / "apt", _images_to_make(kubernetes)
+def _fetch(engine: bool, kubernetes: bool) -> None:
+    apt, recipes = cache() / "apt", _images_to_make(engine, kubernetes)
     tools = packages.missing_image_tools() if recipes else []
-    engine = _missing(kubernetes)
+    programs = _missing(engine, kubernetes)
     unpacks = kubernetes and not etcd().exists()
-    if tools or engine or unpacks:
+    if tools or programs or unpacks:
         with stage("package lists"):
             packages.refresh(apt)
     with stage("tools that make images"):
@@ -66,7 +67,7 @@ def _fetch(kubernetes: bool) -> None:
         shutil.rmtree(abandoned)
     with ThreadPoolExecutor() as together:
         jobs = [together.submit(_make, recipe) for recipe in recipes]
-        jobs.append(together.submit(_install, engine, apt))
+        jobs.append(together.submit(_install, programs, apt))
     for job in jobs:
         job.result()
 

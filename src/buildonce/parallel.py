@@ -35,8 +35,8 @@ def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Resul
             raise
 
     with ThreadPoolExecutor(min(WORKERS, len(listed))) as pool:
-        futures = [pool.submit(unless_failed, item) for item in listed]
         try:
+            futures = [pool.submit(unless_failed, item) for item in listed]
             wait(futures)
         except BaseException:
             failed.set()

@@ -41,7 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(params=WIDTHS)
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     size = {"width": request.param, "height": 900}
-    with browser.new_context(viewport=size) as opened:  # type: ignore[arg-type]
+    with browser.new_context(viewport=size) as opened:
         yield opened
 
 
@@ -49,7 +49,7 @@ def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browse
 def test_axe_finds_nothing(context: BrowserContext, address: str, scheme: str) -> None:
     """No rule of axe-core is broken: contrast, names, order and structure, light and dark."""
     shown = context.new_page()
-    shown.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    shown.emulate_media(color_scheme=scheme)
     shown.goto(address)
     found = Axe().run(shown).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []

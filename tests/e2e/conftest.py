@@ -1,82 +1,25 @@
-"""The lab that end-to-end tests run in, and monorepos to run `inv` in."""
+"""The labs that end-to-end tests run in, and monorepos whose commits were built."""
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import shlex
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import lab
 from buildonce.refs import ImageRef
-from tests.e2e.checkpoint import Checkpoint
-from tests.e2e.front import Front, opened
-from tests.e2e.releases import Shop
-from tests.e2e.scenario import figures, project, pytest_terminal_summary
-from tests.e2e.support import NOBODYS_GIT, Monorepo, create
-
-__all__ = ["figures", "project", "pytest_terminal_summary"]
-
-Make = Callable[..., Monorepo]
-Override = Callable[..., Path]
-
-
-@dataclass(frozen=True)
-class Docker:
-    """A `docker` in front of the real one that writes down how it is called."""
-
-    folder: Path
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {"PATH": f"{self.folder}:{os.environ['PATH']}"}
-
-    def calls(self) -> list[str]:
-        """The command lines so far."""
-        log = self.folder / "calls"
-        return log.read_text().splitlines() if log.exists() else []
-
-    def builds(self) -> list[str]:
-        """Those that built something."""
-        calls = [call for call in self.calls() if "--print" not in call.split()]
-        return [call for call in calls if "bake" in call.split() or "build" in call.split()]
-
-    def before_a_build(self, script: str) -> None:
-        """Have a line of shell run ahead of every `docker buildx bake`."""
-        (self.folder / "before").write_text(script)
+from tests.kit.checkpoint import Checkpoint
+from tests.kit.deployed_monorepo import Front, opened
+from tests.kit.docker_recorder import DockerRecorder
+from tests.kit.monorepo import Make, Monorepo
+from tests.kit.shop import Shop
 
 
 @pytest.fixture(scope="session")
 def running() -> lab.Lab:
+    """A lab with an engine, a registry and base images."""
     return lab.up()
-
-
-@pytest.fixture(scope="session")
-def env(running: lab.Lab) -> Mapping[str, str]:
-    """The environment of a machine with the lab, and with nothing of CI or of the developer."""
-    ours = ("GITHUB_", "INVOKE_", "GIT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, **running.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
-
-
-@pytest.fixture(scope="session")
-def make(
-    running: lab.Lab, env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Make:
-    """Make a monorepo of one commit, with images of its own in the lab's registry."""
-
-    def new(**options: str) -> Monorepo:
-        namespace = f"t{secrets.token_hex(4)}"
-        folder = tmp_path_factory.mktemp(namespace)
-        return create(folder, running.registry, namespace, env, **options)
-
-    return new
 
 
 @pytest.fixture
@@ -134,40 +77,9 @@ def updated(updated_once: Checkpoint) -> Iterator[Monorepo]:
 
 
 @pytest.fixture
-def override(env: Mapping[str, str], tmp_path: Path) -> Override:
-    """Make a file for `inv -f` of the machine's own, with these settings beside it."""
-
-    def write(**settings: object) -> Path:
-        machines = json.loads(Path(env["INVOKE_RUNTIME_CONFIG"]).read_text())["buildonce"]
-        path = tmp_path / "override.json"
-        path.write_text(json.dumps({"buildonce": {**machines, **settings}}))
-        return path
-
-    return write
-
-
-@pytest.fixture
-def nowhere(override: Override) -> Mapping[str, str]:
-    """An environment in which nobody answers at the registry's address."""
-    return {"INVOKE_RUNTIME_CONFIG": str(override(registry="127.0.0.1:9"))}
-
-
-@pytest.fixture
-def docker(tmp_path: Path) -> Docker:
+def docker(tmp_path: Path) -> DockerRecorder:
     """The engine's client, watched."""
-    real = shutil.which("docker")
-    assert real is not None
-    folder = tmp_path / "docker"
-    folder.mkdir()
-    here, program = shlex.quote(str(folder)), folder / "docker"
-    program.write_text(
-        "#!/bin/sh\n"
-        f'echo "$*" >>{here}/calls\n'
-        f'case "$*" in *bake*) [ ! -e {here}/before ] || . {here}/before ;; esac\n'
-        f'exec {shlex.quote(real)} "$@"\n'
-    )
-    program.chmod(0o755)
-    return Docker(folder)
+    return DockerRecorder.create(tmp_path / "docker")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from tests.e2e.support import NOTHING, TASKS, Monorepo
+from tests.kit.monorepo import NOTHING, TASKS, Monorepo
 from tests.kit.repository import ROOT
 
 CONFIGURATION = """\

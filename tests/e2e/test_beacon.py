@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pytest
 
 import lab
-from tests.e2e.conftest import Docker
-from tests.e2e.support import Monorepo, wait_for
+from tests.kit.docker_recorder import DockerRecorder
+from tests.kit.monorepo import Monorepo, wait_for
 from tests.kit.repository import ROOT
 
 SERVICES = ("api", "worker")
@@ -58,7 +58,7 @@ def beacon(clone: Clone) -> Monorepo:
 
 
 def test_two_builds_without_a_cache_give_the_same_bytes(
-    beacon: Monorepo, clone: Clone, docker: Docker
+    beacon: Monorepo, clone: Clone, docker: DockerRecorder
 ) -> None:
     """Built anew from another clone, with no layer reused, each service has the same digest."""
     docker.before_a_build('set -- "$@" --no-cache')

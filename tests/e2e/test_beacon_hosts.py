@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import lab
-from tests.e2e.scenario import Figures
-from tests.e2e.support import NOBODYS_GIT, Monorepo, wait_for
+from tests.kit.figures import Figures
+from tests.kit.monorepo import NOBODYS_GIT, Monorepo, wait_for
 from tests.kit.repository import ROOT
 
 PORT = 8030

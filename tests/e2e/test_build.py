@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Docker
-from tests.e2e.support import LEDGER, SERVICES, Done, Monorepo, ended, wait_for
-from tests.e2e.wire import OCI_MANIFEST, another
+from tests.kit.docker_recorder import DockerRecorder
+from tests.kit.monorepo import LEDGER, SERVICES, Done, Monorepo, ended, wait_for
+from tests.kit.registry_wire import OCI_MANIFEST, another
 
 
-def test_both_services_are_built_in_one_buildx_invocation(repo: Monorepo, docker: Docker) -> None:
+def test_both_services_are_built_in_one_buildx_invocation(
+    repo: Monorepo, docker: DockerRecorder
+) -> None:
     """A release takes a single run of Buildx, however many services it has."""
     repo.inv("build", "--sha", env=docker.env)
     assert len(docker.builds()) == 1
@@ -101,7 +103,7 @@ def test_a_name_that_is_no_commit_is_refused(repo: Monorepo, name: str) -> None:
     assert repr(name) in done.err
 
 
-def test_built_already_builds_nothing(built: Monorepo, docker: Docker) -> None:
+def test_built_already_builds_nothing(built: Monorepo, docker: DockerRecorder) -> None:
     """The second build says so, starts no docker at all and writes nothing."""
     before = built.state()
     done = built.inv("build", "--sha", env=docker.env)
@@ -110,7 +112,9 @@ def test_built_already_builds_nothing(built: Monorepo, docker: Docker) -> None:
     assert built.state() == before
 
 
-def test_a_commit_tag_with_other_bytes_is_not_overwritten(built: Monorepo, docker: Docker) -> None:
+def test_a_commit_tag_with_other_bytes_is_not_overwritten(
+    built: Monorepo, docker: DockerRecorder
+) -> None:
     """Where :<sha> holds something else than was recorded, the build ends with 5 and no write."""
     images = built.images("web")
     recorded = images.require(built.sha())
@@ -123,7 +127,9 @@ def test_a_commit_tag_with_other_bytes_is_not_overwritten(built: Monorepo, docke
     assert docker.calls() == []
 
 
-def test_a_lost_commit_tag_is_restored_from_the_record(built: Monorepo, docker: Docker) -> None:
+def test_a_lost_commit_tag_is_restored_from_the_record(
+    built: Monorepo, docker: DockerRecorder
+) -> None:
     """A deleted :<sha> comes back as the recorded bytes, without a build."""
     before = built.digests(built.sha())
     built.images("jobs").untag(built.sha())
@@ -133,7 +139,7 @@ def test_a_lost_commit_tag_is_restored_from_the_record(built: Monorepo, docker: 
 
 
 def test_two_builds_of_one_commit_at_the_same_time_agree(
-    repo: Monorepo, docker: Docker, tmp_path: Path
+    repo: Monorepo, docker: DockerRecorder, tmp_path: Path
 ) -> None:
     """Both end well with the same recorded digests, although their bytes differ."""
     arrived = f"ls {tmp_path} | grep -c arrived-"
@@ -144,7 +150,7 @@ def test_two_builds_of_one_commit_at_the_same_time_agree(
 
 
 def test_who_pushes_second_yields_to_who_recorded_first(
-    repo: Monorepo, docker: Docker, tmp_path: Path
+    repo: Monorepo, docker: DockerRecorder, tmp_path: Path
 ) -> None:
     """A build that overwrote the tag after another was recorded points it back."""
     recorded = f"git -C {repo.origin} rev-parse --quiet --verify {LEDGER}"
@@ -159,7 +165,9 @@ def test_who_pushes_second_yields_to_who_recorded_first(
     assert "FLAVOUR=first" in repo.images("web").config(repo.sha())["config"]["Env"]
 
 
-def test_the_record_is_of_what_was_pushed(repo: Monorepo, docker: Docker, tmp_path: Path) -> None:
+def test_the_record_is_of_what_was_pushed(
+    repo: Monorepo, docker: DockerRecorder, tmp_path: Path
+) -> None:
     """Bytes that somebody else puts under the tag meanwhile are not what gets recorded."""
     real, images = shutil.which("docker"), repo.images("web")
     docker.before_a_build(
@@ -207,7 +215,7 @@ def test_without_a_docker_client(repo: Monorepo, tmp_path: Path) -> None:
         assert "install docker" in done.err
 
 
-def test_one_service_first_then_the_rest(repo: Monorepo, docker: Docker) -> None:
+def test_one_service_first_then_the_rest(repo: Monorepo, docker: DockerRecorder) -> None:
     """--service builds that one; until the others follow, the release cannot be promoted."""
     repo.inv("build", "--sha", "--service", "web")
     first = repo.digests(repo.sha())
@@ -263,14 +271,18 @@ def test_a_base_image_that_is_not_there_is_named(repo: Monorepo) -> None:
     assert missing in repo.inv("build", "--sha", expect=3).err
 
 
-def flavoured(repo: Monorepo, docker: Docker, folder: Path, flavour: str) -> subprocess.Popen[str]:
+def flavoured(
+    repo: Monorepo, docker: DockerRecorder, folder: Path, flavour: str
+) -> subprocess.Popen[str]:
     """Begin a build of the same commit, elsewhere, that makes other bytes."""
     other = {"INVOKE_BUILDONCE_SERVICES_WEB_ARGS_FLAVOUR": flavour}
     clone = repo.clone(folder / f"clone-{flavour}")
     return clone.start("build", "--sha", env={**docker.env, **other})
 
 
-def agree(repo: Monorepo, docker: Docker, running: list[subprocess.Popen[str]]) -> list[Done]:
+def agree(
+    repo: Monorepo, docker: DockerRecorder, running: list[subprocess.Popen[str]]
+) -> list[Done]:
     """Wait for builds that really built, and see that each tells what was recorded."""
     ends = [ended(process) for process in running]
     assert [end.code for end in ends] == [0] * len(running), ends

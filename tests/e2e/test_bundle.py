@@ -50,7 +50,7 @@ Make = Callable[..., Definition]
 
 
 @pytest.fixture
-def make(env: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+def definition_of(env: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """A definition whose commit has these files, with others in their place."""
     for name, value in env.items():
         monkeypatch.setenv(name, value)
@@ -78,9 +78,9 @@ def services(definition: Definition) -> dict[str, Any]:
     return found
 
 
-def test_everything_that_the_files_refer_to_is_inside(make: Make) -> None:
+def test_everything_that_the_files_refer_to_is_inside(definition_of: Make) -> None:
     """Included and extended services, environment files and configs are in the one text."""
-    definition = make()
+    definition = definition_of()
     web, queue = services(definition)["web"], services(definition)["queue"]
     assert (web["image"], web["restart"]) == (str(WEB), "always")
     assert queue["environment"] == {"Q": "1"}
@@ -93,29 +93,29 @@ def test_everything_that_the_files_refer_to_is_inside(make: Make) -> None:
     assert configs == {"app": {"content": "price = $$5\n"}}
 
 
-def test_nothing_of_this_machine_is_inside(make: Make, tmp_path: Path) -> None:
+def test_nothing_of_this_machine_is_inside(definition_of: Make, tmp_path: Path) -> None:
     """No path of the clone or of the export, so that every clone deploys the same."""
-    assert str(tmp_path) not in make().text
-    assert "/buildonce-" not in make().text
+    assert str(tmp_path) not in definition_of().text
+    assert "/buildonce-" not in definition_of().text
 
 
-def test_variables_stay_variables(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_stay_variables(definition_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this process has set is filled in when it is deployed, not before."""
     monkeypatch.setenv("LEVEL", "debug")
-    web = services(make())["web"]
+    web = services(definition_of())["web"]
     assert web["environment"]["LEVEL"] == "${LEVEL:-info}"
     assert web["ports"] == ["${PORT:-80}:80"]
     assert "${DATA_DIR:-/srv}/y:/y:ro" in web["volumes"]
 
 
-def test_a_committed_env_file_gives_defaults(make: Make) -> None:
+def test_a_committed_env_file_gives_defaults(definition_of: Make) -> None:
     """`.env` beside the Compose file is part of the release, as the value of last resort."""
-    assert services(make())["web"]["environment"]["TOKEN"] == "${TOKEN:-committed default}"
+    assert services(definition_of())["web"]["environment"]["TOKEN"] == "${TOKEN:-committed default}"
 
 
-def test_what_compose_reads_of_it_is_what_was_meant(make: Make) -> None:
+def test_what_compose_reads_of_it_is_what_was_meant(definition_of: Make) -> None:
     """With every value filled in; a dollar is printed doubled, as Compose reads it again."""
-    resolved = make().resolved
+    resolved = definition_of().resolved
     web = resolved["services"]["web"]
     assert web["environment"]["X"] == "one $$"
     assert web["environment"]["TOKEN"] == "committed default"
@@ -123,10 +123,10 @@ def test_what_compose_reads_of_it_is_what_was_meant(make: Make) -> None:
     assert {volume["source"] for volume in web["volumes"]} == {"data", "/srv/uploads", "/srv/y"}
 
 
-def test_several_files_are_one_definition(make: Make) -> None:
+def test_several_files_are_one_definition(definition_of: Make) -> None:
     """Later files override earlier ones, as `docker compose --file A --file B` has it."""
     over = {"deploy/production.yaml": "services: {web: {environment: {LEVEL: warn}}}\n"}
-    definition = make(("deploy/compose.yaml", "deploy/production.yaml"), **over)
+    definition = definition_of(("deploy/compose.yaml", "deploy/production.yaml"), **over)
     assert services(definition)["web"]["environment"]["LEVEL"] == "warn"
 
 
@@ -168,23 +168,25 @@ def test_several_files_are_one_definition(make: Make) -> None:
     ],
 )
 def test_what_cannot_travel_with_a_release_is_refused(
-    make: Make, tmp_path: Path, file: str, content: str, words: str
+    definition_of: Make, tmp_path: Path, file: str, content: str, words: str
 ) -> None:
     """The file and the thing are named, with the remedy, before anything is touched."""
     with pytest.raises(UsageError) as refused:
-        _ = make(**{file: content}).bundle
+        _ = definition_of(**{file: content}).bundle
     assert words in refused.value.message
     assert refused.value.hint
     assert str(tmp_path) not in refused.value.message
 
 
-def test_a_file_that_is_not_in_the_commit_is_named(make: Make) -> None:
+def test_a_file_that_is_not_in_the_commit_is_named(definition_of: Make) -> None:
     """A deployment file that was never committed is no part of the release."""
     with pytest.raises(UsageError, match=r"deploy/gone\.yaml is not in this commit"):
-        _ = make(("deploy/gone.yaml",)).bundle
+        _ = definition_of(("deploy/gone.yaml",)).bundle
 
 
-def test_variables_without_a_value_are_listed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_without_a_value_are_listed(
+    definition_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of them at once, each with where it is used; those with a default or a value are not."""
     needy = {
         "deploy/compose.yaml": "services: {web: {image: $BUILDONCE_IMAGE_WEB, environment: "
@@ -192,14 +194,14 @@ def test_variables_without_a_value_are_listed(make: Make, monkeypatch: pytest.Mo
     }
     monkeypatch.setenv("GIVEN", "")
     with pytest.raises(UsageError, match="production needs a value for") as refused:
-        make(**needy).require_variables()
+        definition_of(**needy).require_variables()
     lines = refused.value.message.splitlines()[1:]
     assert lines == ["  deploy/compose.yaml:5: FIRST", "  deploy/compose.yaml:6: SECOND"]
 
 
-def test_what_the_ledger_has_is_not_read_from_a_commit(make: Make) -> None:
+def test_what_the_ledger_has_is_not_read_from_a_commit(definition_of: Make) -> None:
     """A bundle of an earlier deployment needs neither the commit nor a file of it."""
-    definition = make()
+    definition = definition_of()
     kept = definition.bundle
 
     def gone(_folder: Path) -> Path:

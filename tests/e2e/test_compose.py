@@ -14,11 +14,12 @@ import pytest
 
 import lab
 from buildonce.engines import bind
+from buildonce.engines.base import Target
 from buildonce.errors import DeployError, IntegrityError, UnavailableError, UsageError
 from buildonce.refs import Digest, ImageRef
-from tests.e2e.hosts import Place, Target, asking, longest_silence, until
-from tests.e2e.releases import Shop
-from tests.e2e.scenario import Figures
+from tests.kit.figures import Figures
+from tests.kit.hosts import Place, asking, longest_silence, until
+from tests.kit.shop import Shop
 
 DEFINITION = """\
 services:

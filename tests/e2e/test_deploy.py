@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.front import Front
-from tests.e2e.hosts import asking, longest_silence
-from tests.e2e.scenario import Figures, is_open
-from tests.e2e.support import LEDGER, wait_for
-from tests.e2e.wire import another
+from tests.kit.deployed_monorepo import Front
+from tests.kit.figures import Figures
+from tests.kit.hosts import asking, longest_silence
+from tests.kit.ledger_log import is_open
+from tests.kit.monorepo import LEDGER, wait_for
+from tests.kit.registry_wire import another
 
 
 def test_a_promotion_changes_what_a_client_sees(front: Front, figures: Figures) -> None:

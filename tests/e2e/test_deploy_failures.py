@@ -8,9 +8,9 @@ import time
 import pytest
 
 import lab
-from tests.e2e.front import Front
-from tests.e2e.hosts import kill_engine
-from tests.e2e.scenario import Figures
+from tests.kit.deployed_monorepo import Front
+from tests.kit.figures import Figures
+from tests.kit.hosts import kill_engine
 
 
 @pytest.mark.parametrize(

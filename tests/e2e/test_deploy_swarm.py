@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.e2e.front import Front
-from tests.e2e.scenario import Figures
-from tests.e2e.support import Monorepo
+from tests.kit.deployed_monorepo import Front
+from tests.kit.figures import Figures
+from tests.kit.monorepo import Monorepo
 
 
 @pytest.fixture(scope="module")

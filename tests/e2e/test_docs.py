@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from tests.e2e.wire import Images
+from tests.kit.registry_wire import Images
 from tests.kit.repository import ROOT
 
 ADOPT = ROOT / "docs/adopt.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support import Monorepo
+from tests.kit.monorepo import Monorepo
 
 
 def test_a_healthy_machine_passes(built: Monorepo) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.conftest import Docker
-from tests.e2e.support import Monorepo
+from tests.kit.docker_recorder import DockerRecorder
+from tests.kit.monorepo import Monorepo
 
 
 def nothing(_repo: Monorepo) -> None:
@@ -48,7 +48,7 @@ def prepared(request: pytest.FixtureRequest, make: Callable[[], Monorepo]) -> tu
     return repo, case
 
 
-def test_nothing_is_written(prepared: tuple[Monorepo, Case], docker: Docker) -> None:
+def test_nothing_is_written(prepared: tuple[Monorepo, Case], docker: DockerRecorder) -> None:
     """The remote's refs and the registry's tags are the same after either kind of dry run."""
     repo, case = prepared
     before = repo.state()
@@ -86,7 +86,7 @@ def test_the_exact_bake_definition_is_printed(repo: Monorepo) -> None:
     assert f'"REVISION": "{repo.git("rev-parse", "HEAD")}"' in said
 
 
-def test_a_local_build_has_a_dry_run_too(repo: Monorepo, docker: Docker) -> None:
+def test_a_local_build_has_a_dry_run_too(repo: Monorepo, docker: DockerRecorder) -> None:
     """Without --sha, a dry run names the tags and starts no docker."""
     said = repo.inv("build", "--dry-run", env=docker.env)
     assert f"{repo.images('web')}:dev" in said.out

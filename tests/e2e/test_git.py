@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Make
-from tests.e2e.support import LEDGER, Monorepo
+from tests.kit.monorepo import LEDGER, Make, Monorepo
 
 
 def shallow(repo: Monorepo, folder: Path) -> Monorepo:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import lab
-from tests.e2e.support import Monorepo
 from tests.kit.foreign import COMPOSE_APP, KUBERNETES, UV_WORKSPACE
+from tests.kit.monorepo import Monorepo
 
 LAYOUTS = {
     "compose": (COMPOSE_APP, ("web", "report-mailer")),

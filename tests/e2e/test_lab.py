@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import lab
 from lab import machine, network, processes
 from lab.machine import Machine, Mode
 from lab.place import Place
+from tests.kit.lab_docker import docker
 
 CAPABLE = Machine(linux=True, root=True, apt=True, cgroups=True)
 
@@ -51,16 +52,6 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 def pids(state: Path) -> dict[str, int | None]:
     """The number of each daemon that answers."""
     return {part.name: part.pid for part in lab.status(state) if part.running}
-
-
-def docker(running: lab.Lab, *arguments: str, host: str = "") -> str:
-    """The docker client on one of the lab's engines."""
-    variables = {**os.environ, **running.environ()}
-    if host:
-        variables["DOCKER_HOST"] = running.hosts[host]
-    return subprocess.run(
-        ["docker", *arguments], env=variables, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def traces(place: Place, subnet: str) -> list[str]:
@@ -197,7 +188,12 @@ def test_down_refuses_what_is_not_a_lab(tmp_path: Path) -> None:
 def test_what_is_missing_is_said_with_its_remedy(lacking: dict[str, bool], remedy: str) -> None:
     """A machine that cannot run engines gets one error that names why and what to do."""
     with pytest.raises(lab.LabError, match=remedy):
-        machine.require_own_engine(Machine(**{**asdict(CAPABLE), **lacking}))
+        machine.require(Machine(**{**asdict(CAPABLE), **lacking}), engine=True)
+
+
+def test_a_registry_alone_needs_no_cgroups() -> None:
+    """Where no engine is to run, a machine without cgroups lacks nothing."""
+    machine.require(replace(CAPABLE, cgroups=False), engine=False)
 
 
 def test_a_capable_machine_is_not_refused() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 import lab
 from lab.place import Place
-from tests.e2e.support import wait_for
 from tests.kit.kubernetes import Kubectl, needs_kubernetes
+from tests.kit.monorepo import wait_for
 
 pytestmark = needs_kubernetes
 

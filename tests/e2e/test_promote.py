@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import Docker
-from tests.e2e.support import SERVICES, Monorepo
-from tests.e2e.wire import another, index_of
+from tests.kit.docker_recorder import DockerRecorder
+from tests.kit.monorepo import SERVICES, Monorepo
+from tests.kit.registry_wire import another, index_of
 
 
 def test_a_promoted_image_has_the_very_bytes_that_were_built(released: Monorepo) -> None:
@@ -32,7 +32,7 @@ def test_promotion_tells_what_moved_from_what_to_what(updated: Monorepo) -> None
         assert done.row(service, f"{updated.images(service)}:staging", was[7:19], now[7:19])
 
 
-def test_promotion_builds_nothing(built: Monorepo, docker: Docker) -> None:
+def test_promotion_builds_nothing(built: Monorepo, docker: DockerRecorder) -> None:
     """A promotion never calls docker: there is nothing for it to build."""
     built.inv("promote", "staging", env=docker.env)
     assert docker.calls() == []

@@ -20,10 +20,9 @@ from buildonce.registry import Registry
 from buildonce.registry.credentials import Credentials, find_credentials
 from lab.registry import PROGRAM, Client, configuration
 from lab.registry import Credentials as Login
-from tests.e2e.conftest import Make
-from tests.e2e.fake import FakeRegistry
-from tests.e2e.support import Monorepo, wait_for
-from tests.e2e.wire import Images, index_of
+from tests.kit.fake_registry import FakeRegistry
+from tests.kit.monorepo import Make, Monorepo, wait_for
+from tests.kit.registry_wire import Images, index_of
 
 NO_DIGEST = Digest("sha256:" + "0" * 64)
 

@@ -13,11 +13,12 @@ import pytest
 
 import lab
 from buildonce.engines import bind
+from buildonce.engines.base import Target
 from buildonce.errors import DeployError, IntegrityError, PreconditionError
 from buildonce.refs import Digest, ImageRef
-from tests.e2e.hosts import Place, Target, kill_engine, until
-from tests.e2e.releases import Shop
-from tests.e2e.scenario import Figures
+from tests.kit.figures import Figures
+from tests.kit.hosts import Place, kill_engine, until
+from tests.kit.shop import Shop
 
 DEFINITION = """\
 x-deploy: &deploy

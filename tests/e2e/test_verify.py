@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support import SERVICES, Monorepo
-from tests.e2e.wire import Stored, another, index_of
+from tests.kit.monorepo import SERVICES, Monorepo
+from tests.kit.registry_wire import Stored, another, index_of
 
 
 def test_what_was_promoted_holds(released: Monorepo) -> None:

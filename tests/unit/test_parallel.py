@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import _thread
-import time
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import NoReturn
 
 import pytest
 
 from buildonce import parallel
-from buildonce.parallel import WORKERS, run_all
 
 
 def test_results_come_in_the_items_order() -> None:
     """Whichever is done first, the first item's result is the first."""
-    assert run_all(lambda wait: time.sleep(wait) or wait, [0.02, 0.0]) == [0.02, 0.0]
+    second_done = Event()
+
+    def work(item: str) -> str:
+        if item == "first":
+            assert second_done.wait(10)
+        else:
+            second_done.set()
+        return item
+
+    assert parallel.run_all(work, ["first", "second"]) == ["first", "second"]
 
 
 def test_after_an_error_nothing_more_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,23 +36,30 @@ def test_after_an_error_nothing_more_is_begun(monkeypatch: pytest.MonkeyPatch) -
             raise ValueError(item)
 
     with pytest.raises(ValueError, match="1"):
-        run_all(work, range(4))
+        parallel.run_all(work, range(4))
     assert begun == [0, 1]
 
 
-def test_an_interruption_begins_nothing_more() -> None:
+def test_an_interruption_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends what is under way; what waits for its turn is never begun."""
     begun: list[int] = []
-    interrupted = Event()
+    stopping = Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            stopping.set()
+            super().shutdown(wait)
 
     def work(item: int) -> None:
         begun.append(item)
-        if item == 0:
-            _thread.interrupt_main()
-            interrupted.set()
-        interrupted.wait(10)
-        time.sleep(0.2)
+        assert stopping.wait(10)
 
+    def interrupted(_futures: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(parallel, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_all(work, range(WORKERS * 4))
-    assert len(begun) < WORKERS * 3
+        parallel.run_all(work, range(parallel.WORKERS * 4))
+    assert len(begun) <= parallel.WORKERS

@@ -52,8 +52,10 @@ class Reporter:
         _never_fail_to_print(sys.stdout, sys.stderr)
         width = None if sys.stdout.isatty() else _WIDTH_FOR_FILES
         still = False if os.environ.get("NO_COLOR") else None
-        self.out = _Console(width=width, highlight=False, force_terminal=still)
-        self.err = _Console(stderr=True, width=width, highlight=False, force_terminal=still)
+        self.out: Console = _Console(width=width, highlight=False, force_terminal=still)
+        self.err: Console = _Console(
+            stderr=True, width=width, highlight=False, force_terminal=still
+        )
         self._status = self.err.status("")
         self._steps: list[str] = []
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ from typing import Any
 from buildonce.build.bake import Base, definition, local_definition
 from buildonce.config import Project, parse
 from buildonce.refs import ImageRef
-from tests.unit.samples import commit, digest
+from tests.kit.samples import commit, digest
 
 COMMIT = commit()
 SHA = COMMIT.sha(12)

@@ -15,7 +15,7 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 
 def jobs(workflow: Path) -> dict[str, Any]:
-    found = yaml.safe_load(workflow.read_text())["jobs"]
+    found: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
     assert found
     return found
 

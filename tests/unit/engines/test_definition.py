@@ -7,7 +7,7 @@ from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import Docker
 from buildonce.errors import UsageError
 from buildonce.refs import Digest, ImageRef, Repository
-from tests.unit.samples import files
+from tests.kit.samples import files
 
 WEB = Repository("r.example", "shop/web").at(Digest("sha256:" + "a" * 64))
 JOBS = Repository("r.example", "shop/jobs").at(Digest("sha256:" + "b" * 64))

@@ -13,16 +13,14 @@ from buildonce.engines.pulling import pull
 from buildonce.engines.secrets import mask
 from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, Repository
-from tests.unit.samples import files
+from tests.kit.samples import files
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+pytestmark = [
+    pytest.mark.stand_in,
+    pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script"),
+]
 
 REF = Repository("r.example", "web").at(Digest("sha256:" + "a" * 64))
-
-
-@pytest.fixture(autouse=True)
-def nothing_outside() -> None:
-    """The one process that these tests start is a script of their own, in docker's place."""
 
 
 @pytest.fixture

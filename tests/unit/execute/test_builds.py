@@ -16,7 +16,7 @@ from buildonce.execute.run import Run
 from buildonce.plan.steps import Bake
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
-from tests.unit.samples import NOON, REGISTRY, commit, digest, revision
+from tests.kit.samples import NOON, REGISTRY, commit, digest, revision
 
 PLAIN = "application/vnd.oci.image.manifest.v1+json"
 TAG = ImageRef.parse(f"{REGISTRY}/api:{revision(1)[:12]}")

@@ -25,7 +25,7 @@ from buildonce.ledger.records.promotion import Promotion
 from buildonce.plan import steps
 from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import ClosePromotion, Deploy, OpenPromotion, PreDeploy, Step, TakeOver
-from tests.unit.samples import engine, promotion, release, running
+from tests.kit.samples import engine, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 BEGUN = promotion(SECOND, running(FIRST))

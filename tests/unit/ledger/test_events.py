@@ -14,7 +14,7 @@ from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Event, environment_path, release_path, run_path
-from tests.unit.samples import DANA, LATER, NOON, empty, image, ledger, promotion, release, running
+from tests.kit.samples import DANA, LATER, NOON, empty, image, ledger, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 STAGING = environment_path("staging")

@@ -10,7 +10,7 @@ from buildonce.ledger.branch import Branch
 from buildonce.ledger.log import read_history
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Promotion
-from tests.unit.samples import DANA, LATER, empty, promotion, release, running
+from tests.kit.samples import DANA, LATER, empty, promotion, release, running
 
 SECOND = release(2)
 

@@ -11,7 +11,7 @@ from buildonce.plan.plans import Plan
 from buildonce.plan.pointers import Pointers
 from buildonce.plan.steps import Bake, Point, RecordRelease
 from buildonce.refs import ImageRef
-from tests.unit.samples import commit, digest, release
+from tests.kit.samples import commit, digest, release
 
 FIRST = release(1)
 NOTHING: Pointers = {"api": None, "web": None}

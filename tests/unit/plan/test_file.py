@@ -14,7 +14,7 @@ from buildonce.ledger.records.record import parse_record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.plan.file import PlanFile, PlannedState, read_plan, require_unchanged, write_plan
 from buildonce.refs import digest_of
-from tests.unit.samples import running
+from tests.kit.samples import running
 
 STEPS = ("record promotion 1 of staging to 0123456789ab: in progress",)
 STATE = PlannedState(

@@ -13,7 +13,7 @@ from buildonce.plan.gates import pass_gates, require_complete, require_reversibl
 from buildonce.plan.observation import Observation
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Manifest
-from tests.unit.samples import (
+from tests.kit.samples import (
     DANA,
     LATER,
     NOON,

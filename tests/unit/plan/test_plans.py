@@ -20,7 +20,7 @@ from buildonce.plan.steps import (
     TakeOver,
     Unpoint,
 )
-from tests.unit.samples import digest, empty, engine, observation, promotion, release, running
+from tests.kit.samples import digest, empty, engine, observation, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 RUNNING = running(FIRST)

@@ -10,7 +10,7 @@ import pytest
 from buildonce.report import markdown
 from buildonce.report.markdown import evidence_markdown
 from buildonce.verify.gather import Evidence
-from tests.unit.samples import digest
+from tests.kit.samples import digest
 
 GOOD = Evidence("staging", "web", "pointer", "r/web:staging", digest("a"), digest("a"))
 BAD = Evidence("production", "web", "pointer", "r/web:production", digest("a"), digest("b"))

@@ -7,7 +7,7 @@ import pytest
 from buildonce.plan import steps
 from buildonce.refs import Digest
 from buildonce.report.sentences import describe
-from tests.unit.samples import commit, engine, promotion, release, running
+from tests.kit.samples import commit, engine, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 BEGUN = promotion(SECOND, running(FIRST))

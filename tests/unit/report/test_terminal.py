@@ -13,7 +13,7 @@ from buildonce.plan.plans import plan_promotion
 from buildonce.report.sentences import describe
 from buildonce.report.terminal import Reporter, evidence_json
 from buildonce.verify.gather import Evidence
-from tests.unit.samples import digest, observation, promotion, release, running
+from tests.kit.samples import digest, observation, promotion, release, running
 
 GOOD = Evidence("staging", "web", "pointer", "r/web:staging", digest("a"), digest("a"))
 BAD = Evidence("production", "web", "pointer", "r/web:production", digest("a"), digest("b"))

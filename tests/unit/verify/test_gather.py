@@ -17,7 +17,7 @@ from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
 from buildonce.refs import Digest, ImageRef, digest_of
 from buildonce.registry import Manifest
 from buildonce.verify.gather import Bind, Evidence, compare, gather
-from tests.unit.samples import (
+from tests.kit.samples import (
     REGISTRY,
     FakeEngine,
     empty,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildonce.ledger.records.environment import SUCCESSES_KEPT
-from tests.unit.samples import DANA, LATER, empty, promotion, release, running
+from tests.kit.samples import DANA, LATER, empty, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 

@@ -16,7 +16,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import parse_record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.refs import digest_of
-from tests.unit.samples import NOON, digest, image, promotion, release, running
+from tests.kit.samples import NOON, digest, image, promotion, release, running
 
 names = some.from_regex(r"[a-z]{1,8}", fullmatch=True)
 images = some.builds(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from buildonce.report.html.model import Commit, Deployment, Environment, Pending, Report, Size
 from buildonce.verify.gather import Evidence
-from tests.unit.samples import digest
+from tests.kit.samples import digest
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\" onload=\"x"

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from buildonce.refs import ImageRef, Repository, parse_digest
-from tests.e2e.wire import OCI_MANIFEST, Images, Stored
+from tests.kit.registry_wire import OCI_MANIFEST, Images, Stored
 
 SECOND = 1_000_000_000  # nanoseconds, as the engine counts them
 

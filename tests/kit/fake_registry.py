@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from tests.e2e.wire import OCI_MANIFEST, Stored
+from tests.kit.registry_wire import OCI_MANIFEST, Stored
 
 
 @dataclass

@@ -16,8 +16,9 @@ from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.errors import PreconditionError, UsageError
-from tests.e2e.scenario import app, heard, leave_open, release
-from tests.e2e.support import Monorepo
+from tests.kit.in_process import app, heard, leave_open
+from tests.kit.monorepo import Monorepo
+from tests.kit.releases import release
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.errors import BuildonceError, IntegrityError, PreconditionError
-from tests.e2e.checkpoint import Checkpoint
-from tests.e2e.scenario import app, facts, is_open, leave_open, put_back, release
-from tests.e2e.support import Monorepo
+from tests.kit.checkpoint import Checkpoint, put_back
+from tests.kit.in_process import app, leave_open
+from tests.kit.ledger_log import facts, is_open
+from tests.kit.monorepo import Monorepo
+from tests.kit.releases import release
 
 RECORD = "environments/staging.json"
 

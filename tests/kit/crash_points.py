@@ -19,7 +19,7 @@ from typing import Any
 
 from buildonce import parallel
 from buildonce.errors import BuildonceError
-from tests.e2e.support import Monorepo
+from tests.kit.monorepo import Monorepo
 
 Stop = tuple[str, int]
 

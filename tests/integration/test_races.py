@@ -26,18 +26,13 @@ from buildonce.execute.run import Run
 from buildonce.ledger.branch import RemoteBranch
 from buildonce.ledger.store import Ledger
 from buildonce.plan.steps import OpenPromotion
-from tests.e2e.scenario import (
-    Figures,
-    app,
-    facts,
-    heard,
-    in_processes,
-    is_open,
-    leave_open,
-    release,
-)
-from tests.e2e.support import LEDGER, Monorepo, State, ended
-from tests.e2e.tracing import paused_at, trace
+from tests.kit.crash_points import paused_at, trace
+from tests.kit.figures import Figures
+from tests.kit.in_process import app, heard, leave_open
+from tests.kit.ledger_log import facts, is_open
+from tests.kit.monorepo import LEDGER, Monorepo, State, ended
+from tests.kit.processes import in_processes
+from tests.kit.releases import release
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 

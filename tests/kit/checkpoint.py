@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.e2e.support import LEDGER, Monorepo
-from tests.e2e.wire import Images, Stored
+from tests.kit.monorepo import LEDGER, Monorepo
+from tests.kit.registry_wire import Images, Stored
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,16 @@ class Checkpoint:
             hook.unlink()
         self.repo.git("update-ref", "-d", f"refs/buildonce/{LEDGER}")
         self.repo.git("reset", "--quiet", "--hard", self.commit)
+
+
+@contextmanager
+def put_back(kept: Checkpoint) -> Iterator[Monorepo]:
+    """Let a test have a monorepo that others will have as well; put it back as it was."""
+    repo = kept.repo
+    head = repo.git("rev-parse", "HEAD")
+    repo.git("fetch", "--quiet", "origin", f"{LEDGER}:refs/buildonce/{LEDGER}")
+    try:
+        yield repo
+    finally:
+        repo.git("reset", "--quiet", "--hard", head)
+        kept.restore()

@@ -23,10 +23,13 @@ from buildonce.commands.rollback import rollback
 from buildonce.commands.status import status
 from buildonce.commands.verify import verify
 from buildonce.errors import BrokenError, BuildonceError, UnavailableError
-from tests.e2e.checkpoint import Checkpoint
-from tests.e2e.scenario import Figures, app, facts, heard, is_open, put_back, release
-from tests.e2e.support import LEDGER, Monorepo
-from tests.e2e.tracing import run_until, trace
+from tests.kit.checkpoint import Checkpoint, put_back
+from tests.kit.crash_points import run_until, trace
+from tests.kit.figures import Figures
+from tests.kit.in_process import app, heard
+from tests.kit.ledger_log import facts, is_open
+from tests.kit.monorepo import LEDGER, Monorepo
+from tests.kit.releases import release
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 

@@ -13,7 +13,7 @@ from buildonce.git.repository import Git
 from buildonce.ledger.branch import RemoteBranch
 from buildonce.ledger.snapshot import Event, Snapshot
 from buildonce.ledger.store import Ledger
-from tests.e2e.support import LEDGER, NOBODYS_GIT
+from tests.kit.monorepo import LEDGER, NOBODYS_GIT
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from buildonce.execute.prunings import Prunings
 from buildonce.execute.run import Run
 from buildonce.plan.steps import OpenPromotion, PruneReleases
 from buildonce.registry import Registry
-from tests.e2e.scenario import Killed, app, facts, heard, leave_open, record_release, release
-from tests.e2e.support import Monorepo
+from tests.kit.in_process import Killed, app, heard, leave_open
+from tests.kit.ledger_log import facts
+from tests.kit.monorepo import Monorepo
+from tests.kit.releases import record_release, release
 
 KEEP_ONE = {"keep_releases": 1, "keep_for": "0s", "keep_rollbacks": 1}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import lab
 from buildonce.engines.base import Target
-from tests.e2e.hosts import Place, get
-from tests.e2e.releases import HEALTH, PROGRAM
-from tests.e2e.support import NOBODYS_GIT, SERVICES, TASKS, Done, Monorepo, ended
+from tests.kit.hosts import Place, get
+from tests.kit.monorepo import NOBODYS_GIT, SERVICES, TASKS, Done, Monorepo, ended
+from tests.kit.shop import HEALTH, PROGRAM
 
 PYPROJECT = """\
 [tool.buildonce]

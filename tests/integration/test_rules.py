@@ -15,8 +15,10 @@ from buildonce.commands.history import history
 from buildonce.commands.promote import promote
 from buildonce.commands.rollback import rollback
 from buildonce.errors import PreconditionError
-from tests.e2e.scenario import app, facts, heard, release
-from tests.e2e.support import Monorepo
+from tests.kit.in_process import app, heard
+from tests.kit.ledger_log import facts
+from tests.kit.monorepo import Monorepo
+from tests.kit.releases import release
 
 FROZEN = {"freeze": [{"start": "2000-01-01 00:00", "end": "2999-01-01 00:00"}]}
 

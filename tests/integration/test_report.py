@@ -13,12 +13,13 @@ from buildonce.commands.rollback import rollback
 from buildonce.errors import UnavailableError
 from buildonce.refs import ImageRef
 from buildonce.registry import Registry
-from tests.e2e.scenario import app, heard, release
-from tests.e2e.support import Monorepo
+from tests.kit.in_process import app, heard
+from tests.kit.monorepo import Monorepo
+from tests.kit.releases import release
 
 
 @pytest.fixture
-def shop(project: Monorepo) -> Monorepo:
+def delivered(project: Monorepo) -> Monorepo:
     """A release that production went back to, and one in staging that it does not have yet."""
     first = release(project, "Begin", web="one", jobs="one")
     second = release(project, "Make it <b>faster</b>", web="two")
@@ -29,9 +30,9 @@ def shop(project: Monorepo) -> Monorepo:
     return project
 
 
-def test_the_page_is_written(shop: Monorepo, tmp_path: Path) -> None:
+def test_the_page_is_written(delivered: Monorepo, tmp_path: Path) -> None:
     """`inv report --output DIR` writes DIR/index.html, and says so."""
-    there = app(shop)
+    there = app(delivered)
     report(there, tmp_path / "site")
     page = (tmp_path / "site/index.html").read_text(encoding="utf-8")
     assert heard(there).strip() == str(tmp_path / "site/index.html")
@@ -39,34 +40,34 @@ def test_the_page_is_written(shop: Monorepo, tmp_path: Path) -> None:
     assert "it is slower" in page
 
 
-def test_environments_are_as_the_ledger_says(shop: Monorepo) -> None:
+def test_environments_are_as_the_ledger_says(delivered: Monorepo) -> None:
     """Each has its release, subject and digests; the last one is known as such."""
-    staging, production = collect(app(shop)).environments
+    staging, production = collect(app(delivered)).environments
     assert (staging.subject, staging.last) == ("Make it <b>faster</b>", False)
     assert (production.subject, production.last) == ("Begin", True)
-    assert production.digests == shop.digests("production")
+    assert production.digests == delivered.digests("production")
 
 
-def test_history_has_what_each_promotion_brought(shop: Monorepo) -> None:
+def test_history_has_what_each_promotion_brought(delivered: Monorepo) -> None:
     """Oldest first: the first release's one commit, the second's, and the way back's none."""
-    found = collect(app(shop)).of("production")
+    found = collect(app(delivered)).of("production")
     assert [one.kind for one in found] == ["promotion", "promotion", "rollback"]
     assert [len(one.commits) for one in found] == [1, 1, 0]
 
 
-def test_what_is_next_has_its_authors(shop: Monorepo) -> None:
+def test_what_is_next_has_its_authors(delivered: Monorepo) -> None:
     """Production would get the commit that staging has."""
-    _, production = collect(app(shop)).pending
+    _, production = collect(app(delivered)).pending
     (commit,) = production.commits
     assert (commit.subject, commit.author) == ("Make it <b>faster</b>", "Dana Developer")
 
 
-def test_evidence_and_sizes_come_from_the_registry(shop: Monorepo) -> None:
+def test_evidence_and_sizes_come_from_the_registry(delivered: Monorepo) -> None:
     """Bytes were fetched and hashed for it; each image of both releases has its size."""
-    found = collect(app(shop))
+    found = collect(app(delivered))
     assert {row.check for row in found.evidence} >= {"bytes", "pointer"}
     assert not [row for row in found.evidence if row.check == "bytes" and not row.holds]
-    assert len({(one.release, one.service) for one in found.sizes}) == 2 * len(shop.services)
+    assert len({(one.release, one.service) for one in found.sizes}) == 2 * len(delivered.services)
     assert min(one.size for one in found.sizes) > 0
 
 
@@ -77,9 +78,9 @@ class Silent(Registry):
         raise UnavailableError(f"{ref.repository.registry} did not answer")
 
 
-def test_a_registry_that_is_silent_is_said_on_the_page(shop: Monorepo) -> None:
+def test_a_registry_that_is_silent_is_said_on_the_page(delivered: Monorepo) -> None:
     """Nothing is called verified that could not be looked at, and the rest is shown."""
-    there = app(shop)
+    there = app(delivered)
     there.registry = Silent()
     found = collect(there)
     assert (found.evidence, found.sizes) == ((), ())

@@ -14,7 +14,7 @@ from buildonce.git.repository import Git
 from buildonce.ledger.branch import LocalBranch, RemoteBranch, open_branch
 from buildonce.ledger.snapshot import Event
 from buildonce.ledger.store import Ledger
-from tests.e2e.support import LEDGER, NOBODYS_GIT
+from tests.kit.monorepo import LEDGER, NOBODYS_GIT
 
 
 @pytest.fixture(autouse=True)

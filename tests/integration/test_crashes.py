@@ -17,9 +17,13 @@ from buildonce.execute.promotions import Promotions
 from buildonce.execute.run import Run
 from buildonce.ledger import events
 from buildonce.plan.steps import ClosePromotion, OpenPromotion
-from tests.e2e.scenario import Figures, app, in_processes, is_open, release
-from tests.e2e.support import LEDGER, Monorepo
-from tests.e2e.tracing import Stop, killed_at, trace
+from tests.kit.crash_points import Stop, killed_at, trace
+from tests.kit.figures import Figures
+from tests.kit.in_process import app
+from tests.kit.ledger_log import is_open
+from tests.kit.monorepo import LEDGER, Monorepo
+from tests.kit.processes import in_processes
+from tests.kit.releases import release
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 

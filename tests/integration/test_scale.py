@@ -18,8 +18,10 @@ from buildonce.commands.status import status
 from buildonce.commands.verify import verify
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Promotion
-from tests.e2e.scenario import EARLY, Figures, app, release
-from tests.e2e.support import LEDGER, Monorepo
+from tests.kit.figures import Figures
+from tests.kit.in_process import app
+from tests.kit.monorepo import LEDGER, Monorepo
+from tests.kit.releases import EARLY, release
 
 FEW, MANY = 10, 10_000
 AUTHOR = b"Dana Developer <dana@example.org> 1767225600 +0000\n"

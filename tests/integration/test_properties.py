@@ -34,8 +34,10 @@ from buildonce.errors import BusyError, DifferenceError, PreconditionError
 from buildonce.ledger.branch import LocalBranch
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Registry
-from tests.e2e.scenario import Figures, Killed, app, record_release
-from tests.e2e.support import LEDGER, Monorepo
+from tests.kit.figures import Figures
+from tests.kit.in_process import Killed, app
+from tests.kit.monorepo import LEDGER, Monorepo
+from tests.kit.releases import record_release
 
 EXAMPLES, STEPS, COMMITS = 12, 35, 5
 BEFORE = {"staging": None, "production": "staging"}

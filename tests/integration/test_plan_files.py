@@ -14,9 +14,11 @@ from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort
 from buildonce.commands.rollback import rollback
 from buildonce.errors import BuildonceError
-from tests.e2e.scenario import app, facts, heard, leave_open, record_release, release
-from tests.e2e.support import Monorepo
-from tests.e2e.wire import another
+from tests.kit.in_process import app, heard, leave_open
+from tests.kit.ledger_log import facts
+from tests.kit.monorepo import Monorepo
+from tests.kit.registry_wire import another
+from tests.kit.releases import record_release, release
 
 SOAKING = {"staging": {}, "production": {"after": "staging", "soak": "1h"}}
 

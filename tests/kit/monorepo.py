@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.wire import Images
+from tests.kit.registry_wire import Images
 
 LEDGER = "release-ledger"
 SERVICES = ("web", "jobs")
@@ -201,6 +201,13 @@ class Monorepo:
             return ended(self.start("promote", environment, *arguments))
         finally:
             (self.origin / "hooks" / "post-receive").unlink()
+
+
+Make = Callable[..., Monorepo]
+"""Makes a monorepo of one commit; its options are those of `create`."""
+
+Override = Callable[..., Path]
+"""Writes a file for `inv -f` from settings, and returns its path."""
 
 
 def ended(process: subprocess.Popen[str]) -> Done:

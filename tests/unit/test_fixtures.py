@@ -1,0 +1,45 @@
+"""The tests themselves keep to what CONTRIBUTING asks of them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.kit.repository import ROOT
+
+TESTS = ROOT / "tests"
+CONFTESTS = [*sorted(TESTS.rglob("conftest.py")), ROOT / "conftest.py"]
+
+
+def functions(file: Path) -> list[ast.FunctionDef]:
+    return [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
+
+
+def fixtures(file: Path) -> set[str]:
+    return {
+        function.name
+        for function in functions(file)
+        if any("fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
+    }
+
+
+@pytest.mark.parametrize("conftest", CONFTESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_fixture_shadows_another(conftest: Path) -> None:
+    """What a conftest offers is never replaced further down by something of the same name."""
+    below = [file for file in TESTS.rglob("*.py") if file.is_relative_to(conftest.parent)]
+    shadows = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in below
+        if file != conftest
+        for name in fixtures(file) & fixtures(conftest)
+    }
+    assert shadows == set()
+
+
+@pytest.mark.parametrize("conftest", CONFTESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_conftest_has_fixtures_alone(conftest: Path) -> None:
+    """Whatever a test could import lies in tests/kit."""
+    names = {function.name for function in functions(conftest)} - fixtures(conftest)
+    assert {name for name in names if not name.startswith("pytest_")} == set()
