@@ -191,7 +191,7 @@ def test_who_put_what_there_when_why_and_how_it_ended(staged: Monorepo, show: Sh
     assert told == [
         (3, "rollback", first, second, "it was not"),
         (2, "promotion", second, first, "it is ready"),
-        (1, "promotion", first, "", ""),
+        (1, "promotion", first, None, ""),
     ]
     assert {one["outcome"] for one in shown} == {"done"}
     assert {one["actor"] for one in shown} == {"Dana Developer <dana@example.org>"}

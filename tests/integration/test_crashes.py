@@ -122,6 +122,7 @@ def test_a_promotion_without_intent_does_not_survive_it(
     with (
         mock.patch.object(Promotions, "open", open_later),
         mock.patch.object(Promotions, "close", open_and_close),
+        mock.patch.object(Promotions, "require_lock"),
     ):
         outcome = kill_everywhere(project, tmp_path, "promotion", "abort")
     figures("promotion without intent", kills=outcome.kills, not_whole=len(outcome.problems))

@@ -75,7 +75,7 @@ def test_a_dry_run_says_why_and_removes_nothing(project: Monorepo, history: list
     there = app(project, dry_run=True, prune=KEEP_ONE)
     prune(there)
     said = heard(there)
-    reasons = ["nothing needs it", "staging could roll back to it", "staging runs it"]
+    reasons = ["not needed", "staging could roll back to it", "staging runs it"]
     for sha, reason in zip(history, [*reasons, "one of the newest 1"], strict=True):
         assert any(sha in line and reason in line for line in said.splitlines())
     for service in project.services:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TypeVar
 
+from buildonce import parallel
 from buildonce.errors import (
     BrokenError,
     BuildonceError,
@@ -22,7 +23,6 @@ from buildonce.execute.ports import Progress
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.run import Run
 from buildonce.ledger.records.promotion import Promotion
-from buildonce.parallel import run_all
 from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import (
     Deploy,
@@ -72,9 +72,8 @@ class Executor:
     def _walk(self, run: Run, steps: Iterable[Step]) -> Run:
         """Do steps until one fails; what was done and what ended it is in the run returned."""
         try:
-            for kind, group in groupby(steps, type):
-                together = list(group)
-                self._require_lock(run, kind)
+            for together in _groups(steps):
+                self._require_lock(run, together[0])
                 run = run.beginning(together)
                 run = self._do(together, run)
         except (BuildonceError, StoppedError) as failure:
@@ -85,17 +84,15 @@ class Executor:
             return replace(run, failure=UnexpectedError.of(failure))
         return run
 
-    def _require_lock(self, run: Run, kind: type[Step]) -> None:
+    def _require_lock(self, run: Run, step: Step) -> None:
         """Look at the ledger before a group of steps that only the lock's holder may take."""
-        if run.holding and issubclass(kind, _UNDER_LOCK):
+        if run.holding and isinstance(step, _UNDER_LOCK):
             self.promotions.require_lock(run.holding)
 
     def _do(self, steps: list[Step], run: Run) -> Run:
-        if isinstance(steps[0], _INDEPENDENT):
-            run_all(lambda step: self._do_one(step, run), steps)
-            return run
-        for step in steps:
-            run = self._do_one(step, run)
+        if len(steps) == 1:
+            return self._do_one(steps[0], run)
+        parallel.run_all(lambda step: self._do_one(step, run), steps)
         return run
 
     def _do_one(self, step: Step, run: Run) -> Run:
@@ -154,6 +151,14 @@ class Executor:
         for line in failure.log if isinstance(failure, DeployError) else ():
             self.progress.log(line)
         self.progress.note(f"failed: {failure.message}")
+
+
+def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Give steps in order: each by itself, independent neighbours as many as run at once."""
+    for kind, group in groupby(steps, type):
+        neighbours = list(group)
+        size = parallel.WORKERS if kind in _INDEPENDENT else 1
+        yield from (neighbours[at : at + size] for at in range(0, len(neighbours), size))
 
 
 def _put_back_error(
