@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from .errors import LabError
-from .model import LOOPBACK, Lab, Part, Record
-from .place import Place
-from .registry import Client
-from .shell import run
+from lab.errors import LabError
+from lab.model import LOOPBACK, Lab, Part, Record
+from lab.place import Place
+from lab.registry import Client
+from lab.shell import run
 
 BASE = "python:3.13-slim"
 STORE = "valkey/valkey:8-alpine"

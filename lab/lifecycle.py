@@ -6,12 +6,13 @@ import os
 import shutil
 from typing import Protocol
 
-from . import borrowed, machine, own, removal
-from .errors import LabError
-from .kubernetes import programs
-from .machine import Mode
-from .model import Lab, Part, Record
-from .place import PREFIX, Place
+from lab import borrowed, machine, removal
+from lab.errors import LabError
+from lab.machine import Mode
+from lab.model import Lab, Part, Record
+from lab.own import parts as own
+from lab.own.kubernetes import programs
+from lab.place import PREFIX, Place
 
 __all__ = ["Lab", "LabError", "Part", "down", "load", "status", "up"]
 

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import LabError
+from lab.errors import LabError
 
 
 class Mode(enum.Enum):

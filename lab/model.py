@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from . import images
-from .errors import LabError
-from .place import Place
-from .processes import Process
-from .registry import Credentials
+from lab.errors import LabError
+from lab.own import images
+from lab.place import Place
+from lab.processes import Process
+from lab.registry import Credentials
 
 LOOPBACK = "127.0.0.1"
 

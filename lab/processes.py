@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import LabError
-from .shell import environment
+from lab.errors import LabError
+from lab.shell import environment
 
 PROC = Path("/proc")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import LabError
+from lab.errors import LabError
 
 PROGRAM = "docker-registry"
 

@@ -6,12 +6,13 @@ import os
 import shutil
 from pathlib import Path
 
-from . import engine, network, processes, registry
-from .errors import LabError
-from .kubernetes import cluster
-from .model import Record
-from .place import PREFIX, RUN, Place
-from .shell import run
+from lab import processes, registry
+from lab.errors import LabError
+from lab.model import Record
+from lab.own import engine, network
+from lab.own.kubernetes import cluster
+from lab.place import PREFIX, RUN, Place
+from lab.shell import run
 
 CGROUPS = Path("/sys/fs/cgroup")
 PATIENCE = 2.0  # seconds; nothing of a lab is worth a longer farewell

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import machine, network, processes
+from lab import machine, processes
 from lab.machine import Machine, Mode
+from lab.own import network
 from lab.place import Place
 from tests.kit.lab_docker import docker
 

@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .registry import Client, digest_of
-from .shell import run
+from lab.registry import Client, digest_of
+from lab.shell import run
 
 SUITE = "trixie"
 UNFINISHED = ".making-"

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import network, processes
-from .daemons import Daemon
-from .errors import LabError
-from .place import Place
+from lab import processes
+from lab.errors import LabError
+from lab.own import network
+from lab.own.daemons import Daemon
+from lab.place import Place
 
 PROGRAM = "dockerd"
 FIRST_HOST = 11  # the last byte of host1's address

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import processes
-from .model import Record
-from .place import Place
+from lab import processes
+from lab.model import Record
+from lab.place import Place
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0

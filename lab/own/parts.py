@@ -7,13 +7,14 @@ import secrets
 import socket
 from pathlib import Path
 
-from . import daemons, images, network, registry, supplies, swarm
-from .engine import Engine
-from .kubernetes import programs
-from .kubernetes.cluster import NAME, Cluster
-from .model import LOOPBACK, Lab, Part, Record
-from .place import Place, cache
-from .progress import stage
+from lab import registry
+from lab.model import LOOPBACK, Lab, Part, Record
+from lab.own import daemons, images, network, supplies, swarm
+from lab.own.engine import Engine
+from lab.own.kubernetes import programs
+from lab.own.kubernetes.cluster import NAME, Cluster
+from lab.place import Place, cache
+from lab.progress import stage
 
 
 def up(place: Place, record: Record) -> Lab:

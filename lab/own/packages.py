@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import LabError
-from .shell import environment, run
+from lab.errors import LabError
+from lab.shell import environment, run
 
 ENGINE_SUITE = "forky"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

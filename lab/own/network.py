@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import LabError
-from .shell import run
+from lab.errors import LabError
+from lab.shell import run
 
 Subnet = ipaddress.IPv4Network
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")

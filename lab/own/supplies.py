@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import images, packages
-from .place import cache, locked
-from .progress import stage
+from lab.own import images, packages
+from lab.place import cache, locked
+from lab.progress import stage
 
 ETCD = "usr/bin/etcd"
 RECIPES = (images.PYTHON, images.STORE)

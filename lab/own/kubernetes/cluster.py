@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lab import daemons, network, supplies
-from lab.daemons import Daemon
 from lab.model import Part, Record
+from lab.own import daemons, network, supplies
+from lab.own.daemons import Daemon
 from lab.place import Place
 from lab.processes import wait_until
 from lab.registry import Credentials

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import network
-from .engine import Engine
+from lab.own import network
+from lab.own.engine import Engine
 
 PORT = 2377
 

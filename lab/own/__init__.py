@@ -1,0 +1,1 @@
+"""What makes an engine, a registry and a cluster on a bare Debian: not needed beside a Docker."""
