@@ -86,6 +86,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Break the library in random places and see which faults no test notices: `-- 60 SEED`."""
+    install(session, "tests", ".")
+    session.run("python", "-m", "mutants", *session.posargs)
+
+
+@nox.session(default=False)
 def sha(session: nox.Session) -> None:
     """Print a commit's tag: `nox -s sha -- --sha HEAD~1`."""
     invoke(session)
