@@ -20,6 +20,7 @@ from buildonce.execute.prunings import Prunings
 from buildonce.execute.run import Run
 from buildonce.plan.steps import OpenPromotion, PruneReleases
 from buildonce.registry import Registry
+from buildonce.registry.connections import Answer
 from tests.kit.in_process import Killed, app, heard, leave_open
 from tests.kit.ledger_log import facts
 from tests.kit.monorepo import Monorepo
@@ -231,14 +232,8 @@ def test_a_registry_that_removes_nothing_keeps_its_tags(project: Monorepo) -> No
     """Where the registry refuses to delete, neither tags nor the ledger change: 6, not a wreck."""
     old, _ = built(project, 2)
     before = project.digests(old), project.ledger()
-    send = Registry._send
-
-    def refusing(registry: Registry, method: str, *arguments: object, **more: object) -> object:
-        response = send(registry, "GET" if method == "DELETE" else method, *arguments, **more)  # type: ignore[arg-type]
-        if method == "DELETE":
-            response.status = 405
-        return response
-
-    with mock.patch.object(Registry, "_send", refusing), pytest.raises(UnavailableError):
+    answer = Answer(405, {}, b"", "")
+    refusing = mock.patch.object(Registry, "delete_manifest", return_value=answer)
+    with refusing, pytest.raises(UnavailableError, match="removes nothing"):
         prune(keeping(project))
     assert (project.digests(old), project.ledger()) == before

@@ -47,7 +47,10 @@ INSIDE = {
         *("steps", "pointers", "observation", "availability", "retention", "rules"),
         *("gates", "plans", "building", "file"),
     ],
-    "registry": ["credentials", "connections", "manifest", "transport", "client", "__init__"],
+    "registry": [
+        *("credentials", "trust", "connections", "manifest", "transport", "api", "removal"),
+        *("client", "__init__"),
+    ],
     "execute": [
         *("run", "ports", "builds", "promotions", "prunings", "executor", "preview"),
     ],

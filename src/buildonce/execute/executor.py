@@ -12,6 +12,7 @@ from buildonce.errors import (
     BrokenError,
     BuildonceError,
     DeployError,
+    RemovalError,
     ReportedError,
     RolledBackError,
     StoppedError,
@@ -32,6 +33,7 @@ from buildonce.plan.steps import (
     Step,
     Unpoint,
 )
+from buildonce.refs import short
 
 Handlers = Mapping[type[Step], Callable[[Any, Run], Run]]
 AnyError = TypeVar("AnyError", bound=ReportedError)
@@ -96,8 +98,14 @@ class Executor:
         return run
 
     def _do_one(self, step: Step, run: Run) -> Run:
-        with self.progress.doing(step):
-            return self.handlers[type(step)](step, run)
+        try:
+            with self.progress.doing(step):
+                return self.handlers[type(step)](step, run)
+        except RemovalError as error:
+            if not isinstance(step, Unpoint):
+                raise
+            self.progress.note(_still_there(step, error))
+            return run
 
     def _ended(
         self, plan: Plan, run: Run, failure: BuildonceError | StoppedError
@@ -159,6 +167,12 @@ def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
         neighbours = list(group)
         size = parallel.WORKERS if kind in _INDEPENDENT else 1
         yield from (neighbours[at : at + size] for at in range(0, len(neighbours), size))
+
+
+def _still_there(step: Unpoint, error: RemovalError) -> str:
+    """Return what is said of a pointer that stays: it is a projection, the ledger is the truth."""
+    names = f"; it still names {short(step.old)}" if step.old else ""
+    return f"{step.tag} was not removed{names}: {error.message}"
 
 
 def _put_back_error(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildonce.errors import BuildonceError, DeployError, RemovalError
+from buildonce.errors import BuildonceError, DeployError
 from buildonce.execute.ports import Images, Progress
 from buildonce.execute.run import Run
 from buildonce.ledger import events
@@ -91,9 +91,12 @@ class Promotions:
         return run
 
     def unpoint(self, step: Unpoint, run: Run) -> Run:
-        """Remove a pointer, where the registry can: it is a projection, the ledger is the truth."""
-        with suppress(RemovalError):
-            self.images.remove_tag(step.tag)
+        """Remove a pointer.
+
+        Raises:
+            RemovalError: the registry does not remove it, or does not let us.
+        """
+        self.images.remove_tag(step.tag)
         return run
 
     def close(self, step: ClosePromotion, run: Run) -> Run:

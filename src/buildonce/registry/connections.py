@@ -3,44 +3,117 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
 from buildonce.errors import UsageError
+from buildonce.registry.trust import trust
 
+LARGEST = 16 * 1024 * 1024
+"""Bytes of an answer. Manifests are at most 4 MiB (OCI distribution specification, "Pushing
+manifests"), configurations and tokens smaller still; layers are never read."""
+
+LONGEST = 120.0
+"""Seconds in which an answer must have come, however slowly it trickles."""
+
+PATIENCE = 20.0
+"""Seconds that one ``Retry-After`` is waited for at most."""
+
+_CHUNK = 64 * 1024
+_READS = 3
+_READING = ("GET", "HEAD")
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?")
-_RETRIES = urllib3.Retry(
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
+
+
+class _Retries(urllib3.Retry):
+    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, PATIENCE)
+
+
+_RETRIES = _Retries(
     total=4,
     backoff_factor=0.2,
     status_forcelist=(429, 500, 502, 503, 504),
     allowed_methods=None,
     raise_on_status=False,
 )
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered, wholly read; ``url`` is who answered, after redirects."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+    url: str
 
 
 class Connections:
     """Sends requests, with retries. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str | None, str], urllib3.PoolManager] = {}
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> urllib3.BaseHTTPResponse:
-        """Send a request and return the answer.
+    ) -> Answer:
+        """Send a request and return the answer; one that breaks off is asked for again.
+
+        Only what reads follows redirects: a body, and the right to send it, is for one place.
 
         Raises:
-            urllib3.exceptions.HTTPError: there was none.
-            UsageError: the proxy cannot be one.
+            urllib3.exceptions.HTTPError: there was none, or more than anybody would answer.
+            UsageError: the proxy cannot be one, or certificates cannot be read.
         """
-        proxy = proxy_for(url)
-        if proxy not in self._pools:
-            self._pools.setdefault(proxy, _pool(proxy))
-        return self._pools[proxy].request(method, url, headers=headers, body=body)
+        for _ in range(_READS - 1 if method in _READING else 0):
+            with suppress(urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError):
+                return self._once(method, url, headers, body)
+        return self._once(method, url, headers, body)
+
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        response = self._pool(url).request(
+            method, url, headers=headers, body=body, preload_content=False,
+            redirect=method in _READING,
+        )  # fmt: skip
+        return Answer(
+            response.status, response.headers, _content(response), response.geturl() or url
+        )
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        address = urlsplit(url)
+        host = address.netloc.rpartition("@")[2] if address.scheme == "https" else ""
+        key = proxy_for(url), host
+        if key not in self._pools:
+            self._pools.setdefault(key, _pool(*key))
+        return self._pools[key]
+
+
+def _content(response: urllib3.BaseHTTPResponse) -> bytes:
+    deadline = time.monotonic() + LONGEST
+    content = bytearray()
+    try:
+        for chunk in response.stream(_CHUNK):
+            content += chunk
+            if len(content) > LARGEST:
+                raise urllib3.exceptions.HTTPError(f"it answered more than {LARGEST} bytes")
+            if time.monotonic() > deadline:
+                raise urllib3.exceptions.HTTPError(f"it still answered after {LONGEST:.0f} s")
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return bytes(content)
 
 
 def is_loopback(host: str) -> bool:
@@ -62,15 +135,19 @@ def proxy_for(url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
-def _pool(proxy: str | None) -> urllib3.PoolManager:
+def _pool(proxy: str | None, host: str) -> urllib3.PoolManager:
+    context = trust(host) if host else None
     if proxy is None:
-        return urllib3.PoolManager(maxsize=16, retries=_RETRIES, timeout=_TIMEOUT)
+        return urllib3.PoolManager(
+            maxsize=16, retries=_RETRIES, timeout=_TIMEOUT, ssl_context=context
+        )
     try:
         user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
         headers = urllib3.make_headers(proxy_basic_auth=user) if user else {}
         return urllib3.ProxyManager(
-            proxy, proxy_headers=headers, maxsize=16, retries=_RETRIES, timeout=_TIMEOUT
-        )
+            proxy, proxy_headers=headers, maxsize=16, retries=_RETRIES, timeout=_TIMEOUT,
+            ssl_context=context,
+        )  # fmt: skip
     except (ValueError, urllib3.exceptions.HTTPError):
         raise UsageError(
             "the proxy that the environment names is no http:// or https:// address "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
+from buildonce.errors import IntegrityError
 from buildonce.refs import Digest, ImageRef, digest_of, parse_digest
 
 PLAIN_MANIFESTS = (
@@ -18,8 +20,6 @@ _INDEXES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 ACCEPT = ", ".join((*PLAIN_MANIFESTS, *_INDEXES))
-EMPTY = b"{}"
-"""The OCI image specification's empty descriptor names these bytes (1.1, "Manifest")."""
 
 
 @dataclass(frozen=True)
@@ -43,31 +43,31 @@ class Manifest:
     @property
     def config(self) -> Digest:
         """The digest of the image's configuration."""
-        return parse_digest(self._document()["config"]["digest"])
+        return parse_digest(self._part("config", "digest"))
 
     @property
     def layers(self) -> tuple[Digest, ...]:
         """The digests of the layers, the lowest first."""
-        return tuple(parse_digest(layer["digest"]) for layer in self._document()["layers"])
+        return tuple(parse_digest(digest) for digest in self._of_layers("digest"))
 
     @property
     def size(self) -> int:
         """The layers' size in bytes, as the registry keeps them."""
-        return sum(layer["size"] for layer in self._document()["layers"])
+        return sum(self._of_layers("size"))
 
-    def _document(self) -> Any:
-        return json.loads(self.content)
+    def _of_layers(self, field: str) -> list[Any]:
+        return [self._part("layers", number, field) for number in range(len(self._part("layers")))]
 
+    def _part(self, *path: str | int) -> Any:
+        """Return a part of the document.
 
-def placeholder() -> bytes:
-    """Return a manifest like no other, of an image without content (``EMPTY``)."""
-    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "size": len(EMPTY)}
-    descriptor = {**empty, "digest": digest_of(EMPTY)}
-    document = {
-        "schemaVersion": 2,
-        "mediaType": PLAIN_MANIFESTS[0],
-        "config": descriptor,
-        "layers": [descriptor],
-        "annotations": {"buildonce.removed": secrets.token_hex(16)},
-    }
-    return json.dumps(document).encode()
+        Raises:
+            IntegrityError: the bytes are no such document.
+        """
+        try:
+            return reduce(getitem, path, json.loads(self.content))
+        except (ValueError, LookupError, TypeError):
+            raise IntegrityError(
+                f"{self.ref} ({self.digest}) is no manifest of an image",
+                hint="do not use this registry until you know why",
+            ) from None

@@ -14,8 +14,12 @@ from urllib3.connection import port_by_scheme
 
 from buildonce.errors import UnavailableError
 from buildonce.refs import DOCKER_HUB, without_users
-from buildonce.registry.connections import Connections, is_loopback
+from buildonce.registry.connections import Answer, Connections, is_loopback
 from buildonce.registry.credentials import Credentials, find_credentials
+
+
+class DeniedError(UnavailableError):
+    """The registry answers and does not let us: 401 or 403."""
 
 
 class Transport:
@@ -43,14 +47,14 @@ class Transport:
         scope: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Answer:
         """Send one request; ``path`` begins with ``/v2/``, or is an upload's whole address.
 
         Raises:
             UnavailableError: no answer after retries, or the registry refuses us.
         """
         response = self._once(method, path, headers, body, self._authorizations.get(scope))
-        if response.status == 401:
+        if response.status == 401 and self._is_own(response.url):
             with self._lock:
                 authorization = self._authorize(response.headers.get("WWW-Authenticate", ""), scope)
                 self._authorizations[scope] = authorization
@@ -66,11 +70,11 @@ class Transport:
         headers: Mapping[str, str] | None,
         body: bytes | None,
         authorization: str | None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Answer:
         url = path if "://" in path else self._base + path
         sent = dict(headers or {})
         try:
-            if authorization and _origin(url) == _origin(self._base):
+            if authorization and self._is_own(url):
                 sent["Authorization"] = authorization
             return self._connections.request(method, url, sent, body)
         except urllib3.exceptions.HTTPError as error:
@@ -98,6 +102,8 @@ class Transport:
         realm = challenge.get("realm", "")
         if "://" not in realm:
             raise self._no_token("names no address for tokens")
+        if credentials and self._base.startswith("https:") and not realm.startswith("https:"):
+            raise self._no_token("wants the password sent to an address without TLS")
         if credentials and credentials.identity:
             form = {"grant_type": "refresh_token", "client_id": "buildonce"}
             fields = {**form, **query, "refresh_token": credentials.secret}
@@ -113,15 +119,19 @@ class Transport:
         except (ValueError, KeyError, AttributeError):
             raise self._no_token(f"got none from {urlsplit(realm).netloc}") from None
 
+    def _is_own(self, url: str) -> bool:
+        """Tell whether an address is the registry's own: no other gets credentials."""
+        return _origin(url) == _origin(self._base)
+
     def _no_token(self, why: str) -> UnavailableError:
         return UnavailableError(
             f"the registry {self.registry} asks for a token, and {why}",
             hint="a proxy or a login page may answer in its place: inv doctor",
         )
 
-    def _refused(self, method: str, path: str, status: int) -> UnavailableError:
+    def _refused(self, method: str, path: str, status: int) -> DeniedError:
         place = path.partition("?")[0]
-        return UnavailableError(
+        return DeniedError(
             f"the registry {self.registry} refused {method} {place} ({status})",
             hint=f"docker login {self.registry}   (with an account that may do this)",
         )

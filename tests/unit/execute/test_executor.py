@@ -14,6 +14,7 @@ from buildonce.errors import (
     BusyError,
     DeployError,
     PreconditionError,
+    RemovalError,
     RolledBackError,
     StoppedError,
     UnavailableError,
@@ -35,8 +36,11 @@ WAY_BACK = WayBack(SECOND, FIRST, engine(FIRST), deploys=True)
 UNHEALTHY = DeployError("is unhealthy", service="api", host="h")
 
 
-class Silent:
-    """Progress that nobody watches."""
+@dataclass
+class Progress:
+    """Progress of which only the notes are kept."""
+
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def doing(self, _step: Step) -> Iterator[None]:
@@ -45,8 +49,8 @@ class Silent:
     def log(self, _line: str) -> None:
         pass
 
-    def note(self, _sentence: str) -> None:
-        pass
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
 
 
 @dataclass
@@ -90,6 +94,7 @@ class Walk:
     ledger: Ledger = field(default_factory=Ledger)
     done: list[Step] = field(default_factory=list)
     ends: list[Run] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
 
     def run(self, *planned: Step, way_back: WayBack | None = WAY_BACK) -> Run:
         kinds = (
@@ -97,7 +102,7 @@ class Walk:
             steps.Unpoint, ClosePromotion, steps.RemoveTag,
         )  # fmt: skip
         handlers = dict.fromkeys(kinds, self._handle)
-        executor = Executor(handlers, self.ledger, Silent())  # type: ignore[arg-type]
+        executor = Executor(handlers, self.ledger, self.progress)  # type: ignore[arg-type]
         return executor.run(Plan("a plan", planned, way_back))
 
     def _handle(self, step: Step, run: Run) -> Run:
@@ -278,3 +283,15 @@ def test_an_interruption_on_the_way_back_leaves_it_open() -> None:
     walk = Walk({DEPLOY: UNHEALTHY, back: StoppedError("interrupted")})
     with pytest.raises(StoppedError, match="is still open"):
         walk.run(OPEN, DEPLOY, DONE)
+
+
+def test_a_pointer_that_cannot_be_removed_is_a_note() -> None:
+    """What it still names is told, and the promotion ends as it would have."""
+    image = FIRST.services["api"]
+    unpoint = steps.Unpoint("api", image.tag("staging"), image.digest)
+    walk = Walk({unpoint: RemovalError("refused (405)")})
+    walk.run(OPEN, unpoint, DONE)
+    assert walk.done[-1] is DONE
+    assert walk.progress.notes[-1] == (
+        f"{unpoint.tag} was not removed; it still names {image.digest[7:19]}: refused (405)"
+    )

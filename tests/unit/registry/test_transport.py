@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from buildonce.errors import UnavailableError
-from buildonce.registry.connections import Connections
+from buildonce.registry.connections import Answer, Connections
 from buildonce.registry.transport import Transport
 
 SCOPE = "repository:api:pull"
@@ -41,7 +41,7 @@ def test_authorization_goes_to_the_registry_only(
 
     def request(_: object, _method: str, _url: str, headers: Mapping[str, str], _body: Any) -> Any:
         seen.append(headers)
-        return urllib3.HTTPResponse(status=200)
+        return Answer(200, {}, b"", path)
 
     monkeypatch.setattr(Connections, "request", request)
     authorized().send("PUT", path, scope=SCOPE)

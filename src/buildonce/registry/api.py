@@ -1,0 +1,148 @@
+"""The OCI distribution API (1.1): the requests, each answer checked, every byte hashed."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from buildonce.errors import IntegrityError, UnavailableError
+from buildonce.refs import Digest, ImageRef, Repository, digest_of
+from buildonce.registry.connections import Answer
+from buildonce.registry.manifest import ACCEPT, Manifest
+from buildonce.registry.transport import Transport
+
+
+class Api:
+    """Speaks to registries. Safe to use from several threads.
+
+    Every method raises ``UnavailableError`` where the registry does not answer or refuses, and
+    ``IntegrityError`` where bytes are not what their digest says.
+    """
+
+    def __init__(self, *, insecure: str = "") -> None:
+        """``insecure`` names a registry that speaks plain HTTP (loopback always may)."""
+        self._insecure = insecure
+        self._transports: dict[str, Transport] = {}
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        """Return what a tag or digest names, or None where there is nothing."""
+        answer = self._send("GET", ref.repository, _manifest(ref), accept=ACCEPT)
+        if answer.status == 404:
+            return None
+        _expect(answer, 200, f"reading {ref}")
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0]
+        manifest = Manifest(ref, answer.data, media_type)
+        if ref.by_digest and manifest.digest != ref.reference:
+            raise IntegrityError(
+                f"the registry answered {ref} with bytes that hash to {manifest.digest}",
+                hint="do not use this registry until you know why",
+            )
+        return manifest
+
+    def put_manifest(self, ref: ImageRef, content: bytes, media_type: str) -> None:
+        """Write a manifest under a tag or digest."""
+        answer = self._send(
+            "PUT", ref.repository, _manifest(ref), content_type=media_type, body=content
+        )
+        _expect(answer, 201, f"writing {ref}")
+
+    def delete_manifest(self, ref: ImageRef) -> Answer:
+        """Ask for the removal of a tag or digest; registries differ in what they answer."""
+        return self._send("DELETE", ref.repository, _manifest(ref))
+
+    def blob(self, repository: Repository, digest: Digest) -> bytes | None:
+        """Return a blob, or None where it is missing. For configurations, not for layers."""
+        answer = self._send("GET", repository, f"/blobs/{digest}")
+        if answer.status == 404:
+            return None
+        _expect(answer, 200, f"reading {repository}@{digest}")
+        if digest_of(answer.data) != digest:
+            raise IntegrityError(
+                f"the registry answered {repository}@{digest} with other bytes",
+                hint="do not use this registry until you know why",
+            )
+        return answer.data
+
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Tell whether a blob is there, without reading it."""
+        answer = self._send("HEAD", repository, f"/blobs/{digest}")
+        if answer.status == 404:
+            return False
+        _expect(answer, 200, f"looking for {repository}@{digest}")
+        return True
+
+    def put_blob(self, repository: Repository, content: bytes) -> None:
+        """Upload a blob, unless it is there."""
+        digest = digest_of(content)
+        if self.has_blob(repository, digest):
+            return
+        address = self._begin_upload(repository)
+        separator = "&" if urlsplit(address).query else "?"
+        done = self._send(
+            "PUT", repository, f"{address}{separator}digest={digest}",
+            content_type="application/octet-stream", body=content,
+        )  # fmt: skip
+        if done.status != 201 and not self.has_blob(repository, digest):
+            raise failed(done, f"uploading to {repository}")
+
+    def require_writable(self, repository: Repository) -> None:
+        """Begin an upload and cancel it: nothing is left behind.
+
+        Raises:
+            UnavailableError: the registry does not take uploads from us.
+        """
+        self._send("DELETE", repository, self._begin_upload(repository))
+
+    def _begin_upload(self, repository: Repository) -> str:
+        begun = self._send("POST", repository, "/blobs/uploads/")
+        _expect(begun, 202, f"beginning an upload to {repository}")
+        address = begun.headers.get("Location")
+        if not address:
+            raise UnavailableError(
+                f"the registry {repository.registry} began an upload and did not say where",
+                hint="inv doctor",
+            )
+        return address
+
+    def _send(
+        self,
+        method: str,
+        repository: Repository,
+        path: str,
+        *,
+        accept: str = "*/*",
+        content_type: str = "",
+        body: bytes | None = None,
+    ) -> Answer:
+        headers = {"Accept": accept}
+        if content_type:
+            headers["Content-Type"] = content_type
+        actions = "pull" if method in ("GET", "HEAD") else "pull,push,delete"
+        if path.startswith(("/manifests/", "/blobs/")):
+            path = f"/v2/{repository.path}{path}"
+        return self._transport(repository.registry).send(
+            method, path, scope=f"repository:{repository.path}:{actions}",
+            headers=headers, body=body,
+        )  # fmt: skip
+
+    def _transport(self, registry: str) -> Transport:
+        if registry not in self._transports:
+            insecure = registry == self._insecure
+            self._transports.setdefault(registry, Transport(registry, insecure=insecure))
+        return self._transports[registry]
+
+
+def failed(answer: Answer, doing: str) -> UnavailableError:
+    """Return the error for an answer that says no, with its first words."""
+    words = answer.data[:300].decode(errors="replace").strip()
+    return UnavailableError(
+        f"{doing}: the registry answered {answer.status} {words}", hint="inv doctor"
+    )
+
+
+def _manifest(ref: ImageRef) -> str:
+    return f"/manifests/{ref.reference}"
+
+
+def _expect(answer: Answer, status: int, doing: str) -> None:
+    if answer.status != status:
+        raise failed(answer, doing)

@@ -1,0 +1,212 @@
+"""What a registry may answer without doing harm: too much, too little, nonsense, other hosts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from buildonce.errors import IntegrityError, RemovalError, UnavailableError
+from buildonce.refs import ImageRef, Repository, digest_of
+from buildonce.registry import Manifest, Registry
+from buildonce.registry import connections as limits
+
+MANIFEST = b'{"schemaVersion": 2}'
+
+
+@dataclass
+class Server:
+    """A server whose every answer a test writes; ``seen`` are method, path and authorization."""
+
+    answer: Callable[[BaseHTTPRequestHandler], None]
+    address: str = ""
+    seen: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def tag(self) -> ImageRef:
+        return Repository(self.address, "shop/web").tag("staging")
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Server]:
+    server = Server(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            server.seen.append((self.command, self.path, self.headers.get("Authorization", "")))
+            server.answer(self)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.address = f"127.0.0.1:{listening.server_port}"
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        thread.join()
+        listening.server_close()
+
+
+def say(
+    handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", length: int | None = None,
+    **headers: str,
+) -> None:  # fmt: skip
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.fixture
+def logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], None]:
+    """Store a password for a registry, as ``docker login`` does."""
+
+    def store(server: Server) -> None:
+        auths = {server.address: {"auth": "cm9ib3Q6c2VjcmV0"}}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+    return store
+
+
+def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is read than any manifest is long: memory stays bounded."""
+    monkeypatch.setattr(limits, "LARGEST", 100_000)
+
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(b" " * 10_000)
+        except OSError:
+            pass
+
+    with serving(endless) as server, pytest.raises(UnavailableError, match="more than 100000"):
+        Registry().digest(server.tag)
+
+
+def test_an_answer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that never ends ends after a time, however small it is."""
+    monkeypatch.setattr(limits, "LONGEST", 0.0)
+    with (
+        serving(lambda handler: say(handler, 200, MANIFEST)) as server,
+        pytest.raises(UnavailableError, match="still answered"),
+    ):
+        Registry().digest(server.tag)
+
+
+def test_a_truncated_answer_is_asked_for_again() -> None:
+    """A body that breaks off once is no manifest; the next one is."""
+
+    def first_short(handler: BaseHTTPRequestHandler) -> None:
+        if len(server.seen) == 1:
+            say(handler, 200, MANIFEST[:5], length=len(MANIFEST))
+            handler.close_connection = True
+        else:
+            say(handler, 200, MANIFEST)
+
+    with serving(first_short) as server:
+        assert Registry().digest(server.tag) == digest_of(MANIFEST)
+
+
+def test_what_is_always_truncated_is_an_error() -> None:
+    """A body that always breaks off ends as a registry that does not answer."""
+
+    def short(handler: BaseHTTPRequestHandler) -> None:
+        say(handler, 200, MANIFEST[:5], length=len(MANIFEST))
+        handler.close_connection = True
+
+    with serving(short) as server, pytest.raises(UnavailableError, match=r"127\.0\.0\.1"):
+        Registry().digest(server.tag)
+
+
+def test_a_false_digest_header_is_not_believed() -> None:
+    """What a manifest's digest is, its bytes say, and nothing else."""
+    lie = "sha256:" + "a" * 64
+    with serving(lambda handler: say(handler, 200, MANIFEST, Docker_Content_Digest=lie)) as server:
+        assert Registry().digest(server.tag) == digest_of(MANIFEST)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b"{}", b'{"config": 1, "layers": [{}]}'])
+def test_nonsense_is_an_integrity_error(content: bytes) -> None:
+    """What is no manifest is named as such when it is looked into."""
+    tag = Repository("registry.example.org", "shop/web").tag("staging")
+    manifest = Manifest(tag, content, "application/vnd.oci.image.manifest.v1+json")
+    with pytest.raises(IntegrityError, match="no manifest"):
+        _ = manifest.config
+
+
+def test_a_wait_that_is_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that asks for a day's patience gets seconds."""
+    monkeypatch.setattr(limits, "PATIENCE", 0.01)
+
+    def busy_once(handler: BaseHTTPRequestHandler) -> None:
+        if len(server.seen) == 1:
+            say(handler, 429, Retry_After="86400")
+        else:
+            say(handler, 200, MANIFEST)
+
+    with serving(busy_once) as server:
+        assert Registry().digest(server.tag) == digest_of(MANIFEST)
+
+
+def test_another_hosts_challenge_gets_no_credentials(logged_in: Callable[[Server], None]) -> None:
+    """A registry that redirects to a host which asks for a password has not got ours for it."""
+    with (
+        serving(lambda handler: say(handler, 401, WWW_Authenticate='Basic realm="give"')) as other,
+        serving(
+            lambda handler: say(handler, 307, Location=f"http://{other.address}/v2/x")
+        ) as server,
+    ):
+        logged_in(server)
+        with pytest.raises(UnavailableError, match="refused"):
+            Registry().digest(server.tag)
+    assert [authorization for _, _, authorization in other.seen] == [""]
+
+
+def test_what_writes_is_not_redirected(logged_in: Callable[[Server], None]) -> None:
+    """A body goes to the registry, or nowhere."""
+    with (
+        serving(lambda handler: say(handler, 201)) as other,
+        serving(
+            lambda handler: say(handler, 307, Location=f"http://{other.address}/v2/x")
+        ) as server,
+    ):
+        logged_in(server)
+        with pytest.raises(UnavailableError, match="307"):
+            Registry().put_manifest(server.tag, MANIFEST, "application/json")
+    assert other.seen == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 405])
+def test_a_removal_that_is_refused_is_told_apart(
+    status: int, logged_in: Callable[[Server], None]
+) -> None:
+    """Whether the registry never removes or this account may not: callers can go on."""
+
+    def refuse(handler: BaseHTTPRequestHandler) -> None:
+        if handler.command == "DELETE":
+            say(handler, status, WWW_Authenticate='Basic realm="here"')
+        else:
+            say(handler, 200, MANIFEST)
+
+    with serving(refuse) as server:
+        logged_in(server)
+        with pytest.raises(RemovalError):
+            Registry().remove_tag(server.tag)
+        assert "PUT" not in [method for method, _, _ in server.seen]
