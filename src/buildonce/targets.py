@@ -44,6 +44,7 @@ class Targets:
                 ),
                 images={name: image.ref for name, image in release.services.items()},
                 variables=settings.variables,
+                names=settings.images,
                 bundle=snapshot.bundle(environment, release.sha),
             )
         )
@@ -70,7 +71,8 @@ def target_of(environment: str, settings: Environment) -> Target:
     return Target(
         name=environment,
         engine=settings.engine,
-        host=settings.host,
+        host=settings.context or settings.host,
         project=settings.project or "",
-        timeout=settings.timeout.total_seconds(),
+        timeout=settings.patience.total_seconds(),
+        namespace=settings.namespace or "",
     )

@@ -59,6 +59,11 @@ INSIDE = {
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
     "engines/compose": ["watching", "containers", "engine"],
+    "engines/kubernetes": [
+        *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
+        *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),
+        *("watching", "oneoff", "rollout", "evidence", "engine"),
+    ],
     "engines/swarm": ["cluster", "tasks", "stackfile", "oneoff", "rollout", "engine"],
 }
 """Inside a room, from the ground up as well: a module imports only from those named before it."""

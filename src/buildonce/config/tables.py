@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -99,20 +99,32 @@ class PreDeploy(Table):
 class Environment(Table):
     """A named place that runs one release at a time."""
 
-    engine: Literal["none", "compose", "swarm"] = Field(
+    engine: Literal["none", "compose", "swarm", "kubernetes"] = Field(
         "none", description="What runs the containers. `none`: only pointers move."
     )
     file: PathInside | tuple[PathInside, ...] = Field(
-        (), description="The Compose or stack file, or several, with images as variables."
+        (),
+        description="The Compose or stack file, with images as variables; or the manifests, or a "
+        "folder with a kustomization. Or several.",
     )
     project: NameWithoutDots | None = Field(
-        None, description="The name of the Compose project or the stack on its hosts."
+        None, description="The name of the Compose project, the stack or the set of objects."
     )
     host: Host = Field(
         "", description="`ssh://…`, `tcp://…`, `unix://…` or a docker context; the local engine."
     )
-    timeout: Duration = Field(
-        "2m", validate_default=True, description="How long until all containers are healthy."
+    context: Host = Field("", description="Kubernetes: the kubectl context; never the current one.")
+    namespace: NameWithoutDots | None = Field(
+        None, description="Kubernetes: the namespace, which must exist."
+    )
+    images: dict[NameWithoutDots, ImageName] = Field(
+        default_factory=dict,
+        description="Kubernetes: what the manifests call a service's image, where that is not its "
+        "name in the registry.",
+    )
+    timeout: Duration | None = Field(
+        None,
+        description="How long until all containers are healthy; `2m`, on Kubernetes `10m`.",
     )
     pre_deploy: PreDeploy | None = Field(
         None, description="A command to run once before another release is deployed: a migration."
@@ -133,6 +145,11 @@ class Environment(Table):
     )
 
     @property
+    def patience(self) -> timedelta:
+        """How long a deploy may take."""
+        return self.timeout or timedelta(minutes=10 if self.engine == "kubernetes" else 2)
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The Compose or stack files, in order."""
         return (self.file,) if isinstance(self.file, str) else self.file
@@ -143,6 +160,11 @@ class Environment(Table):
             raise ValueError("soak: needs `after`, the environment to have run in")
         if self.engine != "none" and not (self.file and self.project):
             raise ValueError(f"engine {self.engine!r} needs `file` and `project`")
+        if self.engine == "kubernetes":
+            if not (self.context and self.namespace) or self.host:
+                raise ValueError("engine 'kubernetes' needs `context` and `namespace`, no `host`")
+        elif self.context or self.namespace or self.images:
+            raise ValueError("context, namespace and images: need engine 'kubernetes'")
         if self.engine == "none" and self.pre_deploy is not None:
             raise ValueError("pre_deploy: needs an engine that runs it")
         return self

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from buildonce.engines.base import Deployment, Engine
 
-_ENGINES = {"compose": "Compose", "swarm": "Swarm"}
+_ENGINES = {"compose": "Compose", "kubernetes": "Kubernetes", "swarm": "Swarm"}
 
 
 def bind(deployment: Deployment) -> Engine:

@@ -22,9 +22,10 @@ SERVING = frozenset({"healthy", "running", "completed"})
 class Target:
     """Where an environment runs.
 
-    ``host`` is what the docker client takes: ``ssh://…``, ``tcp://…``, ``unix://…``, or the
-    name of a docker context; empty, it is the client's default. ``project`` names the Compose
-    project or the stack. ``timeout`` is how long a deploy may take, in seconds.
+    ``host`` is what the engine's client takes: ``ssh://…``, ``tcp://…``, ``unix://…``, or the
+    name of a context; empty, it is the client's default. ``namespace`` is the part of it that
+    is the environment's, on engines that have such. ``project`` names the Compose project, the
+    stack or the set of objects. ``timeout`` is how long a deploy may take, in seconds.
     """
 
     name: str
@@ -32,9 +33,11 @@ class Target:
     host: str = ""
     project: str = ""
     timeout: float = 120.0
+    namespace: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.host or 'the local engine'})"
+        place = "/".join(filter(None, (self.host or "the local engine", self.namespace)))
+        return f"{self.name} ({place})"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Deployment:
     ``files`` are those of the release's own commit. ``bundle`` is what was made of them when
     the release was deployed there before, with images as variables; None where it never was.
     ``images`` are the release's, by service and by digest. ``variables`` are the environment's
-    settings from the configuration; they come before the process's own.
+    settings from the configuration; they come before the process's own. ``names`` are what the
+    files call a service's image where that is not its name in the registry.
     """
 
     target: Target
@@ -72,6 +76,7 @@ class Deployment:
     images: Mapping[str, ImageRef]
     variables: Mapping[str, str] = field(default_factory=dict)
     bundle: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

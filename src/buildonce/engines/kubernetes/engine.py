@@ -1,0 +1,119 @@
+"""Kubernetes: a release's own manifests in one namespace of a cluster."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from buildonce.engines.base import UNTOUCHED, Deployment, Running
+from buildonce.engines.kubernetes import access, applying, manifest, rendering, state
+from buildonce.engines.kubernetes.applying import persistently
+from buildonce.engines.kubernetes.evidence import Evidence
+from buildonce.engines.kubernetes.inventory import Inventory
+from buildonce.engines.kubernetes.kubectl import Kubectl, Refused
+from buildonce.engines.kubernetes.manifest import Manifest
+from buildonce.engines.kubernetes.oneoff import OneOff
+from buildonce.engines.kubernetes.ownership import drift, is_ours
+from buildonce.engines.kubernetes.rollout import Rollout
+from buildonce.errors import DeployError
+
+
+class Kubernetes:
+    """Runs a release as the objects of its manifests."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._target = deployment.target
+        self._kubectl = Kubectl(self._target)
+
+    @cached_property
+    def manifests(self) -> list[Manifest]:
+        """The release's objects, in the order in which they are applied."""
+        return rendering.render(self.bundle, self.deployment)
+
+    @cached_property
+    def bundle(self) -> str:
+        """The deployment's files as one text of YAML documents, images as they are written."""
+        return rendering.bundle(self.deployment, self._kubectl)
+
+    def render(self) -> str:
+        """Return the bundle with the images filled in by digest, and nothing else."""
+        return manifest.write(self.manifests)
+
+    def commands(self) -> list[str]:
+        """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
+        return [
+            self._kubectl.line(*applying.APPLY, "--dry-run=server", "--filename=FILE"),
+            self._kubectl.line(*applying.APPLY, "--filename=FILE"),
+        ]
+
+    def check(self) -> None:
+        """See that the cluster would take everything, as whoever asks; change nothing."""
+        access.require_namespace(self._kubectl)
+        known = access.resources(self._kubectl)
+        access.require_namespaced(self.manifests, self.deployment, known)
+        access.require_rights(self._kubectl, access.rights(self.manifests, known))
+        access.require_free(state.live(self._kubectl, self.manifests), self.deployment)
+        applying.dry_run(self._kubectl, self.manifests, self.deployment)
+
+    def pull(self) -> None:
+        """Pull nothing: nodes do, before they stop what they run."""
+
+    def run_once(self, service: str, command: Sequence[str]) -> None:
+        """Run a command as a Job; what it needs of others' images comes up first."""
+        once = OneOff(self.manifests, self.deployment, service, command)
+        rollout, own = Rollout(self._target, lambda _: None), [*once.copies(), once.job()]
+        try:
+            found = state.live(self._kubectl, once.ahead())
+            missing = [one for one in once.ahead() if one.key not in found]
+            rollout.run(missing, missing, {})
+            rollout.remove(own)
+            rollout.run(own, own, {}, listed=False)
+        except DeployError as error:
+            raise DeployError(
+                f"failed in the pre-deploy command ({shlex.join(command)}): {error.message}",
+                service=service, host=str(self._target), log=error.log, hint=UNTOUCHED,
+            ) from None  # fmt: skip
+        finally:
+            rollout.remove(own)
+
+    def deploy(self, progress: Callable[[str], None]) -> None:
+        """Apply what differs, wait until all of it is up, remove what the release has not."""
+        found = persistently(lambda: state.live(self._kubectl, self.manifests), progress)
+        changed = [one for one in self.manifests if self._differs(one, found.get(one.key))]
+        rollout = Rollout(self._target, progress)
+        rollout.run(self.manifests, changed, found)
+        rollout.prune(self.manifests)
+
+    def running(self) -> list[Running]:
+        """Return every container of the release's pods, every object, and what is missing.
+
+        A pod's digest is what the kubelet of its node reports; an object is what was applied
+        where nobody else has set a field of it since.
+        """
+        return Evidence(
+            self.deployment,
+            self.manifests,
+            state.live(self._kubectl, self.manifests),
+            state.read(self._kubectl, self._target.project),
+            Inventory(self._kubectl, self._target.project).leftovers(self.manifests),
+            self._silent_nodes(),
+        ).rows()
+
+    def _differs(self, wanted: Manifest, live: Mapping[str, Any] | None) -> bool:
+        return live is None or not is_ours(live, self._target.project) or bool(drift(wanted, live))
+
+    def _silent_nodes(self) -> frozenset[str]:
+        """Return the nodes that do not answer, as far as they may be looked at."""
+        try:
+            nodes = self._kubectl.items("get", "nodes")
+        except Refused:
+            return frozenset()
+        return frozenset(
+            node["metadata"]["name"]
+            for node in nodes
+            for one in node["status"].get("conditions") or ()
+            if one["type"] == "Ready" and one["status"] != "True"
+        )

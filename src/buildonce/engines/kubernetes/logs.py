@@ -1,0 +1,67 @@
+"""The last lines of a container's log, without what its Secrets contain."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from buildonce.engines.kubernetes.kubectl import Kubectl, Refused
+from buildonce.engines.kubernetes.pods import Container, Pod
+from buildonce.errors import UnavailableError
+
+LINES = 20
+SHORTEST = 4
+"""Characters: what is shorter is part of too many words to be taken out of them."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Reads logs."""
+
+    kubectl: Kubectl
+
+    def tail(self, pod: Pod, container: Container | None) -> list[str]:
+        """Return the last lines that a container wrote, as far as they can be had."""
+        shown = container or next(iter(pod.containers), None)
+        if shown is None:
+            return []
+        try:
+            values = self._values(pod)
+        except UnavailableError:
+            names = ", ".join(sorted(pod.secrets))
+            why = f"it may have what Secret {names} contains, which may not be read here"
+            return [f"(its log is not shown: {why})"]
+        earlier = ("--previous",) if shown.restarts and shown.state == "running" else ()
+        lines = self.kubectl.tail(pod.name, f"--container={shown.name}", *earlier, lines=LINES)
+        return [_masked(line, values) for line in lines]
+
+    def line(self, pod: Pod, container: Container | None) -> str:
+        """Return the command that shows the log."""
+        named = (f"--container={container.name}",) if container else ("--all-containers",)
+        return self.kubectl.line("logs", pod.name, *named)
+
+    def _values(self, pod: Pod) -> list[str]:
+        values = []
+        for name in sorted(pod.secrets):
+            try:
+                found = self.kubectl.item("get", "secret", name, "--ignore-not-found")
+            except Refused as refused:
+                raise UnavailableError(refused.message) from None
+            for encoded in ((found or {}).get("data") or {}).values():
+                values += _decoded(encoded).splitlines()
+        lines = {value.strip() for value in values}
+        return sorted((one for one in lines if len(one) >= SHORTEST), key=len, reverse=True)
+
+
+def _masked(line: str, values: list[str]) -> str:
+    for value in values:
+        line = line.replace(value, "***")
+    return line
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return ""

@@ -1,0 +1,132 @@
+"""Apply objects and wait until they are up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from buildonce.engines.base import Target
+from buildonce.engines.kubernetes import applying, events, state
+from buildonce.engines.kubernetes.applying import persistently
+from buildonce.engines.kubernetes.events import Events
+from buildonce.engines.kubernetes.inventory import Entry, Inventory
+from buildonce.engines.kubernetes.kubectl import Kubectl
+from buildonce.engines.kubernetes.logs import Logs
+from buildonce.engines.kubernetes.manifest import Manifest
+from buildonce.engines.kubernetes.state import State
+from buildonce.engines.kubernetes.watching import Failing, Watch
+from buildonce.errors import DeployError, UnavailableError
+
+INTERVAL = 0.5
+"""Seconds between two looks at the namespace."""
+
+EVENTS_INTERVAL = 3.0
+"""Seconds between two looks at its events, which are many."""
+
+Live = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass
+class Rollout:
+    """Brings objects of a project up; ``tell`` gets a line for each change."""
+
+    target: Target
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._kubectl = Kubectl(self.target)
+        self._inventory = Inventory(self._kubectl, self.target.project)
+        self._logs = Logs(self._kubectl)
+
+    def run(
+        self, wanted: Sequence[Manifest], changed: Sequence[Manifest], found: Live,
+        *, listed: bool = True,
+    ) -> None:  # fmt: skip
+        """Apply what has ``changed``, and wait until all that is ``wanted`` is up.
+
+        ``found`` are those of them that exist. ``listed`` objects are the project's from now on;
+        the others are gone again soon.
+
+        Raises:
+            DeployError: something was refused, or did not come up in time.
+            UnavailableError: the API stopped answering.
+        """
+        deadline = time.monotonic() + self.target.timeout
+        before = self._read_state()
+        known = persistently(lambda: events.read(self._kubectl), self.tell)
+        if listed:
+            self._list(wanted, found)
+        for live in found.values():
+            self._take_over(live)
+        applied = persistently(
+            lambda: applying.apply(self._kubectl, changed, self.target.project), self.tell
+        )
+        if listed:
+            self._list(wanted, {**found, **{Manifest(item).key: item for item in applied}})
+        watch = Watch(wanted, before, self.tell)
+        try:
+            self._watch(watch, known, deadline)
+        except Failing as failing:
+            raise self._failed(failing, known) from None
+
+    def prune(self, kept: Sequence[Manifest]) -> None:
+        """Remove what earlier releases had and this one has not; what stays is only noted."""
+        try:
+            for item in persistently(lambda: self._inventory.leftovers(kept), self.tell):
+                self.tell(f"removing {Manifest(item).title}, which the release has not")
+                applying.remove(self._kubectl, item)
+            self._inventory.forget_all_but(kept)
+        except UnavailableError as error:
+            self.tell(f"not removed yet, the next promotion tries again: {error.message}")
+
+    def remove(self, manifests: Sequence[Manifest]) -> None:
+        """Remove objects that were needed for a moment; what stays is only noted."""
+        try:
+            for item in state.live(self._kubectl, manifests).values():
+                applying.remove(self._kubectl, item, wait=True)
+        except UnavailableError as error:
+            self.tell(f"not removed: {error.message}")
+
+    def _watch(self, watch: Watch, known: Events, deadline: float) -> None:
+        warned, looked = known, 0.0
+        while True:
+            present = self._read_state()
+            for pod in watch.stuck(present):
+                self.tell(f"removing pod {pod.name}, which keeps better ones from starting")
+                self._kubectl.run("delete", "pod", pod.name, "--ignore-not-found", "--wait=false")
+            waiting = watch.look(present, warned.since(known))
+            if not waiting:
+                return
+            if time.monotonic() >= deadline:
+                waiting[0].what += f", after {self.target.timeout:.0f} s"
+                raise waiting[0]
+            if time.monotonic() - looked >= EVENTS_INTERVAL:
+                warned = persistently(lambda: events.read(self._kubectl), self.tell)
+                looked = time.monotonic()
+            time.sleep(INTERVAL)
+
+    def _read_state(self) -> State:
+        return persistently(lambda: state.read(self._kubectl, self.target.project), self.tell)
+
+    def _list(self, wanted: Sequence[Manifest], found: Live) -> None:
+        entries = [Entry.of(one, found.get(one.key)) for one in wanted]
+        persistently(lambda: self._inventory.add(entries), self.tell)
+
+    def _take_over(self, live: Mapping[str, Any]) -> None:
+        persistently(lambda: applying.take_over(self._kubectl, live), self.tell)
+
+    def _failed(self, failing: Failing, known: Events) -> DeployError:
+        pod, container = failing.pod, failing.container
+        log, hint = [], self._kubectl.line("describe", failing.workload)
+        if pod is not None:
+            try:
+                log = events.read(self._kubectl).since(known).get(pod.uid, [])[-3:]
+                log += self._logs.tail(pod, container)
+            except UnavailableError as error:
+                log = [error.message]
+            hint = self._logs.line(pod, container)
+        return DeployError(
+            failing.what, service=failing.workload, host=str(self.target), log=log, hint=hint
+        )
