@@ -16,7 +16,7 @@ from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.errors import PreconditionError, UsageError
-from tests.kit.in_process import app, heard, leave_open
+from tests.kit.in_process import ANY_AGE, app, heard, leave_open
 from tests.kit.monorepo import Monorepo
 from tests.kit.releases import release
 
@@ -264,7 +264,7 @@ def test_a_shallow_clone_tells_the_whole_history(
     first, second = staged.sha(), release(staged, web="two")
     for _ in range(3):
         promote(app(staged), "staging", second)
-        promote(app(staged), "staging", first)
+        promote(app(staged), "staging", first, **ANY_AGE)
     shallow = staged.clone(tmp_path / "shallow", "--depth=1")
     assert [one["reason"] for one in show(history, app(shallow), "production", 1)] == ["long ago"]
     assert [one["sequence"] for one in show(history, app(shallow), "staging", 20)] == [

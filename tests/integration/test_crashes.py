@@ -19,7 +19,7 @@ from buildonce.ledger import events
 from buildonce.plan.steps import ClosePromotion, OpenPromotion
 from tests.kit.crash_points import Stop, killed_at, trace
 from tests.kit.figures import Figures
-from tests.kit.in_process import app
+from tests.kit.in_process import ANY_AGE, app
 from tests.kit.ledger_log import is_open
 from tests.kit.monorepo import LEDGER, Monorepo
 from tests.kit.processes import in_processes
@@ -31,7 +31,7 @@ RECOVERIES = {"resume": resume, "abort": abort}
 
 
 def promotion(repo: Monorepo, sha: str) -> None:
-    promote(app(repo), "staging", sha, reason="forward")
+    promote(app(repo), "staging", sha, **ANY_AGE)
 
 
 def way_back(repo: Monorepo, sha: str) -> None:

@@ -26,7 +26,7 @@ from buildonce.errors import BrokenError, BuildonceError, UnavailableError
 from tests.kit.checkpoint import Checkpoint, put_back
 from tests.kit.crash_points import run_until, trace
 from tests.kit.figures import Figures
-from tests.kit.in_process import app, heard
+from tests.kit.in_process import ANY_AGE, app, heard
 from tests.kit.ledger_log import facts, is_open
 from tests.kit.monorepo import LEDGER, Monorepo
 from tests.kit.releases import release
@@ -34,11 +34,19 @@ from tests.kit.releases import release
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 
 RECORD = "environments/staging.json"
+
+
+def the_other(there: App) -> str:
+    """The release that staging ran and does not run now."""
+    record = there.ledger.read().environment("staging")
+    return next(past.release for past in record.successes if past.release != record.release)
+
+
 COMMANDS: Mapping[str, Callable[[App], None]] = {
     "status": lambda there: status(there, as_json=False),
     "verify": lambda there: verify(there, ["staging"], each=True, as_json=False),
     "promote": lambda there: promote(there, "staging", reason="why"),
-    "rollback": lambda there: rollback(there, "staging", None, "why"),
+    "rollback": lambda there: rollback(there, "staging", the_other(there), "why"),
     "prune": prune,
 }
 
@@ -236,12 +244,13 @@ def promote_onto_a_full_disk(repo: Monorepo, disk: Path) -> Counter[int]:
     """
     shas = [release(repo, web="one"), release(repo, web="two")]
     for sha in shas:
-        promote(app(repo), "staging", sha)
+        promote(app(repo), "staging", sha, **ANY_AGE)
     ended: Counter[int] = Counter()
-    for stop in trace(repo, partial(promote, app(repo), "staging", shas[0]), disk.parent).stops:
+    back = partial(promote, app(repo), "staging", shas[0], **ANY_AGE)
+    for stop in trace(repo, back, disk.parent).stops:
         runs, events = repo.record(RECORD)["release"], len(facts(repo))
         (other,) = set(shas) - {runs}
-        command = partial(promote, app(repo), "staging", other)
+        command = partial(promote, app(repo), "staging", other, **ANY_AGE)
         ended[run_until(stop, partial(fill, disk), command)] += 1
         (disk / "filler").unlink(missing_ok=True)
         abort(app(repo), "staging")

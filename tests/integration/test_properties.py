@@ -35,7 +35,7 @@ from buildonce.ledger.branch import LocalBranch
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Registry
 from tests.kit.figures import Figures
-from tests.kit.in_process import Killed, app
+from tests.kit.in_process import ANY_AGE, Killed, app
 from tests.kit.monorepo import LEDGER, Monorepo
 from tests.kit.releases import record_release
 
@@ -169,7 +169,13 @@ class Pipeline(RuleBasedStateMachine):
         sha = self.sha(commit)
         expected = self.refusal(name, sha, reason)
         self.attempt(
-            "promotion", name, sha, expected, lambda: promote(self.app(), name, sha, reason=reason)
+            "promotion",
+            name,
+            sha,
+            expected,
+            lambda: promote(
+                self.app(), name, sha, reason=reason, overrides=("forward",) if reason else ()
+            ),
         )
 
     @rule(name=environments)
@@ -182,7 +188,7 @@ class Pipeline(RuleBasedStateMachine):
             name,
             ways[0] if ways else "",
             expected,
-            lambda: rollback(self.app(), name, None, ""),
+            lambda: rollback(self.app(), name, ways[0] if ways else None, ""),
         )
 
     @rule(name=environments, commit=commits, stop=stops)
@@ -194,14 +200,16 @@ class Pipeline(RuleBasedStateMachine):
                 name,
                 sha,
                 stop,
-                lambda: promote(self.app(), name, sha, reason="because"),
+                lambda: promote(self.app(), name, sha, **ANY_AGE),
             )
 
     @rule(name=environments, stop=stops)
     def roll_back_and_die(self, name: str, stop: str) -> None:
         ways = self.places[name].ways_back()
         if ways and self.places[name].coming is None:
-            self.die("rollback", name, ways[0], stop, lambda: rollback(self.app(), name, None, ""))
+            self.die(
+                "rollback", name, ways[0], stop, lambda: rollback(self.app(), name, ways[0], "")
+            )
 
     @precondition(lambda self: self.open())
     @rule(one=picks, finish=some.booleans())
@@ -282,9 +290,17 @@ class Pipeline(RuleBasedStateMachine):
             return BusyError
         if self.no_op(name, sha):
             return None
-        ordered = before is None or sha in self.places[before].standing
+        ordered = before is None or self.ran_well(before, sha)
         blocked = sha in place.blocked and not reason
-        return None if ordered and not blocked else PreconditionError
+        older = place.runs is not None and self.age(sha) < self.age(place.runs) and not reason
+        return None if ordered and not blocked and not older else PreconditionError
+
+    def ran_well(self, name: str, sha: str) -> bool:
+        """Whether an environment has run a release and was not rolled back from it."""
+        return sha in self.places[name].standing - self.places[name].blocked
+
+    def age(self, sha: str) -> int:
+        return next(n for n, revision in enumerate(self.revisions) if revision.startswith(sha))
 
     def no_op(self, name: str, sha: str) -> bool:
         return self.places[name].runs == sha and self.places[name].in_sync

@@ -28,7 +28,7 @@ from buildonce.ledger.store import Ledger
 from buildonce.plan.steps import OpenPromotion
 from tests.kit.crash_points import paused_at, trace
 from tests.kit.figures import Figures
-from tests.kit.in_process import app, heard, leave_open
+from tests.kit.in_process import ANY_AGE, app, heard, leave_open
 from tests.kit.ledger_log import facts, is_open
 from tests.kit.monorepo import LEDGER, Monorepo, State, ended
 from tests.kit.processes import in_processes
@@ -124,7 +124,7 @@ def race(repo: Monorepo, folder: Path, rounds: int, branch: type[Told]) -> Race:
     shas = [release(repo, web=f"content {number}") for number in range(4)]
     for environment in SEPARATE:
         for sha in shas:
-            promote(app(repo, environments=SEPARATE), environment, sha)
+            promote(app(repo, environments=SEPARATE), environment, sha, **ANY_AGE)
     clones = [repo.clone(folder / str(number)) for number in range(PROCESSES)]
     jobs = [
         partial(run, clone, number, shas, rounds, branch) for number, clone in enumerate(clones)
@@ -164,7 +164,7 @@ def attempt(
         if dice.random() < 0.4:
             rollback(there, environment, None, reason)
         else:
-            promote(there, environment, sha, reason=reason)
+            promote(there, environment, sha, reason=reason, overrides=("forward",))
     except BusyError:
         return Attempt(reason, "busy")
     except PreconditionError:
@@ -263,14 +263,18 @@ def test_a_promoter_that_was_paused_changes_nothing_more(
     """
     shas = [release(project, web="one"), release(project, web="two")]
     for sha in (*shas, shas[0]):
-        promote(app(project), "staging", sha)
+        promote(app(project), "staging", sha, **ANY_AGE)
     outcomes: Counter[str] = Counter()
-    for stop in trace(project, partial(promote, app(project), "staging", shas[1]), tmp_path).stops:
+    for stop in trace(
+        project, partial(promote, app(project), "staging", shas[1], **ANY_AGE), tmp_path
+    ).stops:
         runs = project.record(RECORD)["release"]
         (other,) = set(shas) - {runs}
         aborted: list[State] = []
         meanwhile = partial(abort_if_open, project, aborted)
-        code = paused_at(stop, meanwhile, partial(promote, app(project), "staging", other))
+        code = paused_at(
+            stop, meanwhile, partial(promote, app(project), "staging", other, **ANY_AGE)
+        )
         if not aborted:
             outcomes["not open then"] += 1
             assert code == 0, stop
@@ -279,7 +283,7 @@ def test_a_promoter_that_was_paused_changes_nothing_more(
         unchanged = [project.state()] == aborted
         outcomes["nothing changed" if unchanged else "request under way arrived"] += 1
         assert unchanged or stop[0] in ("PUT ", "a request's body"), stop
-        promote(app(project), "staging", runs)
+        promote(app(project), "staging", runs, **ANY_AGE)
     figures("paused, aborted, woken", **outcomes)
     assert outcomes["nothing changed"] >= 5
 

@@ -15,7 +15,7 @@ from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.errors import BuildonceError, IntegrityError, PreconditionError
 from tests.kit.checkpoint import Checkpoint, put_back
-from tests.kit.in_process import app, leave_open
+from tests.kit.in_process import ANY_AGE, app, leave_open
 from tests.kit.ledger_log import facts, is_open
 from tests.kit.monorepo import Monorepo
 from tests.kit.releases import release
@@ -96,16 +96,23 @@ def test_back_to_a_release_of_a_commit_that_this_clone_does_not_have(
 
 
 def test_twice_back_is_further_back(repo: Monorepo, releases: list[str]) -> None:
-    """A second rollback does not return to the release that the first one left."""
+    """A second rollback names where to: two people at night do not go back twice by accident."""
     rollback(app(repo), "staging", None, "")
-    rollback(app(repo), "staging", None, "")
+    said = refused(repo, PreconditionError, lambda: rollback(app(repo), "staging", None, ""))
+    assert f"was rolled back already, from {releases[2]} to {releases[1]}, by Dana" in said
+    assert "inv rollback staging --to SHA" in said
+    rollback(app(repo), "staging", releases[0], "")
     assert runs(repo) == releases[0]
 
 
 def test_there_is_an_end_to_going_back(repo: Monorepo, releases: list[str]) -> None:
     """Where every earlier release is blocked, nothing moves, and the way to force it is named."""
-    rollback(app(repo), "staging", None, "")
-    rollback(app(repo), "staging", None, "")
+    for sha in (releases[1], releases[0]):
+        rollback(app(repo), "staging", sha, "")
+    promote(app(repo), "staging", releases[0], **ANY_AGE)
+    release(repo, web="four")
+    leave_open(lambda: promote(app(repo), "staging"))
+    abort(app(repo), "staging")
     said = refused(repo, PreconditionError, lambda: rollback(app(repo), "staging", None, ""))
     assert "no earlier release" in said
     assert "--to SHA --reason" in said
@@ -181,7 +188,7 @@ def test_a_blocked_release_comes_back_with_a_reason(repo: Monorepo, releases: li
     rollback(app(repo), "staging", None, "it fell over")
     promote(app(repo), "staging", reason="it was the database")
     assert runs(repo) == releases[2]
-    promote(app(repo), "staging", releases[1])
+    promote(app(repo), "staging", releases[1], **ANY_AGE)
     promote(app(repo), "staging", releases[2])
     assert runs(repo) == releases[2]
 
@@ -197,9 +204,12 @@ def test_a_way_back_that_is_blocked_needs_a_reason(repo: Monorepo, releases: lis
 
 
 def test_a_hold_is_one_environments(repo: Monorepo, releases: list[str]) -> None:
-    """What staging holds may run in production, if its order allows."""
+    """What staging was rolled back from breaks production's order, and blocks nothing there."""
     rollback(app(repo), "staging", None, "staging is too small for it")
-    promote(app(repo), "production", releases[2])
+    leave = {"overrides": ("order",), "reason": "production is larger"}
+    said = refused(repo, PreconditionError, lambda: promote(app(repo), "production", releases[2]))
+    assert "staging was rolled back from" in said
+    promote(app(repo), "production", releases[2], **leave)  # type: ignore[arg-type]
     assert repo.record("environments/production.json")["release"] == releases[2]
 
 
@@ -219,7 +229,7 @@ def test_an_aborted_rollback_holds_nothing(repo: Monorepo, releases: list[str]) 
     leave_open(lambda: rollback(app(repo), "staging", None, ""))
     abort(app(repo), "staging")
     assert runs(repo) == releases[2]
-    promote(app(repo), "staging", releases[0])
+    promote(app(repo), "staging", releases[0], **ANY_AGE)
     promote(app(repo), "staging", releases[2])
     assert runs(repo) == releases[2]
 

@@ -15,7 +15,7 @@ from buildonce.commands.history import history
 from buildonce.commands.promote import promote
 from buildonce.commands.rollback import rollback
 from buildonce.errors import PreconditionError
-from tests.kit.in_process import app, heard
+from tests.kit.in_process import ANY_AGE, app, heard
 from tests.kit.ledger_log import facts
 from tests.kit.monorepo import Monorepo
 from tests.kit.releases import release
@@ -99,7 +99,7 @@ def test_the_soak_begins_again_where_a_release_came_back(staged: Monorepo) -> No
     release(staged, web="two")
     promote(app(staged), "staging")
     with later(timedelta(hours=1)):
-        promote(app(staged), "staging", first)
+        promote(app(staged), "staging", first, **ANY_AGE)
         assert "has run in staging" in refused(staged, with_rules(staged, soak="30m")).message
 
 

@@ -19,7 +19,7 @@ from buildonce.commands.verify import verify
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Promotion
 from tests.kit.figures import Figures
-from tests.kit.in_process import app
+from tests.kit.in_process import ANY_AGE, app
 from tests.kit.monorepo import LEDGER, Monorepo
 from tests.kit.releases import EARLY, release
 
@@ -32,7 +32,7 @@ def promote_the_other(there: App) -> None:
     snapshot = there.ledger.read()
     runs = snapshot.environment("staging").release
     (other,) = {sha for sha in snapshot.names("releases") if sha != runs}
-    promote(there, "staging", other)
+    promote(there, "staging", other, **ANY_AGE)
 
 
 COMMANDS: Mapping[str, Callable[[App], None]] = {

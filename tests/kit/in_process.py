@@ -43,6 +43,10 @@ def heard(there: App) -> str:
     return there.report.text
 
 
+ANY_AGE: Any = {"overrides": ("forward",), "reason": "an older one, on purpose"}
+"""What `promote` takes to bring a release from before the one that runs."""
+
+
 class Killed(BaseException):
     """This process is as good as dead: nothing of the library may catch it."""
 

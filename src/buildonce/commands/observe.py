@@ -14,7 +14,7 @@ from buildonce.errors import PreconditionError
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_all, run_by_key
-from buildonce.plan.observation import Observation
+from buildonce.plan.observation import Lineage, Observation
 from buildonce.plan.pointers import Pointers, references
 
 _HEX = re.compile(r"[0-9a-f]+")
@@ -38,8 +38,9 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
         partial(pointers_of, app, environment, release, previous),
         partial(_in_sync, None if record.open else engine),
         partial(app.git.is_on, release.revision, settings.branches, app.project.ledger_remote),
+        partial(_lineage, app, release, previous),
     ]
-    pointers, in_sync, on_branches = run_all(lambda look: look(), looks)
+    pointers, in_sync, on_branches, lineage = run_all(lambda look: look(), looks)
     return Observation(
         settings=settings,
         snapshot=snapshot,
@@ -51,6 +52,7 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
         way_back=way_back,
         in_sync=in_sync,
         on_branches=on_branches,
+        lineage=lineage,
     )
 
 
@@ -104,6 +106,15 @@ def sha_of(app: App, snapshot: Snapshot, name: str) -> str:
     if release and release.revision.startswith(name):
         return sha
     return app.sha(app.commit(name))
+
+
+def _lineage(app: App, release: Release, previous: Release | None) -> Lineage:
+    if previous is None or app.git.is_ancestor(previous.revision, release.revision):
+        return "ahead"
+    behind = app.git.is_ancestor(release.revision, previous.revision)
+    if behind is None:
+        return "unknown"
+    return "behind" if behind else "apart"
 
 
 def _in_sync(engine: Engine | None) -> bool:

@@ -81,6 +81,11 @@ def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation
     seen = observe(app, snapshot, request.environment, request.release)
     if seen.is_settled:
         return seen, Plan(f"{seen.name} runs {seen.release.sha} already: nothing to do")
+    if seen.lineage == "apart":
+        app.report.note(
+            f"{seen.release.sha} does not contain {seen.record.release}, which {seen.name} runs: "
+            f"inv changes {seen.name} shows the commits that it reverts"
+        )
     overridden = pass_gates(seen, request, app.registry, now(), app.project.ledger_remote)
     request = request.model_copy(update={"overrides": overridden})
     return seen, plan_promotion(seen, _promotion(app, seen, request))

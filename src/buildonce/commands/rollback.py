@@ -18,7 +18,7 @@ def rollback(app: App, environment: str, name: str | None, reason: str) -> None:
     snapshot = app.ledger.read()
     record = snapshot.environment(environment)
     sha = _earlier(app, snapshot, record, name) if name else _latest(snapshot, record)
-    require_reversible(record, reason)
+    require_reversible(record, sha, reason)
     request = Request(environment=environment, kind="rollback", release=sha, reason=reason)
     carry_out(app, snapshot, request)
 
@@ -33,7 +33,20 @@ def _earlier(app: App, snapshot: Snapshot, record: EnvironmentRecord, name: str)
     return sha
 
 
+def _require_not_rolled_back(record: EnvironmentRecord) -> None:
+    """Refuse a second rollback without a release: two people may have had the same idea."""
+    latest = record.promotion
+    if latest and latest.kind == "rollback" and latest.outcome == "done" and latest.finished_at:
+        raise PreconditionError(
+            f"{record.environment} was rolled back already, from {latest.previous} to "
+            f"{latest.release}, by {latest.actor} at {latest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
+            hint=f"further back: inv rollback {record.environment} --to SHA, of those in "
+            f"inv history {record.environment}",
+        )
+
+
 def _latest(snapshot: Snapshot, record: EnvironmentRecord) -> str:
+    _require_not_rolled_back(record)
     ways_back = snapshot.ways_back(record)
     if ways_back:
         return ways_back[0]

@@ -172,6 +172,13 @@ class Git:
         unknown = any(answer != 1 for answer in answers) or self.is_shallow()
         return None if unknown else False
 
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Tell whether a commit is an ancestor of another, or the same; None if unknown here."""
+        code = self.attempt("merge-base", "--is-ancestor", old, new).returncode
+        if code == 0:
+            return True
+        return None if code != 1 or self.is_shallow() else False
+
     def _unusable(self, error: GitError) -> PreconditionError | None:
         if "not a git repository" in error.message:
             return PreconditionError(

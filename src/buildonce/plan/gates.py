@@ -10,7 +10,7 @@ from buildonce.ledger.records.promotion import Request
 from buildonce.ledger.records.release import Release
 from buildonce.plan.availability import Parts, require_available
 from buildonce.plan.observation import Observation
-from buildonce.plan.rules import enforce, violations
+from buildonce.plan.rules import enforce, going_back, violations
 
 
 def pass_gates(
@@ -58,15 +58,16 @@ def require_complete(release: Release) -> None:
         )
 
 
-def require_reversible(record: EnvironmentRecord, reason: str) -> None:
-    """Refuse to leave an irreversible release without a reason.
+def require_reversible(record: EnvironmentRecord, release: str, reason: str) -> None:
+    """Refuse to go back over an irreversible release without a reason.
 
     Raises:
-        PreconditionError: what runs was promoted as irreversible.
+        PreconditionError: what runs, or a release between, was promoted as irreversible.
     """
-    if record.successes and record.successes[0].irreversible and not reason:
+    left = [past.release for past in record.passed_over(release) if past.irreversible]
+    if left and not reason:
         raise PreconditionError(
-            f"{record.release} was promoted to {record.environment} as irreversible",
+            f"{', '.join(left)} was promoted to {record.environment} as irreversible",
             hint="promote a release with a fix instead; to go back anyway: --reason TEXT",
         )
 
@@ -80,7 +81,20 @@ def _enforce_rules(
     sha, after = seen.release.sha, seen.settings.after
     ran_before = seen.snapshot.proof(after, sha) if after else None
     broken = violations(seen.settings, sha, ran_before, seen.on_branches, now, remote)
+    if _goes_back(seen):
+        broken = [going_back(seen.name, sha, seen.record.release or ""), *broken]
     return enforce(broken, request.overrides, request.reason)
+
+
+def _goes_back(seen: Observation) -> bool:
+    """Tell whether a promotion would bring a release from before the one that runs.
+
+    Where this clone cannot tell by the commits, it does if the environment ran it before.
+    """
+    if seen.lineage != "unknown":
+        return seen.lineage == "behind"
+    run = seen.snapshot.run(seen.name, seen.release.sha)
+    return run is not None and run.until is not None and not run.blocked
 
 
 def _require_not_blocked(seen: Observation, request: Request) -> None:

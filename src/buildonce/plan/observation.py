@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from buildonce.config import Environment
 from buildonce.engines.base import Engine
@@ -10,6 +11,9 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.plan.pointers import Pointers, moves
+
+Lineage = Literal["ahead", "behind", "apart", "unknown"]
+"""Where a commit stands to another: a descendant, an ancestor, neither, or it cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Observation:
     that it runs. ``engine`` is bound to ``release``, ``way_back`` to ``previous`` where that
     was deployed; both are None where only pointers move. ``in_sync`` says that the containers
     run ``release``. ``on_branches`` says that an allowed branch contains the commit; None:
-    this clone cannot tell.
+    this clone cannot tell. ``lineage`` is where the commit stands to the one that runs.
     """
 
     settings: Environment
@@ -33,6 +37,7 @@ class Observation:
     way_back: Engine | None = None
     in_sync: bool = True
     on_branches: bool | None = True
+    lineage: Lineage = "ahead"
 
     @property
     def name(self) -> str:

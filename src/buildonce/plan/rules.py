@@ -14,7 +14,7 @@ from buildonce.durations import format_duration
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.records.environment import RunRecord
 
-Rule = Literal["order", "soak", "freeze", "branches"]
+Rule = Literal["order", "soak", "freeze", "branches", "forward"]
 RULES: tuple[str, ...] = get_args(Rule)
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -56,6 +56,15 @@ def violations(
     return [violation for violation in found if violation is not None]
 
 
+def going_back(environment: str, sha: str, running: str) -> Violation:
+    """Return the violation of a promotion to a release from before the one that runs."""
+    return Violation(
+        "forward",
+        f"{sha} is older than {running}, which {environment} runs",
+        f"inv rollback {environment} --to {sha} goes back",
+    )
+
+
 def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) -> tuple[str, ...]:
     """Return the rules that are broken with leave.
 
@@ -82,6 +91,10 @@ def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) 
 
 
 def _order(environment: Environment, sha: str, ran_before: RunRecord | None) -> Violation | None:
+    if ran_before is not None and ran_before.blocked:
+        return Violation(
+            "order", f"{environment.after} was rolled back from {sha}: {ran_before.blocked}"
+        )
     if environment.after is None or ran_before is not None:
         return None
     return Violation(

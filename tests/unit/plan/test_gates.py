@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from buildonce.config import Environment
@@ -17,7 +19,6 @@ from tests.kit.samples import (
     DANA,
     LATER,
     NOON,
-    empty,
     engine,
     ledger,
     observation,
@@ -132,8 +133,62 @@ def test_a_way_back_that_cannot_be_deployed_is_known_before_it_is_needed() -> No
 
 def test_an_irreversible_release_is_left_only_with_a_reason() -> None:
     """A rollback over a migration has to be said to be meant."""
-    record = empty().opened(promotion(FIRST, irreversible=True)).done(NOON, DANA)
-    with pytest.raises(PreconditionError, match="as irreversible"):
-        require_reversible(record, "")
-    require_reversible(record, "the data is worthless")
-    require_reversible(running(FIRST), "")
+    record = running(FIRST)
+    record = record.opened(promotion(SECOND, record, irreversible=True)).done(NOON, DANA)
+    with pytest.raises(PreconditionError, match=f"{SECOND.sha} was promoted to .* irreversible"):
+        require_reversible(record, FIRST.sha, "")
+    require_reversible(record, FIRST.sha, "the data is worthless")
+    require_reversible(running(FIRST), "another", "")
+
+
+def test_an_irreversible_release_is_not_passed_over_unsaid() -> None:
+    """A release between what runs and where to go back counts as well, also once it came back."""
+    record, third = running(FIRST), release(3)
+    for change in (promotion(SECOND, irreversible=True), promotion(third), promotion(SECOND)):
+        next_one = change.model_copy(update={"sequence": record.sequence + 1})
+        record = record.opened(next_one).done(NOON, DANA)
+        with pytest.raises(PreconditionError, match=SECOND.sha):
+            require_reversible(record, FIRST.sha, "")
+
+
+def test_what_was_rolled_back_from_before_does_not_pass() -> None:
+    """A release that is blocked in the environment before breaks the order, though it ran there."""
+    run = RunRecord(release=SECOND.sha, sequence=1, since=NOON, blocked="it burns")
+    with pytest.raises(PreconditionError, match=r"test was rolled back from .*: it burns") as no:
+        gates(with_run(run, "test", settings=AFTER_TEST))
+    assert "--override order" in no.value.hint
+
+
+def test_an_older_release_is_no_ordinary_promotion() -> None:
+    """An ancestor of what runs is refused with the way back, and passes with an override."""
+    seen = observation(SECOND, None, FIRST, lineage="behind")
+    with pytest.raises(PreconditionError, match="is older than") as refused:
+        gates(seen)
+    assert f"inv rollback staging --to {SECOND.sha}" in refused.value.hint
+    update = {"overrides": ("forward",), "reason": "on purpose"}
+    assert gates(seen, REQUEST.model_copy(update=update)) == ("forward",)
+
+
+@pytest.mark.parametrize("lineage", ["ahead", "apart"])
+def test_a_newer_or_unrelated_release_passes(lineage: str) -> None:
+    """A descendant is the ordinary case; a hotfix branch is allowed."""
+    assert gates(observation(SECOND, None, FIRST, lineage=lineage)) == ()
+
+
+@pytest.mark.parametrize(
+    ("until", "blocked", "refused"),
+    [(LATER, "", True), (LATER, "it burns", False), (None, "", False)],
+    ids=["ran before", "blocked", "runs"],
+)
+def test_where_commits_cannot_tell_the_ledger_does(
+    until: datetime | None, blocked: str, refused: bool
+) -> None:
+    """In a shallow clone, a release that the environment ran before is taken to be older."""
+    run = RunRecord(release=SECOND.sha, sequence=1, since=NOON, until=until, blocked=blocked)
+    request = REQUEST.model_copy(update={"reason": "meant"})
+    seen = with_run(run, lineage="unknown")
+    if refused:
+        with pytest.raises(PreconditionError, match="is older than"):
+            gates(seen, request)
+    else:
+        assert gates(seen, request) == ()

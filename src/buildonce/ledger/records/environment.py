@@ -60,7 +60,7 @@ class EnvironmentRecord(Record):
             release=promotion.release,
             sequence=promotion.sequence,
             at=at,
-            irreversible=promotion.irreversible or self._repairs_irreversible(promotion),
+            irreversible=promotion.irreversible or self._was_irreversible(promotion.release),
         )
         others = tuple(past for past in self.successes if past.release != success.release)
         ended = self.undone("done", at, by, "")
@@ -85,9 +85,13 @@ class EnvironmentRecord(Record):
         assert self.open is not None
         return self.open
 
-    def _repairs_irreversible(self, promotion: Promotion) -> bool:
-        is_repair = promotion.release == self.release
-        return is_repair and bool(self.successes) and self.successes[0].irreversible
+    def passed_over(self, release: str) -> tuple[Success, ...]:
+        """Return the successes that going back to a release would leave, the latest first."""
+        shas = [success.release for success in self.successes]
+        return self.successes[: shas.index(release)] if release in shas else self.successes
+
+    def _was_irreversible(self, release: str) -> bool:
+        return any(past.irreversible for past in self.successes if past.release == release)
 
 
 class RunRecord(Record):
