@@ -10,7 +10,7 @@ from typing import Any
 
 from buildonce.app import App
 from buildonce.engines.base import Engine
-from buildonce.errors import PreconditionError
+from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_all, run_by_key
@@ -31,6 +31,8 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
     record = snapshot.environment(environment)
     release = required_release(snapshot, sha)
     previous = snapshot.runs(record)
+    for recorded in filter(None, (release, previous)):
+        _require_own_images(app, recorded)
     engine = app.targets.bind(environment, release, snapshot)
     deployed_before = previous if snapshot.has_deployment(environment) else None
     way_back = app.targets.bind(environment, deployed_before, snapshot) if deployed_before else None
@@ -54,6 +56,23 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
         on_branches=on_branches,
         lineage=lineage,
     )
+
+
+def _require_own_images(app: App, release: Release) -> None:
+    """Refuse images from anywhere but where the configuration says.
+
+    Raises:
+        IntegrityError: the ledger's record names another repository.
+    """
+    for service, image in release.services.items():
+        place = app.project.place_of(service)
+        if image.repository != place:
+            raise IntegrityError(
+                f"release {release.sha} has {service} in {image.image}, and the configuration "
+                f"says {place}",
+                hint=f"git log -p -- :/releases/{release.sha}.json   (on the ledger's branch: who "
+                "wrote it); if the registry has moved: inv build --sha of a new commit",
+            )
 
 
 def required_release(snapshot: Snapshot, sha: str) -> Release:

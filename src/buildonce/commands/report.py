@@ -147,7 +147,7 @@ def _evidence(app: App, snapshot: Snapshot) -> tuple[list[Evidence], str]:
     if not names:
         return [], "no environment runs a release yet"
     try:
-        rows = gather(snapshot, names, app.registry, app.targets.bind)
+        rows = gather(snapshot, names, app.registry, app.targets.bind, app.project.place_of)
     except BuildonceError as error:
         return [], error.message
     return rows + compare(snapshot, names), ""

@@ -31,7 +31,7 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
             "there is no environment to verify", hint="add [tool.buildonce.environments.staging]"
         )
     snapshot = app.ledger.read()
-    rows = gather(snapshot, chosen, app.registry, app.targets.bind)
+    rows = gather(snapshot, chosen, app.registry, app.targets.bind, app.project.place_of)
     rows += [] if each else compare(snapshot, chosen)
     ci.summarise(evidence_markdown(rows), os.environ)
     if as_json:

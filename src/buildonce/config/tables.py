@@ -257,6 +257,10 @@ class Project(Table):
         self.service(service)
         return _repository(self, service)
 
+    def place_of(self, service: str) -> Repository:
+        """Return where a service's images have to be, also one's that a release has alone."""
+        return _repository(self, service)
+
     def service(self, name: str) -> Service:
         """Return a service by name.
 

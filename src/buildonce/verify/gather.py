@@ -13,7 +13,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_all
-from buildonce.refs import ImageRef
+from buildonce.refs import ImageRef, Repository
 from buildonce.registry import Manifest
 
 NOTHING = "nothing"
@@ -56,7 +56,11 @@ Bind: TypeAlias = Callable[[str, Release, Snapshot], "Engine | None"]
 
 
 def gather(
-    snapshot: Snapshot, environments: Sequence[str], images: Images, bind: Bind
+    snapshot: Snapshot,
+    environments: Sequence[str],
+    images: Images,
+    bind: Bind,
+    place_of: Callable[[str], Repository],
 ) -> list[Evidence]:
     """Return the evidence for each environment against its own record."""
     rows: list[Evidence] = []
@@ -66,6 +70,7 @@ def gather(
         release = snapshot.runs(record)
         rows.append(_ledger_row(record, release))
         if release:
+            rows += _foreign_images(name, release, place_of)
             jobs += [
                 partial(_service_rows, images, record, release, service)
                 for service in release.services
@@ -111,6 +116,17 @@ def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
     else:
         found = "a release"
     return Evidence(record.environment, "", "record", "ledger", "a release", found)
+
+
+def _foreign_images(
+    environment: str, release: Release, place_of: Callable[[str], Repository]
+) -> list[Evidence]:
+    """Return a row for each image that lies elsewhere than the configuration says."""
+    rows = [
+        Evidence(environment, service, "repository", "ledger", str(place_of(service)), image.image)
+        for service, image in release.services.items()
+    ]
+    return [row for row in rows if not row.holds]
 
 
 def _service_rows(

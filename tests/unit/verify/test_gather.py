@@ -14,7 +14,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
-from buildonce.refs import Digest, ImageRef, digest_of
+from buildonce.refs import Digest, ImageRef, Repository, digest_of
 from buildonce.registry import Manifest
 from buildonce.verify.gather import Bind, Evidence, compare, gather
 from tests.kit.samples import (
@@ -57,6 +57,10 @@ class FakeRegistry:
 
 def no_containers(_environment: str, _release: Release, _snapshot: Snapshot) -> None:
     """An environment whose pointers only move."""
+
+
+def place_of(service: str) -> Repository:
+    return Repository.parse(f"{REGISTRY}/{service}")
 
 
 def bound(*found: Running, **failures: BuildonceError) -> Bind:
@@ -103,7 +107,7 @@ def failing(rows: list[Evidence]) -> list[tuple[str, str, str]]:
 
 def test_where_all_is_well_every_row_holds(registry: FakeRegistry) -> None:
     """Record, bytes, both tags, media type and label: six rows, all with what was expected."""
-    rows = gather(BOTH, ["staging"], registry, no_containers)
+    rows = gather(BOTH, ["staging"], registry, no_containers, place_of)
     assert failing(rows) == []
     assert [row.check for row in rows] == [
         *("record", "bytes", "commit tag", "pointer", "media type", "revision label")
@@ -155,15 +159,15 @@ def test_what_is_spoilt_has_a_row(
 ) -> None:
     """Each kind of damage fails its own row, and no row that it does not touch."""
     spoil(registry)
-    rows = gather(BOTH, ["staging"], registry, no_containers)
+    rows = gather(BOTH, ["staging"], registry, no_containers, place_of)
     assert failing(rows) == [("staging", "web", check) for check in checks]
 
 
 def test_only_what_was_asked_for_is_looked_at(registry: FakeRegistry) -> None:
     """Evidence about staging says nothing about production."""
     registry.stored[str(RELEASE.services["web"].tag("production"))] = b"other"
-    assert failing(gather(BOTH, ["staging"], registry, no_containers)) == []
-    both = gather(BOTH, ["staging", "production"], registry, no_containers)
+    assert failing(gather(BOTH, ["staging"], registry, no_containers, place_of)) == []
+    both = gather(BOTH, ["staging", "production"], registry, no_containers, place_of)
     assert failing(both) == [("production", "web", "pointer")]
 
 
@@ -182,7 +186,7 @@ def test_a_record_that_proves_nothing_does_not_hold(
     registry: FakeRegistry, record: EnvironmentRecord, found: str
 ) -> None:
     """An environment that runs nothing, or is being changed, is not reported as fine."""
-    rows = gather(state(record), ["staging"], registry, no_containers)
+    rows = gather(state(record), ["staging"], registry, no_containers, place_of)
     assert failing(rows) == [("staging", "", "record")]
     assert rows[0].found == found
 
@@ -193,7 +197,7 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
     other = Digest(digest_of(b"other"))
     right = Running("h1", "web", "web-1", expected, "running", expected)
     wrong = Running("h2", "web", "web-2", other, "running", expected, source="task")
-    rows = gather(BOTH, ["staging"], registry, bound(right, wrong))[-2:]
+    rows = gather(BOTH, ["staging"], registry, bound(right, wrong), place_of)[-2:]
     assert [(row.check, row.holds) for row in rows] == [("container", True), ("task", False)]
     assert rows[1].where == "web-2 on h2"
     assert other in rows[1].found
@@ -202,7 +206,7 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
 def test_an_engine_that_does_not_answer_is_no_proof(registry: FakeRegistry) -> None:
     """Where containers cannot be read, that is a row that does not hold."""
     down = UnavailableError("the engine of staging does not answer")
-    rows = gather(BOTH, ["staging"], registry, bound(running=down))
+    rows = gather(BOTH, ["staging"], registry, bound(running=down), place_of)
     assert failing(rows) == [("staging", "", "containers")]
     assert "does not answer" in rows[-1].found
 
@@ -227,3 +231,13 @@ def test_an_environment_that_runs_nothing_is_not_identical() -> None:
     snapshot = state(running(RELEASE, "staging"), empty("production"))
     (row,) = compare(snapshot, ["staging", "production"])
     assert (row.expected, row.found) == (RELEASE.digests()["web"], "nothing")
+
+
+def test_an_image_from_elsewhere_has_a_row(registry: FakeRegistry) -> None:
+    """Right bytes in a repository that the configuration does not name do not hold."""
+
+    def elsewhere(service: str) -> Repository:
+        return Repository.parse(f"elsewhere.example.org/{service}")
+
+    rows = gather(BOTH, ["staging"], registry, no_containers, elsewhere)
+    assert failing(rows) == [("staging", "web", "repository")]
