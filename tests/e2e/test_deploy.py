@@ -60,7 +60,7 @@ def test_a_digest_that_is_gone_changes_nothing(front: Front) -> None:
 def test_an_interruption_leaves_what_can_be_finished(front: Front) -> None:
     """Ctrl-C while containers come up: exit 130, shown as in progress, and resume finishes it."""
     version = front.release()
-    done = front.meanwhile("web 1 is starting", lambda it: it.send_signal(signal.SIGINT))
+    done = front.meanwhile("web 1 is ", lambda it: it.send_signal(signal.SIGINT))
     assert done.code == 130, done.err
     assert "inv resume production" in done.err
     assert is_open(front.record())
@@ -73,7 +73,7 @@ def test_an_interruption_leaves_what_can_be_undone(front: Front) -> None:
     """Ctrl-C while containers come up, and abort puts the release before back."""
     before = front.serves()
     front.release()
-    done = front.meanwhile("web 1 is starting", lambda it: it.send_signal(signal.SIGINT))
+    done = front.meanwhile("web 1 is ", lambda it: it.send_signal(signal.SIGINT))
     assert done.code == 130, done.err
     front.repo.inv("abort", "production")
     assert front.serves() == before

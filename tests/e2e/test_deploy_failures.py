@@ -79,7 +79,7 @@ def test_a_host_that_is_lost_in_a_deploy_is_told_and_recovered(front: Front) -> 
     before = front.serves()
     front.release()
     try:
-        done = front.meanwhile("web 1 is starting", lambda _: kill_engine(front.hosts, "host2"))
+        done = front.meanwhile("web 1 is ", lambda _: kill_engine(front.hosts, "host2"))
         assert done.code == 8, done.err
         assert front.place.target.host in done.err
     finally:

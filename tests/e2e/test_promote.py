@@ -110,7 +110,7 @@ def test_production_is_refused_what_staging_never_ran(built: Monorepo) -> None:
 def test_production_waits_for_stagings_first_release(built: Monorepo) -> None:
     """Where staging runs nothing yet, production ends with 3 and says what comes first."""
     done = built.inv("promote", "production", expect=3)
-    assert "staging runs nothing yet" in done.err
+    assert "staging, which runs nothing yet" in done.err
     assert "inv promote staging" in done.err
 
 

@@ -83,9 +83,7 @@ def enforce(broken: Sequence[Violation], overrides: Sequence[str], reason: str) 
         remedies = [violation.remedy for violation in refused if violation.remedy]
         raise PreconditionError(
             "; ".join(violation.message for violation in refused),
-            hint="; ".join(
-                [*remedies, f"to promote it although the rule is broken: {leave} --reason TEXT"]
-            ),
+            hint="; ".join([*remedies, f"to promote it anyway: {leave} --reason TEXT"]),
         )
     return tuple(dict.fromkeys(violation.rule for violation in broken))
 
