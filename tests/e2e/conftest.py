@@ -100,3 +100,11 @@ def front(hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def shop(hosts: lab.Lab) -> Shop:
     """A maker of releases."""
     return Shop(ImageRef.parse(hosts.base_image))
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
+    """A Kubernetes of one node, with an engine to build for it and a registry between them."""
+    state = tmp_path_factory.mktemp("cluster") / "lab"
+    yield lab.up(kubernetes=True, state=state)
+    lab.down(state)

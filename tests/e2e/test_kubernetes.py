@@ -38,21 +38,13 @@ pytestmark = needs_kubernetes
 API, WORKER = "${BUILDONCE_IMAGE_API}", "${BUILDONCE_IMAGE_WORKER}"
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
-    """One cluster for all of these tests."""
-    state = tmp_path_factory.mktemp("cluster") / "lab"
-    yield lab.up(kubernetes=True, state=state)
-    lab.down(state)
-
-
 @pytest.fixture
-def place(cluster: lab.Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Namespace]:
+def place(kubernetes: lab.Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Namespace]:
     """A namespace of the test's own; new pods are watched for one second, not five."""
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
     monkeypatch.setattr(watching, "MONITOR", 1.0)
     monkeypatch.setattr(watching, "PATIENCE", 3.0)
-    made = Namespace(cluster, f"t{secrets.token_hex(4)}")
+    made = Namespace(kubernetes, f"t{secrets.token_hex(4)}")
     made.kubectl("create", "namespace", made.name)
     yield made
     made.kubectl("delete", "namespace", made.name, "--wait=false")

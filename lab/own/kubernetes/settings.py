@@ -168,6 +168,7 @@ sandbox = "{pause}"
 [plugins.'io.containerd.cri.v1.images'.registry]
 config_path = "{hosts}"
 [plugins.'io.containerd.cri.v1.runtime']
+netns_mounts_under_state_dir = true
 restrict_oom_score_adj = true
 [plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = ["{PLUGINS}"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from buildonce.app import App
+from buildonce.engines import require_answer
 from buildonce.engines.base import Target
-from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError, PreconditionError
 from buildonce.git.repository import complaint
 from buildonce.parallel import run_by_key
@@ -157,11 +157,12 @@ def _deploying(app: App) -> dict[str, Callable[[App], Finding]]:
         for name, environment in project.environments.items()
         if environment.engine != "none"
     }
-    return {"Compose": _compose, **targets} if targets else {}
+    engines = {environment.engine for environment in project.environments.values()}
+    return {**({"Compose": _compose} if engines & {"compose", "swarm"} else {}), **targets}
 
 
 def _host(target: Target, _app: App) -> Finding:
-    Docker(target).require_answer()
+    require_answer(target)
     return Finding(f"{target} answers")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from buildonce.engines.base import Deployment, Engine
+from buildonce.engines.base import Deployment, Engine, Target
 
 _ENGINES = {"compose": "Compose", "kubernetes": "Kubernetes", "swarm": "Swarm"}
 
@@ -18,3 +18,12 @@ def bind(deployment: Deployment) -> Engine:
     module = import_module(f"buildonce.engines.{name}.engine")
     made: Engine = getattr(module, _ENGINES[name])(deployment)
     return made
+
+
+def require_answer(target: Target) -> None:
+    """See that the engine of a target answers, whatever it runs.
+
+    Raises:
+        UnavailableError, PreconditionError: it does not.
+    """
+    import_module(f"buildonce.engines.{target.engine}.engine").require_answer(target)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from buildonce.engines import pulling
-from buildonce.engines.base import UNTOUCHED, Deployment, Running
+from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.watching import INTERVAL, Failing, Watch, slowest
 from buildonce.engines.definition import NOWHERE, Definition
@@ -154,3 +154,8 @@ class Compose:
     def _words(self, *words: str) -> tuple[str, ...]:
         project = ("--project-name", self._target.project)
         return ("compose", "--progress", "quiet", *NOWHERE, *project, "--file", "-", *words)
+
+
+def require_answer(target: Target) -> None:
+    """See that the engine of a target answers."""
+    Docker(target).require_answer()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from buildonce.engines.base import UNTOUCHED, Deployment, Running
+from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
 from buildonce.engines.kubernetes import access, applying, manifest, rendering, state
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.evidence import Evidence
@@ -117,3 +117,10 @@ class Kubernetes:
             for one in node["status"].get("conditions") or ()
             if one["type"] == "Ready" and one["status"] != "True"
         )
+
+
+def require_answer(target: Target) -> None:
+    """See that the API answers, that the namespace exists, and what may be done in it."""
+    kubectl = Kubectl(target)
+    access.require_namespace(kubectl)
+    access.require_rights(kubectl, access.rights([], {}))

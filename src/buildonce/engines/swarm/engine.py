@@ -9,7 +9,7 @@ from contextlib import suppress
 import yaml
 
 from buildonce.engines import pulling
-from buildonce.engines.base import UNTOUCHED, Deployment, Running
+from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
 from buildonce.engines.compose.watching import INTERVAL, Failing
 from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import CALL, Docker, Refused
@@ -188,3 +188,8 @@ class Swarm:
 
     def _words(self, *options: str) -> tuple[str, ...]:
         return ("stack", "deploy", *_FROM_INPUT, *_DEPLOY, *options, self._target.project)
+
+
+def require_answer(target: Target) -> None:
+    """See that the engine of a target answers."""
+    Docker(target).require_answer()
