@@ -159,7 +159,7 @@ def _decisions(
     for name, folder in environments.items():
         if folder:
             yield f"{name}: its manifests are in {folder}; docs/deploy.md has the engines"
-    yield f"CI: {survey.ci or 'no CI system was found'}; docs/ci/ has a workflow to copy"
+    yield f"CI: {survey.ci or 'no CI system was found'}; docs/adopt.md shows what a workflow needs"
 
 
 def _of_service(service: Found) -> Iterator[str]:
