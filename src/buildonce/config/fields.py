@@ -65,22 +65,33 @@ def _timezone(text: str) -> str:
 
 Moment = Annotated[str, AfterValidator(_moment)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$", max_length=63)]
-NameWithoutDots = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]+(?:[_-][a-z0-9]+)*$", max_length=63)
-]
+_NAME = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$"
+_NAME_WITHOUT_DOTS = r"^[a-z0-9]+(?:[_-][a-z0-9]+)*$"
+_ARGUMENT = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_GIT_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
+_HOST = r"^(?:|[A-Za-z0-9][^\s]*)$"
+_PLATFORM = r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$"
+
+PATTERNS = {
+    _NAME: "must be lower-case letters and digits, with single . _ or - between them",
+    _NAME_WITHOUT_DOTS: "must be lower-case letters and digits, with single _ or - between them",
+    _ARGUMENT: "must be a variable's name: letters, digits and _, not beginning with a digit",
+    _GIT_NAME: "must be letters, digits and any of _ . / - after the first one",
+    _HOST: "must begin with a letter or a digit, and have no space",
+    _PLATFORM: "must look like 'linux/amd64' or 'linux/arm/v7'",
+}
+"""What each pattern means, in words."""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=63)]
+NameWithoutDots = Annotated[str, StringConstraints(pattern=_NAME_WITHOUT_DOTS, max_length=63)]
 """What can also name a bake target and a Compose project."""
 
 PathInside = Annotated[str, AfterValidator(_inside_repository)]
 ImageName = Annotated[str, AfterValidator(_image)]
-ArgumentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-GitName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"),
-    AfterValidator(_git_name),
-]
-Host = Annotated[str, StringConstraints(pattern=r"^(?:|[A-Za-z0-9][^\s]*)$")]
-Platform = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$")]
+ArgumentName = Annotated[str, StringConstraints(pattern=_ARGUMENT)]
+GitName = Annotated[str, StringConstraints(pattern=_GIT_NAME), AfterValidator(_git_name)]
+Host = Annotated[str, StringConstraints(pattern=_HOST)]
+Platform = Annotated[str, StringConstraints(pattern=_PLATFORM)]
 
 
 def image_variable(service: str) -> str:

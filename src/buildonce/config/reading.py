@@ -9,6 +9,7 @@ from typing import Any
 import tomli
 from pydantic import ValidationError
 
+from buildonce.config.fields import PATTERNS
 from buildonce.config.tables import (
     TABLE,
     Environment,
@@ -90,6 +91,8 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{path}: is missing"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_pattern_mismatch":
+        message = PATTERNS[problem["ctx"]["pattern"]]
     if problem["type"] == "value_error" and not location:
         return f"{TABLE}.{message}"
     return f"{path} = {problem['input']!r}: {message}"

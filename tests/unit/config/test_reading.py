@@ -227,3 +227,22 @@ def test_the_schema_agrees_with_the_code() -> None:
     assert not validator.is_valid(table(registri="x"))
     assert not validator.is_valid(service(dockerfil="x"))
     assert not validator.is_valid({"registry": "ghcr.io"})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"services": {"Mail": {}}}, "must be lower-case letters and digits"),
+        ({"environments": {"Live": {}}}, "must be lower-case letters and digits"),
+        ({"platform": "linux"}, "must look like 'linux/amd64'"),
+        ({"ledger_branch": "-x"}, "must be letters, digits"),
+    ],
+    ids=["service", "environment", "platform", "branch"],
+)
+def test_a_name_that_is_not_allowed_is_explained_in_words(
+    wrong: dict[str, object], words: str
+) -> None:
+    """No regular expression reaches a person: what may be in a name is said."""
+    told = refusal(table(**wrong))
+    assert words in told
+    assert "pattern" not in told
