@@ -68,6 +68,7 @@ class Targets:
 
 def target_of(environment: str, settings: Environment) -> Target:
     """Return where an environment runs."""
+    limit = settings.pre_deploy.timeout if settings.pre_deploy else None
     return Target(
         name=environment,
         engine=settings.engine,
@@ -75,4 +76,5 @@ def target_of(environment: str, settings: Environment) -> Target:
         project=settings.project or "",
         timeout=settings.patience.total_seconds(),
         namespace=settings.namespace or "",
+        pre_deploy_timeout=limit.total_seconds() if limit else None,
     )

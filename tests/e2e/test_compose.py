@@ -295,6 +295,34 @@ def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Sho
     assert place.problems(one) == {}
 
 
+def test_the_pre_deploy_command_has_a_limit_of_its_own(place: Place, one: Images) -> None:
+    """A migration outlives the deploy's timeout; its own one stops it, and is named."""
+    given = place.deployment(one)
+    sleep = ["python3", "-c", "import time; time.sleep(4)"]
+    bind(replace(given, target=replace(given.target, timeout=1))).run_once("jobs", sleep)
+    limited = bind(replace(given, target=replace(given.target, pre_deploy_timeout=1)))
+    with pytest.raises(DeployError, match=r"was stopped \(no end after 1 s, as pre_deploy.timeout"):
+        limited.run_once("jobs", sleep)
+
+
+@pytest.mark.parametrize(("code", "fails"), [(0, False), (3, True)])
+def test_a_pre_deploy_command_that_still_runs_is_waited_for(
+    place: Place, one: Images, code: int, fails: bool
+) -> None:
+    """Who resumes neither kills the migration of who went away, nor runs it a second time."""
+    given = place.deployment(one)
+    name = f"{given.target.project}-pre-deploy-{given.sha}"
+    sleep = f"import sys, time; time.sleep(4); sys.exit({code})"
+    place.docker("run", "--detach", "--name", name, str(one["jobs"]), "python3", "-c", sleep)
+    again = ["python3", "-c", "import sys; sys.exit('ran twice')"]
+    if not fails:
+        bind(given).run_once("jobs", again)
+        return
+    with pytest.raises(DeployError) as failed:
+        bind(given).run_once("jobs", again)
+    assert "ran twice" not in failed.value.log
+
+
 def test_the_step_before_has_what_it_needs(hosts: lab.Lab, host1: Place, one: Images) -> None:
     """On an empty host the foreign services that a step needs are up before it runs."""
     remove(host1)

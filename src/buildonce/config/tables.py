@@ -94,6 +94,9 @@ class PreDeploy(Table):
         description="The service whose image and settings it runs with."
     )
     command: tuple[str, ...] = Field(min_length=1, description="The program and its arguments.")
+    timeout: Duration | None = Field(
+        None, description="How long it may take: `10m`, `2h`. Default: as long as it needs."
+    )
 
 
 class Environment(Table):
@@ -255,6 +258,10 @@ class Project(Table):
             UsageError: there is no such service.
         """
         self.service(service)
+        return self.place(service)
+
+    def place(self, service: str) -> Repository:
+        """Return where a service's images lie, also those of one that is configured no longer."""
         return _repository(self, service)
 
     def place_of(self, service: str) -> Repository:

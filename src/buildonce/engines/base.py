@@ -25,7 +25,8 @@ class Target:
     ``host`` is what the engine's client takes: ``ssh://…``, ``tcp://…``, ``unix://…``, or the
     name of a context; empty, it is the client's default. ``namespace`` is the part of it that
     is the environment's, on engines that have such. ``project`` names the Compose project, the
-    stack or the set of objects. ``timeout`` is how long a deploy may take, in seconds.
+    stack or the set of objects. ``timeout`` is how long a deploy may take, in seconds, and
+    ``pre_deploy_timeout`` how long its pre-deploy command may; None: as long as it needs.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Target:
     project: str = ""
     timeout: float = 120.0
     namespace: str = ""
+    pre_deploy_timeout: float | None = None
 
     def __str__(self) -> str:
         place = "/".join(filter(None, (self.host or "the local engine", self.namespace)))

@@ -32,13 +32,17 @@ NOWHERE = ("--project-directory", "/a-release-has-no-folder")
 
 @dataclass(frozen=True)
 class Part:
-    """One service of the definition, as far as it can be told without any variable's value."""
+    """One service of the definition, as far as it can be told without any variable's value.
+
+    ``ends`` says that it is done once it has ended with 0.
+    """
 
     name: str
     image: str
     replicas: int | None
     needs: Mapping[str, str]
     optional: bool
+    ends: bool = False
 
     @property
     def digest(self) -> Digest | None:
@@ -221,7 +225,15 @@ def _part(name: str, service: Mapping[str, Any]) -> Part:
         replicas=_replicas(service),
         needs={other: how.get("condition", "") for other, how in needs.items()},
         optional=bool(service.get("profiles")),
+        ends=_ends(service),
     )
+
+
+def _ends(service: Mapping[str, Any]) -> bool:
+    """Tell whether the restart policy says in so many words that the service comes to an end."""
+    policy = (service.get("deploy") or {}).get("restart_policy") or {}
+    restart = str(service.get("restart", policy.get("condition", "")))
+    return restart in ("no", "none") or restart.startswith("on-failure")
 
 
 def _replicas(service: Mapping[str, Any]) -> int | None:

@@ -51,6 +51,10 @@ class Refused(UnavailableError):
         self.log = tuple(log)
 
 
+class Expired(Refused):
+    """The engine answers and the call took longer than it may."""
+
+
 @dataclass(frozen=True)
 class Started:
     """A client that runs: poll it, then read what it printed into its two files."""
@@ -128,12 +132,13 @@ class Docker:
 
     def run(
         self, *arguments: str, text: str = "", variables: Mapping[str, str] | None = None,
-        isolated: bool = False, limit: float = CALL,
+        isolated: bool = False, limit: float | None = CALL,
     ) -> str:  # fmt: skip
         """Return what a call prints.
 
         Raises:
-            Refused: it failed, or took longer than ``limit`` seconds, and the engine answers.
+            Refused: it failed, or took longer than ``limit`` seconds (Expired), and the engine
+                answers.
             UnavailableError: the engine does not answer.
         """
         with self.started(*arguments, text=text, variables=variables, isolated=isolated) as client:
@@ -141,7 +146,7 @@ class Docker:
                 client.process.wait(limit)
             except subprocess.TimeoutExpired:
                 self.require_answer()
-                raise Refused(f"no end after {limit:.0f} s", client.tail()) from None
+                raise Expired(f"no end after {limit:.0f} s", client.tail()) from None
             if client.code:
                 self.require_answer()
                 raise Refused(client.last_error(), client.tail())

@@ -51,6 +51,11 @@ class Project:
             for _ in range(_missing(part, [c for c in found if c.id not in strays]))
         ]
 
+    def is_running(self, container: str) -> bool:
+        """Tell whether a container of this name runs."""
+        found = self.docker.inspect("container", [container])
+        return bool(found) and bool(found[0]["State"].get("Running"))
+
     def remove(self, container: str) -> None:
         """Remove a container by name, where there is one."""
         with suppress(Refused):

@@ -13,7 +13,7 @@ from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.watching import INTERVAL, Failing, Watch, slowest
 from buildonce.engines.definition import NOWHERE, Definition
-from buildonce.engines.docker import CALL, Docker, Refused, Started
+from buildonce.engines.docker import CALL, Docker, Expired, Refused, Started
 from buildonce.engines.secrets import mask
 from buildonce.errors import DeployError, UnavailableError
 
@@ -72,13 +72,16 @@ class Compose:
         name = f"{self._target.project}-pre-deploy-{self.deployment.sha}"
         run = ("run", "--rm", "--no-deps", "--no-TTY", "--name", name, service, *command)
         try:
+            if self._project.is_running(name):
+                self._wait_for(name)
+                return
             if ahead := self._definition.foreign_needs(service):
                 self._call(*_AHEAD, *ahead, limit=self._target.timeout)
             self._project.remove(name)
-            self._call(*run, limit=self._target.timeout)
+            self._call(*run, limit=self._target.pre_deploy_timeout)
         except Refused as refused:
             raise DeployError(
-                f"failed in the pre-deploy command ({shlex.join(command)})",
+                f"{_failure(refused)} in the pre-deploy command ({shlex.join(command)})",
                 service=service,
                 host=self._host,
                 log=self._masked_log(refused.log),
@@ -86,6 +89,17 @@ class Compose:
             ) from None
         finally:
             self._project.remove(name)
+
+    def _wait_for(self, container: str) -> None:
+        """Wait for a command that who held the promotion before has left running.
+
+        Raises:
+            Refused: it failed, or took too long.
+        """
+        limit = self._target.pre_deploy_timeout
+        code = self._docker.run("container", "wait", container, limit=limit).strip()
+        if code != "0":
+            raise Refused(f"exit code {code}")
 
     def deploy(self, progress: Callable[[str], None]) -> None:
         """Have Compose change what differs, and wait until all of it is up."""
@@ -139,7 +153,7 @@ class Compose:
     def _masked_log(self, lines: Sequence[str]) -> list[str]:
         return self._masked("\n".join(lines)).splitlines()
 
-    def _call(self, *words: str, limit: float = CALL) -> str:
+    def _call(self, *words: str, limit: float | None = CALL) -> str:
         return self._docker.run(*self._words(*words), limit=limit, **self._given())
 
     def _started(self, *words: str) -> AbstractContextManager[Started]:
@@ -159,3 +173,9 @@ class Compose:
 def require_answer(target: Target) -> None:
     """See that the engine of a target answers."""
     Docker(target).require_answer()
+
+
+def _failure(refused: Refused) -> str:
+    if isinstance(refused, Expired):
+        return f"was stopped ({refused.complaint}, as pre_deploy.timeout says)"
+    return "failed"

@@ -121,14 +121,16 @@ class Watch:
 
 
 def completed(container: Container, parts: Mapping[str, Part]) -> bool:
-    """Tell whether a container has done what another service waits for."""
-    return (
-        container.state == "exited"
-        and container.exit_code == 0
-        and any(
-            part.needs.get(container.service) == "service_completed_successfully"
-            for part in parts.values()
-        )
+    """Tell whether a container has ended with 0 as it is there for.
+
+    Its restart policy says so, or another service waits for its end.
+    """
+    if container.state != "exited" or container.exit_code != 0:
+        return False
+    own = parts.get(container.service)
+    return (own is not None and own.ends) or any(
+        part.needs.get(container.service) == "service_completed_successfully"
+        for part in parts.values()
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -105,13 +106,15 @@ class Swarm:
         parts: Mapping[str, Part],
         *options: str,
         progress: Callable[[str], None] = lambda _: None,
+        limit: float | None = None,
     ) -> None:
+        """Deploy and wait, ``limit`` seconds at most; without one, as long as a deploy may take."""
         rollout = Rollout(parts, self._read(), progress)
-        deadline = time.monotonic() + self._target.timeout
+        limit = self._target.timeout if limit is None else limit
         try:
             self._forget_changed_images(rollout.before)
             self._call(text, *self._words(*options), limit=self._target.timeout)
-            self._watch(rollout, deadline)
+            self._watch(rollout, limit)
         except Refused as refused:
             complaint = self._masked(refused.complaint)
             raise DeployError(
@@ -130,18 +133,21 @@ class Swarm:
                 note = ("service", "update", "--detach", "--label-rm", cluster.NOTED)
                 self._docker.run(*note, service.id)
 
-    def _watch(self, rollout: Rollout, deadline: float) -> None:
+    def _watch(self, rollout: Rollout, limit: float) -> None:
+        deadline = time.monotonic() + limit
         while waiting := rollout.look(self._read()):
             if time.monotonic() >= deadline:
-                waiting[0].what += f" after {self._target.timeout:.0f} s"
+                waiting[0].what += f" after {limit:.0f} s"
                 raise waiting[0]
             time.sleep(INTERVAL)
 
     def _run_job(self, text: str, service: str) -> None:
         part = Part(oneoff.name_of(service), "", 1, {}, optional=False)
+        limit = self._target.pre_deploy_timeout
+        limit = math.inf if limit is None else limit
         self._remove(part.name)
         try:
-            self._roll_out(text, {part.name: part})
+            self._roll_out(text, {part.name: part}, limit=limit)
         except DeployError as error:
             error.hint = UNTOUCHED
             raise

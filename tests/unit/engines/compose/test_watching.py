@@ -108,6 +108,15 @@ def test_a_job_that_others_wait_for_is_done_when_it_ends() -> None:
     assert not completed(ended, PARTS)
 
 
+def test_a_service_that_ends_by_its_restart_policy_is_done_when_it_ends() -> None:
+    """Ended with 0 is up where the definition says that the service comes to an end."""
+    ends = {"web": Part("web", "", 1, {}, optional=False, ends=True)}
+    ended = replace(WEB, state="exited")
+    assert completed(ended, ends)
+    assert not completed(replace(ended, exit_code=1), ends)
+    assert Watch(ends, {}, lambda _: None).look([ended], applied=True) == []
+
+
 def test_one_off_containers_and_strangers_are_not_waited_for() -> None:
     """Containers that no service accounts for neither fail a deploy nor hold it up."""
     one_off = replace(WEB, id="x", one_off=True, state="exited", exit_code=1)
