@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -64,7 +66,9 @@ class Kubernetes:
     def run_once(self, service: str, command: Sequence[str]) -> None:
         """Run a command as a Job; what it needs of others' images comes up first."""
         once = OneOff(self.manifests, self.deployment, service, command)
-        rollout, own = Rollout(self._target, lambda _: None), [*once.copies(), once.job()]
+        limit = self._target.pre_deploy_timeout
+        target = replace(self._target, timeout=math.inf if limit is None else limit)
+        rollout, own = Rollout(target, lambda _: None), [*once.copies(), once.job()]
         try:
             found = state.live(self._kubectl, once.ahead())
             missing = [one for one in once.ahead() if one.key not in found]

@@ -46,6 +46,7 @@ class OneOff:
         spec |= {"containers": [{**main, "args": list(self.command)}], "restartPolicy": "Never"}
         self._refer_to_copies(spec)
         labels = {LABEL: self.deployment.target.project}
+        limit = self.deployment.target.pre_deploy_timeout
         return Manifest(
             {
                 "apiVersion": "batch/v1",
@@ -53,7 +54,7 @@ class OneOff:
                 "metadata": {"name": self.name, "labels": labels},
                 "spec": {
                     "backoffLimit": 0,
-                    "activeDeadlineSeconds": int(self.deployment.target.timeout),
+                    **({"activeDeadlineSeconds": int(limit)} if limit else {}),
                     "ttlSecondsAfterFinished": _KEPT,
                     "template": {"metadata": {"labels": labels}, "spec": spec},
                 },
