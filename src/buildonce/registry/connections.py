@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -86,9 +86,8 @@ class Connections:
             method, url, headers=headers, body=body, preload_content=False,
             redirect=method in _READING,
         )  # fmt: skip
-        return Answer(
-            response.status, response.headers, _content(response), response.geturl() or url
-        )
+        answered_by = _after_redirects(url, response)
+        return Answer(response.status, response.headers, _content(response), answered_by)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         address = urlsplit(url)
@@ -97,6 +96,13 @@ class Connections:
         if key not in self._pools:
             self._pools.setdefault(key, _pool(*key))
         return self._pools[key]
+
+
+def _after_redirects(url: str, response: urllib3.BaseHTTPResponse) -> str:
+    """Return the whole address that answered: urllib3 itself knows its path alone."""
+    for step in response.retries.history if response.retries else ():
+        url = urljoin(url, step.redirect_location or "")
+    return url
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:
