@@ -299,10 +299,10 @@ def test_the_pre_deploy_command_has_a_limit_of_its_own(place: Place, one: Images
     """A migration outlives the deploy's timeout; its own one stops it, and is named."""
     given = place.deployment(one)
     sleep = ["python3", "-c", "import time; time.sleep(4)"]
-    bind(replace(given, target=replace(given.target, timeout=1))).run_once("jobs", sleep)
+    bind(replace(given, target=replace(given.target, timeout=1))).run_once("web", sleep)
     limited = bind(replace(given, target=replace(given.target, pre_deploy_timeout=1)))
     with pytest.raises(DeployError, match=r"was stopped \(no end after 1 s, as pre_deploy.timeout"):
-        limited.run_once("jobs", sleep)
+        limited.run_once("web", sleep)
 
 
 @pytest.mark.parametrize(("code", "fails"), [(0, False), (3, True)])

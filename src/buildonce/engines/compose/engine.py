@@ -75,8 +75,7 @@ class Compose:
             if self._project.is_running(name):
                 self._wait_for(name)
                 return
-            if ahead := self._definition.foreign_needs(service):
-                self._call(*_AHEAD, *ahead, limit=self._target.timeout)
+            self._start_needs(service)
             self._project.remove(name)
             self._call(*run, limit=self._target.pre_deploy_timeout)
         except Refused as refused:
@@ -89,6 +88,22 @@ class Compose:
             ) from None
         finally:
             self._project.remove(name)
+
+    def _start_needs(self, service: str) -> None:
+        ahead = self._definition.foreign_needs(service)
+        if not ahead:
+            return
+        try:
+            self._call(*_AHEAD, *ahead, limit=self._target.timeout)
+        except Refused as refused:
+            raise DeployError(
+                f"needs {', '.join(ahead)} for the pre-deploy command, which did not come up: "
+                + self._masked(refused.complaint),
+                service=service,
+                host=self._host,
+                log=self._masked_log(refused.log),
+                hint=UNTOUCHED,
+            ) from None
 
     def _wait_for(self, container: str) -> None:
         """Wait for a command that who held the promotion before has left running.
