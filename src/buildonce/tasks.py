@@ -314,13 +314,13 @@ def init(context: Context, yes: bool = False) -> None:
     run(Path(context.config["buildonce_root"]), yes=yes, report=Reporter())
 
 
-@task
+@task(help={"json": "Print JSON."})
 @_command
-def doctor(context: Context) -> None:
-    """Check git, the engine, Buildx and the registry, before anything is built."""
+def doctor(context: Context, json: bool = False) -> None:
+    """Check everything that a release needs, before anything is built."""
     from buildonce.commands.doctor import examine
 
-    examine(_app(context))
+    examine(_app(context), as_json=json)
 
 
 @task

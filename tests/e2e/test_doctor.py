@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import lab
+from tests.kit.lab_docker import docker
 from tests.kit.monorepo import Monorepo
 
 
@@ -33,14 +35,14 @@ def test_a_problem_is_named(
     """What does not answer or is wrong ends with 3, its name and what to do about it."""
     done = built.inv("doctor", expect=3, env={variable: value})
     assert subject in done.err
-    assert f"✗  {subject} " in done.out
+    assert f"✗ {subject}: " in done.out
     assert remedy in done.out
 
 
 def test_an_engine_that_is_down_has_no_good_builder(built: Monorepo) -> None:
     """Without an engine the builder's driver cannot be told: that is no pass."""
     done = built.inv("doctor", expect=3, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
-    assert "✗  builder " in done.out
+    assert "✗ builder: " in done.out
 
 
 def test_the_hosts_of_environments_are_looked_at(repo: Monorepo) -> None:
@@ -56,13 +58,13 @@ def test_the_hosts_of_environments_are_looked_at(repo: Monorepo) -> None:
     done = repo.inv("doctor", expect=3)
     assert "✓  Compose " in done.out
     assert "✓  host of near " in done.out
-    assert "✗  host of far " in done.out
-    assert done.err.strip().endswith("to be mended: host of far")
+    assert "✗ host of far: " in done.out
+    assert done.err.strip().endswith("to be corrected: files of near, host of far")
 
 
 def test_a_registry_that_is_down_is_named(built: Monorepo, nowhere: Mapping[str, str]) -> None:
     """A registry that does not answer is named by its address."""
-    assert "✗  registry " in built.inv("doctor", expect=3, env=nowhere).out
+    assert "✗ registry: " in built.inv("doctor", expect=3, env=nowhere).out
 
 
 def test_a_missing_docker_is_named(built: Monorepo, tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_a_missing_docker_is_named(built: Monorepo, tmp_path: Path) -> None:
         assert found is not None
         (tmp_path / program).symlink_to(found)
     done = built.inv("doctor", expect=3, env={"PATH": str(tmp_path)})
-    assert "✗  engine " in done.out
+    assert "✗ engine: " in done.out
     assert "install docker-buildx" in done.out
 
 
@@ -103,3 +105,68 @@ def test_outside_a_repository(built: Monorepo, tmp_path: Path) -> None:
     )
     assert "is not in a git repository" in done.out
     assert "git init" in done.out
+
+
+BROKEN = {
+    "pyproject.toml": """\
+[tool.buildonce]
+registry = "registry.example.org"
+image = "{{registry}}/{namespace}/{{service}}"
+
+[tool.buildonce.services]
+web = {{ context = "web" }}
+jobs = {{ dockerfile = "jobs/Containerfile" }}
+
+[tool.buildonce.environments.production]
+engine = "compose"
+file = "compose.yaml"
+project = "production"
+""",
+    "web/Dockerfile": "FROM python:3.13-slim\nCOPY web.txt shared /app/\n",
+    "compose.yaml": """\
+services:
+  web: {image: "${BUILDONCE_IMAGE_WEB}", environment: {KEY: "${KEY}"}, volumes: ["./web:/web"]}
+  jobs: {build: jobs}
+""",
+}
+
+
+def test_everything_is_found_at_once(repo: Monorepo) -> None:
+    """One run names every problem of the sources and the deployment files, each with its cost."""
+    files = {name: text for name, text in BROKEN.items() if name != "pyproject.toml"}
+    files["pyproject.toml"] = BROKEN["pyproject.toml"].format(namespace=repo.namespace)
+    repo.commit("Break it in every way", files)
+    found = repo.inv("doctor", "--json", expect=3).json()
+    problems = {one["found"] for one in found if one["level"] == "problem"}
+    assert problems == {
+        "web/Dockerfile copies shared, which the context web does not have",
+        "jobs/Containerfile is not in the commit",
+        "compose.yaml: web mounts ./web, a path of the repository: hosts do not have it",
+        "compose.yaml: jobs would be built when it is deployed: it has `build`",
+        "production needs a value for: KEY",
+    }
+    assert all(one["cost"] and one["remedy"] for one in found if one["level"] != "ok")
+
+
+def test_a_port_that_is_taken_is_found(repo: Monorepo, running: lab.Lab) -> None:
+    """A port that another container publishes is named with it; what is free is not."""
+    name = f"holder-{repo.namespace}"
+    publish = ("--publish", "127.0.0.1::80", running.base_image, "sleep", "600")
+    docker(running, "run", "--detach", "--name", name, *publish)
+    try:
+        port = docker(running, "port", name, "80").rpartition(":")[2]
+        services = "".join(
+            f"  {one}: {{image: '${{BUILDONCE_IMAGE_{one.upper()}}}', ports: ['{published}:80']}}\n"
+            for one, published in {"web": port, "jobs": "0"}.items()
+        )
+        table = (repo.root / "pyproject.toml").read_text()
+        table += (
+            '[tool.buildonce.environments.shop]\nengine = "compose"\n'
+            'file = "compose.yaml"\nproject = "shop"\n'
+        )
+        repo.commit("Publish", {"compose.yaml": f"services:\n{services}", "pyproject.toml": table})
+        done = repo.inv("doctor", expect=3)
+    finally:
+        docker(running, "rm", "--force", name)
+    assert f"port {port}/tcp is taken by the container {name}" in done.out
+    assert done.err.strip().endswith("to be corrected: files of shop")

@@ -27,6 +27,7 @@ ROOMS = [
     {"verify"},
     {"report", "execute"},
     {"app"},
+    {"doctor"},
     {"commands"},
     {"tasks", "__main__"},
 ]
@@ -40,6 +41,7 @@ INSIDE = {
     "adopt": [
         *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
     ],
+    "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment"],
     "build": ["dockerfile", "bake", "buildx"],

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from buildonce.adopt.survey import Survey, below, normal
+from buildonce.adopt.survey import GLOB, Survey, below, normal
 from buildonce.build.dockerfile import instructions
 
 _MOUNT = re.compile(r"--mount=(\S+)")
 _REMOTE = re.compile(r"[a-z]+://|git@")
-_GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def inputs(survey: Survey, context: str, dockerfile: str) -> list[str]:
         path = below(context, source)
         if path in (".", context):
             return [] if context == "." else [context]
-        read += survey.matching(path) if _GLOB.search(path) else [path]
+        read += survey.matching(path) if GLOB.search(path) else [path]
     return _outermost(read)
 
 

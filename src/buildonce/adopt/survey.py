@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from buildonce.git.repository import Git
+
+GLOB = re.compile(r"[*?\[]")
+"""What makes a pattern of a path."""
 
 _OF_CI = {
     ".github/workflows/": "GitHub Actions",
@@ -34,6 +39,12 @@ class Survey:
     def name(self) -> str:
         """What the project is called: as its remote, or its folder."""
         return self.address.rpartition("/")[2] or self.root.name
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        """Every file, and every folder that has one."""
+        folders = (str(folder) for file in self.files for folder in PurePosixPath(file).parents)
+        return frozenset(self.files).union(folders)
 
     @property
     def ci(self) -> str:
@@ -63,12 +74,12 @@ class Survey:
     def has(self, path: str) -> bool:
         """Tell whether there is such a file, or a folder with something in it."""
         wanted = normal(path)
-        return wanted == "." or any(
-            file == wanted or file.startswith(f"{wanted}/") for file in self.files
-        )
+        return wanted == "." or wanted in self._paths
 
     def matching(self, pattern: str) -> list[str]:
         """Return the files and folders that a pattern of COPY names, ``*`` within a component."""
+        if not GLOB.search(pattern):
+            return [normal(pattern)] if self.has(pattern) else []
         wanted = PurePosixPath(normal(pattern)).parts
         found = {
             "/".join(parts[: len(wanted)])

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -67,6 +68,38 @@ def make_bundle(sources: Sources) -> str:
     return _with_defaults(text, _dotenv(sources))
 
 
+def problems(sources: Sources) -> list[UsageError]:
+    """Return everything for which ``make_bundle`` refuses the files, not only the first."""
+    try:
+        model = _read(sources)
+    except UsageError as error:
+        return [error]
+    refusals = map(_refusal, _checks(sources, model))
+    return [refusal for refusal in refusals if refusal]
+
+
+def _checks(sources: Sources, model: Mapping[str, Any]) -> Iterator[Callable[[], object]]:
+    for name, service in (model.get("services") or {}).items():
+        where, settings = _where(sources, name), service or {}
+        yield partial(_require_image, where, name, settings)
+        for file in settings.get("env_file") or ():
+            yield partial(list, _from_files(sources, where, [file]))
+        for volume in settings.get("volumes") or ():
+            yield partial(_volume, where, volume)
+    for name, config in (model.get("configs") or {}).items():
+        yield partial(_config, sources, name, config or {})
+    for name, secret in (model.get("secrets") or {}).items():
+        yield partial(_require_portable_secret, sources, name, secret or {})
+
+
+def _refusal(check: Callable[[], object]) -> UsageError | None:
+    try:
+        check()
+    except UsageError as error:
+        return error
+    return None
+
+
 def _read(sources: Sources) -> dict[str, Any]:
     files = [word for file in sources.files for word in ("--file", str(sources.root / file))]
     for file in sources.files:
@@ -98,7 +131,7 @@ def _config_of(sources: Sources, *words: str, options: Sequence[str] = ()) -> di
 
 
 def _service(sources: Sources, name: str, service: dict[str, Any]) -> dict[str, Any]:
-    where = f"{sources.files[0]}: {name}"
+    where = _where(sources, name)
     _require_image(where, name, service)
     environment = dict(_from_files(sources, where, service.pop("env_file", ())))
     environment |= _mapping(service.get("environment") or {})
@@ -109,6 +142,10 @@ def _service(sources: Sources, name: str, service: dict[str, Any]) -> dict[str, 
     for left_out in ("build", "develop", "extends", "label_file"):
         service.pop(left_out, None)
     return service
+
+
+def _where(sources: Sources, service: str) -> str:
+    return f"{sources.files[0]}: {service}"
 
 
 def _mapping(environment: Any) -> dict[str, Any]:
@@ -123,8 +160,9 @@ def _require_image(where: str, name: str, service: Mapping[str, Any]) -> None:
     image = str(service.get("image") or "")
     if image and not ("build" in service and "$" not in image and "@sha256:" not in image):
         return
+    reason = "`build`" if "build" in service else "no image"
     raise UsageError(
-        f"{where} would be built when it is deployed: it has {'`build`' if image else 'no image'}",
+        f"{where} would be built when it is deployed: it has {reason}",
         hint=f"make {name} a service of [tool.buildonce.services] and write its image as a "
         "variable (docs/deploy.md), or give it an image that exists and remove `build`",
     )

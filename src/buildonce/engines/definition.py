@@ -98,7 +98,7 @@ class Definition:
             UsageError: naming each that has not, and where it is used.
         """
         given = {*os.environ, *self.deployment.variables}
-        missing = sorted(_needed(self.text) - given)
+        missing = sorted(required_variables(self.text) - given)
         if missing:
             locate = self.deployment.files.locate
             listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
@@ -207,7 +207,7 @@ def _filled(bundle: str, deployment: Deployment) -> str:
     return text
 
 
-def _needed(text: str) -> set[str]:
+def required_variables(text: str) -> set[str]:
     """Return the variables that have no default."""
     found = (match for match in _VARIABLE.finditer(text) if match["bare"] or match["braced"])
     return {

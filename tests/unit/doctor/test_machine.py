@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildonce.commands.doctor import buildx_version
+from buildonce.doctor.machine import buildx_version
 
 
 @pytest.mark.parametrize(

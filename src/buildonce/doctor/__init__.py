@@ -1,0 +1,1 @@
+"""What a release needs, looked at before anything is built: everything wrong at once."""

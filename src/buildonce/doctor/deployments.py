@@ -1,0 +1,137 @@
+"""What each environment is deployed by, tried with HEAD and digests that stand in for real ones."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from buildonce.app import App, now
+from buildonce.config import Environment
+from buildonce.doctor.findings import Examination, Finding, of_error
+from buildonce.doctor.ports import taken_ports
+from buildonce.engines import bind, bundle, require_answer
+from buildonce.engines.base import Deployment
+from buildonce.engines.definition import Definition, required_variables
+from buildonce.engines.docker import Docker
+from buildonce.errors import BuildonceError
+from buildonce.ledger.records.release import Image, Release
+from buildonce.refs import digest_of
+from buildonce.targets import target_of
+
+
+def examinations(app: App) -> list[Examination]:
+    """Return what is looked at for the environments that run containers."""
+    try:
+        environments = app.project.environments
+    except BuildonceError:
+        return []
+    return [
+        examination
+        for name, settings in environments.items()
+        if settings.engine != "none"
+        for examination in _of_environment(name, settings)
+    ]
+
+
+def _of_environment(name: str, settings: Environment) -> Iterator[Examination]:
+    cost = f"nothing can be promoted to {name}"
+    yield Examination(f"host of {name}", cost, partial(_host, name, settings))
+    yield Examination(f"files of {name}", cost, partial(_files, name, settings))
+
+
+def _host(name: str, settings: Environment, _app: App) -> Iterator[Finding]:
+    target = target_of(name, settings)
+    require_answer(target)
+    yield Finding(f"host of {name}", f"{target} answers")
+
+
+def _files(name: str, settings: Environment, app: App) -> Iterator[Finding]:
+    deployment = _deployment(app, name)
+    check = _check_cluster if settings.engine == "kubernetes" else _check_definition
+    subject, cost = f"files of {name}", f"inv promote {name} refuses it before anything is touched"
+    problems = check(deployment)
+    yield from (of_error(subject, error, cost) for error in problems)
+    if not problems:
+        yield Finding(subject, f"{', '.join(settings.files)}: can be deployed from HEAD")
+    if settings.engine == "compose" and not problems:
+        yield from _ports(deployment)
+
+
+def _deployment(app: App, environment: str) -> Deployment:
+    """Return HEAD on its way to an environment, as if it had been built."""
+    head, project = app.commit(), app.project
+    nothing = digest_of(b"")
+    images = {
+        name: Image(image=str(project.repository(name)), digest=nothing)
+        for name in project.services
+    }
+    release = Release(
+        revision=head.revision, sha=app.sha(head), expects=tuple(images), services=images,
+        built_at=now(), built_by="", built_with="",
+    )  # fmt: skip
+    engine = app.targets.bind(environment, release, app.ledger.read())
+    assert engine is not None
+    return replace(engine.deployment, bundle=None)
+
+
+def _check_cluster(deployment: Deployment) -> list[BuildonceError]:
+    return _errors([bind(deployment).check])
+
+
+def _check_definition(deployment: Deployment) -> list[BuildonceError]:
+    """Return everything that is wrong with Compose or stack files, and variables without value."""
+    docker = Docker(deployment.target)
+    with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
+        root = deployment.files.export(Path(folder) / "tree")
+        sources = bundle.Sources(docker, root, deployment.files.paths)
+        if problems := bundle.problems(sources):
+            return [*problems, *_unset(deployment, sources)]
+        made = replace(deployment, bundle=bundle.make_bundle(sources))
+    definition = Definition(made, docker)
+    return _errors(
+        [lambda: definition.text, lambda: definition.parts, definition.require_variables]
+    )
+
+
+def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceError]:
+    """Return that variables have no value, as far as the files' own text tells."""
+    files = [sources.root / file for file in sources.files]
+    text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
+    missing = required_variables(text) - {*os.environ, *deployment.variables}
+    missing = {name for name in missing if not name.startswith("BUILDONCE_IMAGE_")}
+    name = deployment.target.name
+    if not missing:
+        return []
+    return [
+        BuildonceError(
+            f"{name} needs a value for: {', '.join(sorted(missing))}",
+            hint=f"set it where inv runs, or under environments.{name}.variables",
+        )
+    ]
+
+
+def _ports(deployment: Deployment) -> Iterator[Finding]:
+    name = deployment.target.name
+    with suppress(BuildonceError):
+        for port, holder in taken_ports(deployment):
+            yield Finding(
+                f"files of {name}", f"port {port} is taken by {holder}", "problem",
+                f"the deploy to {name} fails, and what ran before is put back",
+                "free that port, or publish another one",
+            )  # fmt: skip
+
+
+def _errors(checks: list[Callable[[], object]]) -> list[BuildonceError]:
+    """Return the distinct errors of several checks."""
+    found: dict[str, BuildonceError] = {}
+    for check in checks:
+        try:
+            check()
+        except BuildonceError as error:
+            found.setdefault(error.message, error)
+    return list(found.values())

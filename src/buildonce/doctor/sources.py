@@ -1,0 +1,160 @@
+"""Each service's Dockerfile and context, in the commit that would be built: pure, but for git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from buildonce.adopt.contexts import fitting, lacking, sources
+from buildonce.adopt.survey import Survey, below
+from buildonce.app import App
+from buildonce.build.dockerfile import final_base, instructions
+from buildonce.config import Project
+from buildonce.doctor.findings import Finding
+from buildonce.errors import PreconditionError
+
+_NOT_BUILT = "inv build fails for {}"
+
+
+def services(app: App) -> Iterator[Finding]:
+    """See that every service can be built from HEAD."""
+    yield from examine(app.project, committed(app))
+
+
+def committed(app: App) -> Survey:
+    """Return what HEAD has, with the text of each service's Dockerfile."""
+    listed = app.git.text("ls-tree", "-r", "-z", "--name-only", "HEAD")
+    files = tuple(path for path in listed.split("\0") if path)
+    paths = {app.project.dockerfile(name) for name in app.project.services} & {*files}
+    contents = app.git.blobs([f"HEAD:./{path}" for path in sorted(paths)])
+    texts = {
+        path: (content or b"").decode(errors="replace")
+        for path, content in zip(sorted(paths), contents, strict=True)
+    }
+    return Survey(app.root, files, texts=texts)
+
+
+def examine(project: Project, tree: Survey) -> Iterator[Finding]:
+    """Give what is wrong with the services' sources, or one line that nothing is."""
+    problems = [finding for name in project.services for finding in _service(project, tree, name)]
+    yield from problems
+    if not problems:
+        yield Finding("sources", "every Dockerfile, context and COPY source is in the commit")
+    yield from _unpinned(project, tree)
+
+
+def _service(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
+    subject, cost = f"service {name}", _NOT_BUILT.format(name)
+    dockerfile, context = project.dockerfile(name), project.service(name).context
+    if not tree.has(context):
+        yield Finding(
+            subject, f"the context {context} is not in the commit", "problem", cost,
+            _commit_or_correct(tree, context, f"services.{name}.context"),
+        )  # fmt: skip
+    elif dockerfile not in tree.files:
+        yield Finding(
+            subject, f"{dockerfile} is not in the commit", "problem", cost,
+            _commit_or_correct(tree, dockerfile, f"services.{name}.dockerfile"),
+        )  # fmt: skip
+    else:
+        missing = lacking(tree, context, sources(tree.text(dockerfile))).missing
+        for source in missing:
+            yield Finding(
+                subject, f"{dockerfile} copies {source}, which {_place(context)} does not have",
+                "problem", cost, _reach(tree, name, dockerfile, below(context, source)),
+            )  # fmt: skip
+        yield from _stage(project, tree, name)
+
+
+def _stage(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
+    service, dockerfile = project.service(name), project.dockerfile(name)
+    try:
+        final_base(tree.text(dockerfile), service.target, service.args, project.platform)
+    except PreconditionError as error:
+        yield Finding(
+            f"service {name}", f"{dockerfile}: {error.message}", "problem",
+            _NOT_BUILT.format(name), f"correct {dockerfile}, or services.{name}.target",
+        )  # fmt: skip
+
+
+def _commit_or_correct(tree: Survey, path: str, key: str) -> str:
+    if (tree.root / path).exists():
+        return f"git add {path}, and commit"
+    return f"correct {key}, or add {path} and commit it"
+
+
+def _reach(tree: Survey, name: str, dockerfile: str, path: str) -> str:
+    """Return what puts a source within reach: another context, or a commit."""
+    better = fitting(tree, dockerfile)
+    if not better.missing:
+        return f'services.{name}: context = "{better.folder}"'
+    if (tree.root / path).exists():
+        return f"git add {path}, and commit; or make it in the Dockerfile"
+    return f"correct the path in {dockerfile}, or make it in the Dockerfile"
+
+
+def _place(context: str) -> str:
+    return "the repository" if context == "." else f"the context {context}"
+
+
+@dataclass(frozen=True)
+class _Use:
+    """An image of others, and the services that are made from it."""
+
+    image: str
+    services: list[str] = field(default_factory=list)
+
+
+def _unpinned(project: Project, tree: Survey) -> Iterator[Finding]:
+    """Give the outside images that a service is made from by a tag, each once."""
+    uses: dict[str, _Use] = {}
+    for name in project.services:
+        for image in _outside_images(project, tree, name):
+            if "@sha256:" not in project.bases.get(image, image):
+                uses.setdefault(image, _Use(image)).services.append(name)
+    for use in uses.values():
+        yield Finding(
+            f"image {use.image}", f"a tag, in {', '.join(dict.fromkeys(use.services))}",
+            "warning", "whoever pushes that tag changes what the next build is made from",
+            f'write it with its digest, or pin it: [tool.buildonce.bases] "{use.image}" = '
+            f'"{use.image}@sha256:…"',
+        )  # fmt: skip
+
+
+def _outside_images(project: Project, tree: Survey, name: str) -> list[str]:
+    """Return what the stages of a Dockerfile begin from and copy from, outside of it."""
+    dockerfile, service = project.dockerfile(name), project.service(name)
+    if dockerfile not in tree.files:
+        return []
+    text = tree.text(dockerfile)
+    stages = _stages(text)
+    found = []
+    for stage in stages:
+        try:
+            found.append(final_base(text, stage, service.args, project.platform))
+        except PreconditionError:
+            continue
+    found += [image for image in _copied_from(text) if image not in stages]
+    return [image for image in dict.fromkeys(found) if image]
+
+
+def _stages(dockerfile: str) -> list[str]:
+    """Return what each stage is called: its name, or its number."""
+    names: list[str] = []
+    for line in instructions(dockerfile):
+        words = line.split()
+        if words[0].upper() == "FROM":
+            named = len(words) > 2 and words[-2].upper() == "AS"
+            names.append(words[-1].lower() if named else str(len(names)))
+    return names
+
+
+def _copied_from(dockerfile: str) -> Iterator[str]:
+    """Give the outside images of ``COPY --from``; a stage's name or number is none."""
+    for line in instructions(dockerfile):
+        words = line.split()
+        for word in words[1:] if words[0].upper() == "COPY" else ():
+            source = word.removeprefix("--from=")
+            looks_like_an_image = "/" in source or ":" in source
+            if source != word and looks_like_an_image and "$" not in source:
+                yield source
