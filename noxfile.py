@@ -92,6 +92,26 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def package(session: nox.Session) -> None:
+    """Build the wheel and the source distribution; with a tag, only if that is the version."""
+    install(session, "release")
+    version = session.run("hatchling", "version", silent=True) or ""
+    for tag in session.posargs:
+        if tag != f"v{version.strip()}":
+            session.error(f"the tag {tag} is not version {version.strip()} of pyproject.toml")
+    session.run("hatchling", "build", "--clean")
+
+
+@nox.session(default=False)
+def wheel(session: nox.Session) -> None:
+    """Test that very wheel: `nox -s wheel -- dist/*.whl`."""
+    install(session, "tests")
+    session.install("--no-deps", "--force-reinstall", *session.posargs)
+    session.run("pytest", "--override-ini=pythonpath=.", "tests/unit")
+    session.run("buildonce", "--help", silent=True)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Break the library in random places and see which faults no test notices: `-- 60 SEED`."""
     install(session, "tests", ".")

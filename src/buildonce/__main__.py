@@ -1,4 +1,4 @@
-"""``python -m buildonce init``: the one command for where no ``tasks.py`` is yet."""
+"""``buildonce init``: the one command for where no ``tasks.py`` is yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from buildonce.errors import BuildonceError
 
 def main() -> int:
     """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m buildonce")
+    parser = argparse.ArgumentParser(prog="buildonce")
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="propose tasks.py and [tool.buildonce]")
     init.add_argument("--yes", action="store_true", help="write the files without asking")

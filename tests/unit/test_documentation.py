@@ -43,6 +43,13 @@ def test_the_readme_lists_every_command() -> None:
     assert set(listed) == set(release_tasks(str(ROOT / "tasks.py")).task_names)
 
 
+def test_the_readme_installs_before_it_runs() -> None:
+    """No command of the library is shown before the section that says how to install it."""
+    before, installing = README.read_text().split("## Install\n")
+    assert "inv " not in before
+    assert installing.index("uv add") < installing.index("$ inv ")
+
+
 @pytest.mark.parametrize("document", ["README.md", "docs/failures.md"])
 def test_every_exit_code_is_explained(document: str) -> None:
     """Each code that an error carries is in the README's table and in the recipe for failures."""

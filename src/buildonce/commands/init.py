@@ -25,7 +25,7 @@ def init(root: Path, *, yes: bool, report: Reporter, ask: Callable[[str], str] =
     proposal = propose(survey(Git(root)))
     _show(proposal, report)
     if not (yes or _agreed(ask)):
-        report.say("nothing was written; to write it: python -m buildonce init --yes")
+        report.say("nothing was written; to write it: buildonce init --yes")
         return
     for path, content in proposal.files.items():
         _write(root / path, content, grows=path in proposal.added_to)
