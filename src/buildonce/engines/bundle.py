@@ -15,16 +15,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from buildonce.engines.composefile import AS_WRITTEN, VARIABLE, dump, name_in
 from buildonce.engines.docker import Docker, Refused
 from buildonce.errors import UsageError
 
-_AS_WRITTEN = (
-    *("--no-interpolate", "--no-normalize", "--no-path-resolution"),
-    *("--no-consistency", "--no-env-resolution"),
-)
-_VARIABLE = re.compile(r"\$\$|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^{}]*)\})")
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]", re.MULTILINE)
 _SINGLE_QUOTED = re.compile(r"'[^']*'")
 
@@ -64,8 +58,7 @@ def make_bundle(sources: Sources) -> str:
     for name, secret in (model.get("secrets") or {}).items():
         _require_portable_secret(sources, name, secret or {})
     model.pop("name", None)
-    text = yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=10_000)
-    return _with_defaults(text, _dotenv(sources))
+    return _with_defaults(dump(model), _dotenv(sources))
 
 
 def problems(sources: Sources) -> list[UsageError]:
@@ -108,25 +101,28 @@ def _read(sources: Sources) -> dict[str, Any]:
                 f"{file} is not in this commit",
                 hint="commit it, or correct `file` of the environment",
             )
+    place = ("--project-directory", str(sources.folder))
+    return _config_of(sources, sources.files[0], *files, *place, options=AS_WRITTEN)
+
+
+def _config_of(
+    sources: Sources, name: str, *words: str, text: str = "", options: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what ``docker compose config`` reads, with nothing of this process's environment.
+
+    Raises:
+        UsageError: it is refused; ``name`` is the file that this is about.
+    """
     try:
-        return _config_of(sources, *files, *_place(sources), options=_AS_WRITTEN)
+        printed = sources.docker.run(
+            "compose", *words, "config", "--format", "json", *options, text=text, isolated=True
+        )
     except Refused as refused:
         raise UsageError(
-            f"{sources.files[0]} cannot be used: {_without_place(sources, refused.complaint)}",
+            f"{name} cannot be used: {refused.complaint.replace(f'{sources.root}/', '')}",
             hint="correct the file and commit it",
         ) from None
-
-
-def _place(sources: Sources) -> tuple[str, str]:
-    return ("--project-directory", str(sources.folder))
-
-
-def _config_of(sources: Sources, *words: str, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what ``docker compose config`` reads, with nothing of this process's environment."""
-    text = sources.docker.run(
-        "compose", *words, "config", "--format", "json", *options, isolated=True
-    )
-    read: dict[str, Any] = json.loads(text)
+    read: dict[str, Any] = json.loads(printed)
     return read
 
 
@@ -187,18 +183,8 @@ def _parsed(sources: Sources, path: Path) -> dict[str, Any]:
     """Return the variables of an environment file as Compose reads them, ``$`` doubled."""
     _require_no_foreign_variable(sources, path)
     one = {"services": {"x": {"image": "x", "env_file": [str(path)]}}}
-    try:
-        text = sources.docker.run(
-            "compose", "--file", "-", "config", "--format", "json",
-            text=json.dumps(one), isolated=True,
-        )  # fmt: skip
-    except Refused as refused:
-        name = _relative(sources, path)
-        raise UsageError(
-            f"{name} cannot be used: {_without_place(sources, refused.complaint)}",
-            hint="correct the file and commit it",
-        ) from None
-    found = json.loads(text)["services"]["x"].get("environment") or {}
+    read = _config_of(sources, _relative(sources, path), "--file", "-", text=json.dumps(one))
+    found = read["services"]["x"].get("environment") or {}
     return {key: value if value is None else str(value) for key, value in found.items()}
 
 
@@ -208,8 +194,8 @@ def _require_no_foreign_variable(sources: Sources, path: Path) -> None:
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("#"):
             continue
-        for match in _VARIABLE.finditer(_SINGLE_QUOTED.sub("", line)):
-            name = match[1] or match[2]
+        for match in VARIABLE.finditer(_SINGLE_QUOTED.sub("", line)):
+            name = name_in(match)
             if name and name not in own:
                 raise UsageError(
                     f"{_relative(sources, path)}:{number} uses ${{{name}}}, which it does not set",
@@ -273,17 +259,13 @@ def _with_defaults(text: str, defaults: Mapping[str, str]) -> str:
     """Return a definition whose variables have these values where nothing else sets them."""
 
     def fill(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
+        name = name_in(match)
         if name not in defaults or "}" in defaults[name]:
             return match[0]
         return f"${{{name}:-{defaults[name]}}}"
 
-    return _VARIABLE.sub(fill, text) if defaults else text
+    return VARIABLE.sub(fill, text) if defaults else text
 
 
 def _relative(sources: Sources, path: Path) -> str:
     return str(path.relative_to(sources.root)) if sources.root in path.parents else str(path)
-
-
-def _without_place(sources: Sources, complaint: str) -> str:
-    return complaint.replace(f"{sources.root}/", "")

@@ -15,16 +15,13 @@ from typing import Any
 from buildonce.config.fields import image_variable
 from buildonce.engines.base import Deployment
 from buildonce.engines.bundle import Sources, make_bundle
+from buildonce.engines.composefile import AS_WRITTEN, VARIABLE, name_in
 from buildonce.engines.docker import Docker, Refused
 from buildonce.errors import UsageError
 from buildonce.refs import Digest
 
-_VARIABLE = re.compile(
-    r"\$\$|\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^{}]*)\})"
-)
 _LEFT = re.compile(r"\$\$|\$\{?(BUILDONCE_IMAGE_\w+)")
 _BY_DIGEST = re.compile(r".+@(sha256:[0-9a-f]{64})")
-
 
 NOWHERE = ("--project-directory", "/a-release-has-no-folder")
 """Where relative paths begin: nowhere, the same on every machine."""
@@ -109,6 +106,15 @@ class Definition:
                 f"${{{missing[0]}:-}}",
             )
 
+    def require_usable(self) -> None:
+        """See that Compose can read it, and that every variable has a value or a default.
+
+        Raises:
+            UsageError: it cannot, or one has none.
+        """
+        _ = self.parts
+        self.require_variables()
+
     @cached_property
     def model(self) -> dict[str, Any]:
         """The definition as data, variables as they are written.
@@ -116,9 +122,8 @@ class Definition:
         Raises:
             UsageError: Compose cannot read it.
         """
-        options = ("--no-interpolate", "--no-normalize", "--no-path-resolution")
         try:
-            return self._config(*options, "--no-consistency", "--no-env-resolution")
+            return self._config(*AS_WRITTEN)
         except Refused as refused:
             raise self.unusable(refused.complaint) from None
 
@@ -187,13 +192,13 @@ def _filled(bundle: str, deployment: Deployment) -> str:
     used = set()
 
     def fill(match: re.Match[str]) -> str:
-        name = match["bare"] or match["braced"]
+        name = name_in(match)
         if name not in images:
             return match[0]
         used.add(name)
         return images[name]
 
-    text = _VARIABLE.sub(fill, bundle)
+    text = VARIABLE.sub(fill, bundle)
     if left := [name for name in _LEFT.findall(text) if name]:
         raise UsageError(
             f"{deployment.files.name} asks for ${{{left[0]}}}, which is no image of this release",
@@ -209,11 +214,10 @@ def _filled(bundle: str, deployment: Deployment) -> str:
 
 def required_variables(text: str) -> set[str]:
     """Return the variables that have no default."""
-    found = (match for match in _VARIABLE.finditer(text) if match["bare"] or match["braced"])
     return {
-        match["bare"] or match["braced"]
-        for match in found
-        if not (match["rest"] or "").startswith((":-", "-", ":+", "+"))
+        name
+        for match in VARIABLE.finditer(text)
+        if (name := name_in(match)) and not (match["rest"] or "").startswith((":-", "-", ":+", "+"))
     }
 
 

@@ -132,8 +132,7 @@ class Compose:
         return self._project.running(self._definition.parts, self._host)
 
     def _require_usable(self) -> None:
-        self._definition.parts  # noqa: B018  # reads it
-        self._definition.require_variables()
+        self._definition.require_usable()
         try:
             self._call("config", "--quiet")
         except Refused as refused:

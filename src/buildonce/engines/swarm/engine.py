@@ -93,8 +93,7 @@ class Swarm:
         return tasks.rows(self._docker, self._read(), self._definition.parts)
 
     def _require_usable(self) -> None:
-        self._definition.parts  # noqa: B018  # reads it
-        self._definition.require_variables()
+        self._definition.require_usable()
         try:
             self._call(self.render(), "stack", "config", *_FROM_INPUT)
         except Refused as refused:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from buildonce.engines.composefile import dump
 from buildonce.refs import digest_of
 
 
@@ -25,7 +26,7 @@ def stack_file(bundle: str, stack: str) -> str:
     for key, config in (model.get("configs") or {}).items():
         if "content" in config and "name" not in config:
             config["name"] = f"{stack}_{key}_{_content_hash(config)}"
-    return yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=10_000)
+    return dump(model)
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def with_config_files(text: str) -> Iterator[str]:
             file.write_bytes(_content(config))
             rest = {name: value for name, value in config.items() if name != "content"}
             configs[key] = {**rest, "file": str(file)}
-        yield yaml.safe_dump(model, sort_keys=False, allow_unicode=True, width=10_000)
+        yield dump(model)
 
 
 def plain_service(service: Mapping[str, Any]) -> dict[str, Any]:
