@@ -284,10 +284,10 @@ class Pipeline(RuleBasedStateMachine):
     def refusal(self, name: str, sha: str, reason: str) -> type[Exception] | None:
         """How a promotion must be refused, if it must be."""
         place, before = self.places[name], BEFORE[name]
-        if sha not in self.built:
-            return PreconditionError
         if place.coming is not None:
             return BusyError
+        if sha not in self.built:
+            return PreconditionError
         if self.no_op(name, sha):
             return None
         ordered = before is None or self.ran_well(before, sha)

@@ -12,7 +12,7 @@ from buildonce.app import App
 from buildonce.engines.base import Engine
 from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.ledger.records.release import Release
-from buildonce.ledger.snapshot import Snapshot
+from buildonce.ledger.snapshot import Snapshot, bundle_path, deployment_path, run_path
 from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Lineage, Observation
 from buildonce.plan.pointers import Pointers, references
@@ -33,9 +33,16 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
     previous = snapshot.runs(record)
     for recorded in filter(None, (release, previous)):
         _require_own_images(app, recorded)
+    shas = [known.sha for known in (release, previous) if known]
+    snapshot.load(
+        deployment_path(environment),
+        *(path(environment, sha) for path in (bundle_path, run_path) for sha in shas),
+    )
     engine = app.targets.bind(environment, release, snapshot)
-    deployed_before = previous if snapshot.has_deployment(environment) else None
-    way_back = app.targets.bind(environment, deployed_before, snapshot) if deployed_before else None
+    way_back = None
+    if previous and snapshot.has_deployment(environment):
+        same = previous == release
+        way_back = engine if same else app.targets.bind(environment, previous, snapshot)
     looks: list[Callable[[], Any]] = [
         partial(pointers_of, app, environment, release, previous),
         partial(_in_sync, None if record.open else engine),

@@ -258,14 +258,10 @@ class Project(Table):
             UsageError: there is no such service.
         """
         self.service(service)
-        return self.place(service)
-
-    def place(self, service: str) -> Repository:
-        """Return where a service's images lie, also those of one that is configured no longer."""
-        return _repository(self, service)
+        return self.place_of(service)
 
     def place_of(self, service: str) -> Repository:
-        """Return where a service's images have to be, also one's that a release has alone."""
+        """Return where a service's images lie, also those of one that is configured no longer."""
         return _repository(self, service)
 
     def service(self, name: str) -> Service:

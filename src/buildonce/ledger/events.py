@@ -153,7 +153,7 @@ def require_holder(record: EnvironmentRecord, promotion: Promotion) -> None:
         PreconditionError: the promotion was ended by somebody else.
     """
     if record.open is None:
-        ended = f"{record.promotion.outcome}" if record.promotion else "gone"
+        ended = record.promotion.outcome if record.promotion else "gone"
         raise PreconditionError(
             f"promotion {promotion.sequence} of {record.environment} was ended by somebody else "
             f"({ended}); nothing more was changed",

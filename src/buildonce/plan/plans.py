@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from buildonce.engines.base import Engine
-from buildonce.ledger.records.promotion import Ending, Promotion
+from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.release import Release
 from buildonce.plan.observation import Observation
 from buildonce.plan.pointers import Pointers, moves
@@ -101,14 +101,13 @@ def plan_resume(seen: Observation, former: Promotion, mine: Promotion) -> Plan:
 
 def plan_abort(seen: Observation, former: Promotion, mine: Promotion, reason: str) -> Plan:
     """Plan how an open promotion is undone: the release before it is put back."""
-    ending: Ending = "aborted"
     return Plan(
         f"abort {former.title}",
         (
             TakeOver(former, mine),
             *_deploy(seen.way_back),
             *moves(seen.name, seen.previous, seen.release, seen.pointers),
-            ClosePromotion(mine, ending, reason),
+            ClosePromotion(mine, "aborted", reason),
         ),
     )
 

@@ -63,7 +63,7 @@ class EnvironmentRecord(Record):
             irreversible=promotion.irreversible or self._was_irreversible(promotion.release),
         )
         others = tuple(past for past in self.successes if past.release != success.release)
-        ended = self.undone("done", at, by, "")
+        ended = self._ended("done", at, by, "")
         return ended.model_copy(
             update={
                 "release": success.release,
@@ -73,22 +73,25 @@ class EnvironmentRecord(Record):
 
     def undone(self, outcome: Ending, at: datetime, by: str, message: str) -> EnvironmentRecord:
         """Return the record after the open promotion ended and another release did not come."""
-        update = {"outcome": outcome, "finished_at": at, "ended_by": by, "message": message}
-        return self.opened(self._open().model_copy(update=update))
+        return self._ended(outcome, at, by, message)
 
     def broken(self, message: str) -> EnvironmentRecord:
         """Return the record of a promotion that is still open and could not be put back."""
         update = {"outcome": "broken", "message": message}
         return self.opened(self._open().model_copy(update=update))
 
-    def _open(self) -> Promotion:
-        assert self.open is not None
-        return self.open
-
     def passed_over(self, release: str) -> tuple[Success, ...]:
         """Return the successes that going back to a release would leave, the latest first."""
         shas = [success.release for success in self.successes]
         return self.successes[: shas.index(release)] if release in shas else self.successes
+
+    def _open(self) -> Promotion:
+        assert self.open is not None
+        return self.open
+
+    def _ended(self, outcome: Ending, at: datetime, by: str, message: str) -> EnvironmentRecord:
+        update = {"outcome": outcome, "finished_at": at, "ended_by": by, "message": message}
+        return self.opened(self._open().model_copy(update=update))
 
     def _was_irreversible(self, release: str) -> bool:
         return any(past.irreversible for past in self.successes if past.release == release)
