@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -13,13 +14,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give each of several test processes a lab of its own: it comes up when it is asked for."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
-        os.environ["BUILDONCE_LAB"] = str(config.rootpath / f".lab-{worker}")
-
-
-def pytest_unconfigure() -> None:
-    """Take down what such a process has brought up."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        lab.down()
+        state = config.rootpath / f".lab-{worker}"
+        os.environ["BUILDONCE_LAB"] = str(state)
+        labs = ExitStack()
+        labs.enter_context(lab.guarded(state))
+        config.add_cleanup(labs.close)
 
 
 @pytest.fixture(scope="session")

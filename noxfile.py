@@ -4,9 +4,6 @@
 Another Python: `nox -s tests --force-python 3.13`.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -77,11 +74,10 @@ def e2e(session: nox.Session) -> None:
     install(session, "e2e", ".", "libs", "api", "worker")
     if not session.posargs:
         session.run("pytest", ALONE)
-    with lab(session):
-        session.run(
-            "pytest", *SIDE_BY_SIDE, f"--ignore={ALONE}", "tests/e2e", "libs", "api", "worker",
-            *session.posargs,
-        )  # fmt: skip
+    session.run(
+        "pytest", *SIDE_BY_SIDE, f"--ignore={ALONE}", "tests/e2e", "libs", "api", "worker",
+        *session.posargs,
+    )  # fmt: skip
 
 
 @nox.session(default=False)
@@ -189,15 +185,3 @@ def invoke(session: nox.Session) -> None:
     """Run the session's namesake among the Invoke tasks, with the session's arguments."""
     install(session, "release", ".")
     session.run("inv", session.name, *session.posargs)
-
-
-@contextmanager
-def lab(session: nox.Session) -> Iterator[None]:
-    """Have the lab for the block's duration; one that is up already stays up."""
-    was_up = Path(os.environ.get("BUILDONCE_LAB", ".lab")).exists()
-    session.run("inv", "lab.up")
-    try:
-        yield
-    finally:
-        if not was_up:
-            session.run("inv", "lab.down")

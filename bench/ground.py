@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from io import StringIO
@@ -89,10 +89,6 @@ class Ground:
 @contextmanager
 def prepared(folder: Path) -> Iterator[Ground]:
     """Have a ground, and leave nothing of it."""
-    states: Sequence[Path] = (folder / "registry", folder / "runner")
-    try:
-        scratch = Scratch.make(folder)
-        yield Ground(folder, scratch, registry=lab.up(state=states[0]))
-    finally:
-        for state in states:
-            lab.down(state=state)
+    registry = folder / "registry"
+    with lab.guarded(registry), lab.guarded(folder / "runner"):
+        yield Ground(folder, Scratch.make(folder), registry=lab.up(state=registry))

@@ -91,14 +91,12 @@ def _play_scenes(
 @contextmanager
 def _lab(state: Path, console: Console) -> Iterator[lab.Lab]:
     """Have a lab of the demo's own: the one that somebody works in is left alone."""
-    try:
+    with lab.guarded(state):
         began = time.monotonic()
         running = lab.up(state=state)
         took = time.monotonic() - began
         console.print(f"A lab is up after {took:.1f} s: registry {running.registry}, an engine.")
         yield running
-    finally:
-        lab.down(state=state)
 
 
 if __name__ == "__main__":

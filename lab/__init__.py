@@ -14,13 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .guard import guarded
     from .lifecycle import Lab, LabError, Part, down, load, status, up
 
-__all__ = ["Lab", "LabError", "Part", "down", "load", "status", "up"]
+__all__ = ["Lab", "LabError", "Part", "down", "guarded", "load", "status", "up"]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for: every release task imports this package, and needs none of it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.lifecycle"), name)
+    module = "guard" if name == "guarded" else "lifecycle"
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -86,8 +86,8 @@ def docker(tmp_path: Path) -> DockerRecorder:
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
     """Three hosts with an engine each, in one Swarm, and a registry between them."""
     state = tmp_path_factory.mktemp("hosts") / "lab"
-    yield lab.up(hosts=3, swarm=True, state=state)
-    lab.down(state)
+    with lab.guarded(state):
+        yield lab.up(hosts=3, swarm=True, state=state)
 
 
 @pytest.fixture(scope="module")
@@ -106,5 +106,5 @@ def shop(hosts: lab.Lab) -> Shop:
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
     """A Kubernetes of one node, with an engine to build for it and a registry between them."""
     state = tmp_path_factory.mktemp("cluster") / "lab"
-    yield lab.up(kubernetes=True, state=state)
-    lab.down(state)
+    with lab.guarded(state):
+        yield lab.up(kubernetes=True, state=state)

@@ -83,19 +83,8 @@ class Beacon:
 
 
 @pytest.fixture(scope="module")
-def fresh_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
-    """Three hosts of which no other test has killed an engine: its overlay networks stay broken."""
-    state = tmp_path_factory.mktemp("fresh") / "lab"
-    try:
-        yield lab.up(hosts=3, swarm=True, state=state)
-    finally:
-        lab.down(state)
-
-
-@pytest.fixture(scope="module")
-def beacon(fresh_hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beacon]:
+def beacon(hosts: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beacon]:
     """Built at this commit, with a staging on host2 and a password for its store."""
-    hosts = fresh_hosts
     namespace = f"beacon{secrets.token_hex(4)}"
     folder = tmp_path_factory.mktemp(namespace)
     (folder / "password").write_text(PASSWORD)

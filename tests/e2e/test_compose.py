@@ -351,8 +351,8 @@ def test_pulling_takes_credentials(
 ) -> None:
     """A registry with a password: the client's credentials do, and without them it says so."""
     state = tmp_path_factory.mktemp("auth") / "lab"
-    running = lab.up(hosts=1, auth=True, state=state)
-    try:
+    with lab.guarded(state):
+        running = lab.up(hosts=1, auth=True, state=state)
         definition = folder / "store.yaml"
         definition.write_text("services: {web: {image: '${BUILDONCE_IMAGE_WEB}'}}")
         target = Target("production", "compose", running.hosts["host1"], "private")
@@ -364,5 +364,3 @@ def test_pulling_takes_credentials(
         assert no.value.hint.startswith(f"docker login {running.registry}")
         monkeypatch.setenv("DOCKER_CONFIG", str(running.docker_config))
         bind(given).pull()
-    finally:
-        lab.down(state)

@@ -31,8 +31,8 @@ needs_own_engine = pytest.mark.skipif(
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the tests' own lab is; it is down in the end."""
     chosen = tmp_path_factory.mktemp("lab") / "state"
-    yield chosen
-    lab.down(chosen)
+    with lab.guarded(chosen):
+        yield chosen
 
 
 @pytest.fixture
