@@ -28,9 +28,6 @@ LOCKED = {
 SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile")
 """How pytest shares work that mostly waits."""
 
-ALONE = "tests/e2e/test_beacon_hosts.py"
-"""A Swarm whose nodes have to reach each other does not always do so beside other labs."""
-
 OURS = ["beacon-api", "beacon-libs", "beacon-worker"]
 """What is installed from its folder and so has no hash."""
 
@@ -72,12 +69,8 @@ def integration(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
-    if not session.posargs:
-        session.run("pytest", ALONE)
-    session.run(
-        "pytest", *SIDE_BY_SIDE, f"--ignore={ALONE}", "tests/e2e", "libs", "api", "worker",
-        *session.posargs,
-    )  # fmt: skip
+    everything = ("tests/e2e", "libs", "api", "worker")
+    session.run("pytest", *SIDE_BY_SIDE, *everything, *session.posargs)
 
 
 @nox.session(default=False)

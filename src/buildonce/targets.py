@@ -26,9 +26,9 @@ class Targets:
     def bind(self, environment: str, release: Release, snapshot: Snapshot) -> Engine | None:
         """Return an environment's engine, bound to a release; None where only pointers move.
 
-        What is deployed is the bundle that the ledger has of the release in that environment
-        or, the first time, what the release's own commit says: an earlier release comes back
-        with the definition that it ran with, and its commit need not be in this clone.
+        What is deployed is the bundle that the ledger has of the release on that engine in that
+        environment or, the first time, what the release's own commit says: an earlier release
+        comes back with the definition that it ran with, and its commit need not be in this clone.
         """
         settings = self.project.environment(environment)
         if settings.engine == "none":
@@ -45,7 +45,7 @@ class Targets:
                 images={name: image.ref for name, image in release.services.items()},
                 variables=settings.variables,
                 names=settings.images,
-                bundle=snapshot.bundle(environment, release.sha),
+                bundle=snapshot.bundle(environment, release.sha, settings.engine),
             )
         )
 

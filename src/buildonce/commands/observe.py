@@ -33,10 +33,12 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
     previous = snapshot.runs(record)
     for recorded in filter(None, (release, previous)):
         _require_own_images(app, recorded)
+    engine_name = app.project.environment(environment).engine
     shas = [known.sha for known in (release, previous) if known]
     snapshot.load(
         deployment_path(environment),
-        *(path(environment, sha) for path in (bundle_path, run_path) for sha in shas),
+        *(run_path(environment, sha) for sha in shas),
+        *(bundle_path(environment, sha, engine_name) for sha in shas),
     )
     engine = app.targets.bind(environment, release, snapshot)
     way_back = None

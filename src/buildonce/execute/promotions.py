@@ -66,7 +66,12 @@ class Promotions:
     def deploy(self, step: Deploy, run: Run) -> Run:
         """Change the containers, and wait until they are healthy."""
         step.engine.deploy(self.progress.note)
-        return replace(run, deployed_by=DeployedBy(step.engine.render(), step.engine.bundle))
+        return replace(
+            run,
+            deployed_by=DeployedBy(
+                step.engine.deployment.target.engine, step.engine.render(), step.engine.bundle
+            ),
+        )
 
     def confirm(self, step: Confirm, run: Run) -> Run:
         """See that every container of the release runs its bytes; point out those of others.

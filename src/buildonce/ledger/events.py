@@ -30,8 +30,9 @@ from buildonce.ledger.snapshot import (
 
 @dataclass(frozen=True)
 class DeployedBy:
-    """What a release was deployed by: the definition with its images, and without them."""
+    """What an engine deployed a release by: the definition with its images, and without them."""
 
+    engine: str
     definition: str
     bundle: str
 
@@ -132,7 +133,7 @@ def _definitions(
         return {}
     return {
         deployment_path(record.environment): deployed_by.definition,
-        bundle_path(record.environment, sha): deployed_by.bundle,
+        bundle_path(record.environment, sha, deployed_by.engine): deployed_by.bundle,
     }
 
 
@@ -189,8 +190,7 @@ def pruned(
         files[release_path(sha)] = None
         files[pruned_path(sha)] = snapshot.release(sha)
         for environment in snapshot.folders("runs"):
-            if snapshot.bundle(environment, sha) is not None:
-                files[bundle_path(environment, sha)] = None
+            files.update(dict.fromkeys(snapshot.bundles(environment, sha)))
             run = snapshot.run(environment, sha)
             if run:
                 blocked = run.model_copy(update={"pruned": True}) if run.blocked else None

@@ -7,7 +7,7 @@ The tree is the present state: one JSON file for each record, read from git by p
     runs/<environment>/<sha>.json         when a release ran there
     pruned/<sha>.json                     a release out of use, until its tags are gone
     deployments/<environment>.yaml        the definition it runs by, usable without this program
-    bundles/<environment>/<sha>.yaml      the same of a release that ran there, images as variables
+    bundles/<environment>/<sha>.<engine>.yaml   the same of a release, images as variables
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def run_path(environment: str, sha: str) -> str:
     return f"runs/{environment}/{sha}.json"
 
 
-def bundle_path(environment: str, sha: str) -> str:
-    """Return where the deployment files of a release in an environment are, as one text."""
-    return f"bundles/{environment}/{sha}.yaml"
+def bundle_path(environment: str, sha: str, engine: str) -> str:
+    """Return where an engine's deployment files of a release in an environment are, as one text."""
+    return f"bundles/{environment}/{sha}.{engine}.yaml"
 
 
 def pruned_path(sha: str) -> str:
@@ -115,10 +115,16 @@ class Snapshot:
         """Return the record of a release that is out of use and whose tags are not gone yet."""
         return self._record(Release, pruned_path(sha))
 
-    def bundle(self, environment: str, sha: str) -> str | None:
-        """Return what a release was deployed by in an environment; None if it never was."""
-        content = self._file(bundle_path(environment, sha))
+    def bundle(self, environment: str, sha: str, engine: str) -> str | None:
+        """Return what an engine deployed a release by in an environment; None if it never did."""
+        content = self._file(bundle_path(environment, sha, engine))
         return None if content is None else content.decode()
+
+    def bundles(self, environment: str, sha: str) -> list[str]:
+        """Return the paths of a release's bundles in an environment, one for each engine."""
+        folder = f"bundles/{environment}"
+        names = self.folders(folder)
+        return [f"{folder}/{name}" for name in names if name.startswith(f"{sha}.")]
 
     def has_deployment(self, environment: str) -> bool:
         """Tell whether a release was ever deployed in an environment."""

@@ -18,7 +18,7 @@ from tests.kit.samples import DANA, LATER, NOON, empty, image, ledger, promotion
 
 FIRST, SECOND = release(1), release(2)
 STAGING = environment_path("staging")
-DEPLOYED_BY = events.DeployedBy("with digests", "with variables")
+DEPLOYED_BY = events.DeployedBy("swarm", "with digests", "with variables")
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -213,7 +213,7 @@ def test_what_was_deployed_by_is_written_with_the_outcome() -> None:
     )
     assert event is not None
     assert event.files["deployments/staging.yaml"] == "with digests"
-    assert event.files[f"bundles/staging/{FIRST.sha}.yaml"] == "with variables"
+    assert event.files[f"bundles/staging/{FIRST.sha}.swarm.yaml"] == "with variables"
 
 
 def test_a_message_keeps_to_its_line() -> None:
