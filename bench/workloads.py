@@ -10,7 +10,8 @@ from operator import add
 from pathlib import Path
 
 from buildonce import config
-from buildonce.build import bake
+from buildonce.build import bake, policy
+from buildonce.build.pins import Pins
 from buildonce.git.repository import Git
 from buildonce.refs import ImageRef
 
@@ -62,7 +63,12 @@ def floor(ground: Ground) -> Sample:
     folder.mkdir()
     file = folder / "bake.json"
     file.write_text(json.dumps(_definition(ground, folder)), encoding="utf-8")
-    return ground.measure("docker", "buildx", "bake", "--progress=plain", f"--file={file}")
+    rules = folder / "policy.json"
+    rules.write_text(json.dumps(policy.pinning([_pins(ground)])), encoding="utf-8")
+    return ground.measure(
+        *("env", f"{policy.VARIABLE}={rules}"),
+        *("docker", "buildx", "bake", "--progress=plain", f"--file={file}"),
+    )
 
 
 def skopeo_promote(ground: Ground, pointer: str) -> Sample:
@@ -100,6 +106,10 @@ def _definition(ground: Ground, folder: Path) -> dict[str, object]:
     commit = Git(clone).commit()
     root = Git(clone).export(commit.revision, folder / "tree")
     sha = commit.sha(project.sha_length)
-    base = bake.Base(BASE, ImageRef.parse(ground.registry.base_image))
+    pins = dict.fromkeys(SERVICES, _pins(ground))
     tags = {service: project.repository(service).tag(sha) for service in SERVICES}
-    return bake.definition(project, commit, root, tags, dict.fromkeys(SERVICES, base), None, tags)
+    return bake.definition(project, commit, root, tags, pins, None, tags)
+
+
+def _pins(ground: Ground) -> Pins:
+    return Pins(BASE, {BASE: ImageRef.parse(ground.registry.base_image)})

@@ -119,12 +119,9 @@ class ImageRef:
         Raises:
             UsageError: it is not an image name.
         """
-        name, _, digest = text.partition("@")
-        head, colon, tag = name.rpartition(":")
-        if not colon or "/" in tag:
-            head, tag = name, "latest"
-        reference = parse_digest(digest) if digest else parse_tag(tag)
-        return cls(Repository.parse(_with_registry(head)), reference)
+        name, tag, digest = _split(text)
+        reference = parse_digest(digest) if digest else parse_tag("latest" if tag is None else tag)
+        return cls(Repository.parse(name), reference)
 
     @property
     def by_digest(self) -> bool:
@@ -135,11 +132,42 @@ class ImageRef:
         return f"{self.repository}{'@' if self.by_digest else ':'}{self.reference}"
 
 
+def full_name(image: str) -> str:
+    """Return an image's name without tag and digest, with the registry that it means.
+
+    As Docker's reference package normalises familiar names: ``python`` and
+    ``docker.io/python`` are ``docker.io/library/python``.
+    """
+    return _split(image)[0]
+
+
+def full_reference(image: str) -> str:
+    """Return an image's full name with its tag and digest as they are written.
+
+    Without either, the tag is ``latest``: this is what BuildKit calls the image.
+    """
+    name, tag, digest = _split(image)
+    if tag is None and not digest:
+        tag = "latest"
+    return name + ("" if tag is None else f":{tag}") + (f"@{digest}" if digest else "")
+
+
+def _split(image: str) -> tuple[str, str | None, str]:
+    """Return an image's full name, its tag if it has one, and its digest or nothing."""
+    name, _, digest = image.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        return _with_registry(name), None, digest
+    return _with_registry(head), tag, digest
+
+
 def _with_registry(name: str) -> str:
-    first, slash, _ = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        return name
-    return f"{DOCKER_HUB}/{name}" if slash else f"{DOCKER_HUB}/library/{name}"
+    first, slash, path = name.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, path = DOCKER_HUB, name
+    if first in (DOCKER_HUB, f"index.{DOCKER_HUB}"):
+        first, path = DOCKER_HUB, path if "/" in path else f"library/{path}"
+    return f"{first}/{path}"
 
 
 def without_users(text: str) -> str:

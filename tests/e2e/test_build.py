@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import lab
+from buildonce.refs import ImageRef
 from tests.kit.docker_recorder import DockerRecorder
-from tests.kit.monorepo import LEDGER, SERVICES, Done, Monorepo, ended, wait_for
-from tests.kit.registry_wire import OCI_MANIFEST, another
+from tests.kit.monorepo import LEDGER, SERVICES, Done, Monorepo, Override, ended, wait_for
+from tests.kit.registry_wire import OCI_MANIFEST, Images, another
 
 
 def test_both_services_are_built_in_one_buildx_invocation(
@@ -261,7 +263,7 @@ def test_a_missing_dockerfile_is_named(repo: Monorepo) -> None:
     repo.git("rm", "--quiet", "jobs/Dockerfile")
     repo.commit("Forget it")
     done = repo.inv("build", "--sha", expect=3)
-    assert "service jobs: jobs/Dockerfile" in done.err
+    assert "service jobs, jobs/Dockerfile" in done.err
 
 
 def test_a_base_image_that_is_not_there_is_named(repo: Monorepo) -> None:
@@ -269,6 +271,115 @@ def test_a_base_image_that_is_not_there_is_named(repo: Monorepo) -> None:
     missing = f"{repo.registry}/library/nothing:1"
     repo.commit("Another base", {"web/Dockerfile": f"FROM {missing}\n"})
     assert missing in repo.inv("build", "--sha", expect=3).err
+
+
+PINNED = "python:latest"
+
+
+@pytest.mark.parametrize("written", ["python:latest", "docker.io/python"])
+def test_a_pin_is_taken_whatever_name_is_written(
+    repo: Monorepo, running: lab.Lab, override: Override, written: str
+) -> None:
+    """A pin of python:latest is built on, by each of its names; no registry is asked for it."""
+    settings = override(bases={PINNED: running.base_image})
+    repo.commit("Another name", {"web/Dockerfile": f"FROM {written}\nCOPY web/web.txt /\n"})
+    repo.inv("build", "--sha", "--service=web", env=overridden(settings))
+    assert stands_on(repo, "web", running.base_image)
+
+
+def test_a_stage_named_like_its_base_is_built_as_written(
+    repo: Monorepo, running: lab.Lab, override: Override
+) -> None:
+    """FROM base AS base with a pin of base gives the stage, not the image that it begins from."""
+    settings = override(bases={"base": running.base_image})
+    dockerfile = "FROM base AS base\nCOPY web/web.txt /app/\n"
+    repo.commit("Base as base", {"web/Dockerfile": dockerfile})
+    repo.inv("build", "--sha", "--service=web", env=overridden(settings))
+    assert repo.images("web").file(repo.sha(), "app/web.txt") == "web\n"
+    assert stands_on(repo, "web", running.base_image)
+
+
+def test_the_projects_own_arguments_reach_the_build(repo: Monorepo, override: Override) -> None:
+    """REVISION and SOURCE_DATE_EPOCH from the table are not overwritten by the library's."""
+    args = {"REVISION": "theirs", "SOURCE_DATE_EPOCH": "86400"}
+    settings = override(services={"web": {"args": args}})
+    arguments = "ARG REVISION\nENV GOT=$REVISION\n"
+    repo.commit("Arguments", {"web/Dockerfile": f"FROM python:3.13-slim\n{arguments}"})
+    repo.inv("build", "--sha", "--service=web", env=overridden(settings))
+    config = repo.images("web").config(repo.sha())
+    assert "GOT=theirs" in config["config"]["Env"]
+    assert config["created"] == "1970-01-02T00:00:00Z"
+
+
+def test_images_that_are_copied_from_are_pinned(
+    repo: Monorepo, running: lab.Lab, override: Override
+) -> None:
+    """COPY --from and RUN --mount take the pinned bytes, where no such image could be pulled."""
+    settings = override(bases={"tools:1": running.base_image, "more": running.base_image})
+    repo.commit(
+        "Tools",
+        {
+            "web/Dockerfile": "FROM scratch\nCOPY --from=tools:1 /usr /usr\n"
+            "COPY --from=tools:1 /bin /bin\nCOPY --from=tools:1 /lib /lib\n"
+            "COPY --from=tools:1 /lib64 /lib64\n"
+            "RUN --mount=from=more,target=/more ls /more/usr/bin/python3 >/found\n"
+        },
+    )
+    repo.inv("build", "--sha", "--service=web", env=overridden(settings))
+    assert repo.images("web").file(repo.sha(), "found") == "/more/usr/bin/python3\n"
+
+
+def test_the_syntax_line_is_pinned(repo: Monorepo, running: lab.Lab, override: Override) -> None:
+    """The image of the syntax line comes by digest: here one that is no frontend, and is named."""
+    settings = override(bases={"docker/dockerfile:1": running.base_image})
+    repo.commit("Syntax", {"web/Dockerfile": "# syntax=docker/dockerfile:1\nFROM scratch\n"})
+    done = repo.inv("build", "--sha", "--service=web", expect=3, env=overridden(settings))
+    ref = ImageRef.parse(running.base_image)
+    assert str(ref) in done.err
+
+
+def test_an_image_that_nobody_pinned_is_denied(
+    repo: Monorepo, running: lab.Lab, override: Override
+) -> None:
+    """What only BuildKit sees, as another image's trigger, is refused instead of pulled."""
+    trigger = "FROM python:3.13-slim\nONBUILD COPY --from=unseen /a /b\n"
+    repo.commit("Trigger", {"web/Dockerfile": trigger, "jobs/Dockerfile": "FROM trigger\n"})
+    with_unseen = override(
+        bases={"python:3.13-slim": running.base_image, "unseen": running.base_image}
+    )
+    repo.inv("build", "--sha", "--service=web", env=overridden(with_unseen))
+    image = f"{repo.images('web')}:{repo.sha()}"
+    settings = override(bases={"python:3.13-slim": running.base_image, "trigger": image})
+    repo.commit("On it", {"web/Dockerfile": "FROM python:3.13-slim\n"})
+    done = repo.inv("build", "--sha", "--service=jobs", expect=3, env=overridden(settings))
+    assert "unseen" in done.err
+    assert "denied" in done.err
+
+
+def test_a_pin_of_nothing_is_refused(repo: Monorepo, override: Override) -> None:
+    """A key of `bases` that no Dockerfile uses ends with 2, and with what was perhaps meant."""
+    settings = override(bases={"python:3.13slim": "python:3.13-slim"})
+    done = repo.inv("build", "--sha", expect=2, env=overridden(settings))
+    assert "perhaps you meant 'python:3.13-slim'" in done.err
+
+
+def overridden(settings: Path) -> dict[str, str]:
+    """The environment in which `inv` reads these settings."""
+    return {"INVOKE_RUNTIME_CONFIG": str(settings)}
+
+
+def stands_on(repo: Monorepo, service: str, base: str) -> bool:
+    """Whether an image begins with all layers of a base image, and its label says so."""
+    ref = ImageRef.parse(base)
+    images = repo.images(service)
+    below = Images(ref.repository.registry, ref.repository.path).require(ref.reference)
+    layers = [one["digest"] for one in below.document["layers"]]
+    mine = [one["digest"] for one in images.require(repo.sha()).document["layers"]]
+    return (
+        mine[: len(layers)] == layers
+        and len(mine) > len(layers)
+        and images.labels(repo.sha())["base.digest"] == ref.reference
+    )
 
 
 def flavoured(

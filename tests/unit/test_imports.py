@@ -44,7 +44,7 @@ INSIDE = {
     "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment"],
-    "build": ["dockerfile", "bake", "buildx"],
+    "build": ["instructions", "dockerfile", "pins", "policy", "bake", "buildx"],
     "plan": [
         *("steps", "pointers", "observation", "availability", "retention", "rules"),
         *("gates", "plans", "building", "file"),
@@ -81,7 +81,8 @@ ONLY_IN = {
 }
 """Where each library may be imported."""
 
-PURE = ["durations", "refs", "build/bake", "build/dockerfile", "ledger/records", "ledger/events"]
+PURE = ["durations", "refs", "ledger/records", "ledger/events"]
+PURE += [f"build/{one}" for one in ("instructions", "dockerfile", "pins", "policy", "bake")]
 PURE += [
     *("plan/steps", "plan/pointers", "plan/observation", "plan/availability", "plan/retention"),
     *("plan/rules", "plan/gates", "plan/plans", "plan/building", "verify", "report/sentences"),

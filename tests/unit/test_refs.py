@@ -14,6 +14,7 @@ from buildonce.refs import (
     ImageRef,
     Repository,
     digest_of,
+    full_reference,
     is_revision,
     parse_digest,
     parse_tag,
@@ -83,11 +84,26 @@ def test_what_is_read_has_no_surprises_in_it(text: str) -> None:
         ("[::1]:5001/api:1", "[::1]:5001/api:1"),
         (f"python@{A_DIGEST}", f"docker.io/library/python@{A_DIGEST}"),
         (f"python:3.13@{A_DIGEST}", f"docker.io/library/python@{A_DIGEST}"),
+        ("docker.io/python", "docker.io/library/python:latest"),
+        ("index.docker.io/acme/api", "docker.io/acme/api:latest"),
     ],
 )
 def test_short_names_are_filled_in(written: str, meant: str) -> None:
     """A name is what a Dockerfile's FROM would mean by it."""
     assert str(ImageRef.parse(written)) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "full"),
+    [
+        ("docker.io/python", "docker.io/library/python:latest"),
+        (f"python:3.13@{A_DIGEST}", f"docker.io/library/python:3.13@{A_DIGEST}"),
+        (f"ghcr.io/acme/api@{A_DIGEST}", f"ghcr.io/acme/api@{A_DIGEST}"),
+    ],
+)
+def test_a_full_reference_keeps_tag_and_digest(written: str, full: str) -> None:
+    """It is what BuildKit calls the image: the whole name, and nothing that is written is lost."""
+    assert full_reference(written) == full
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from buildonce.adopt.survey import GLOB, Survey, below, normal
-from buildonce.build.dockerfile import instructions
+from buildonce.build.instructions import instructions
 
 _MOUNT = re.compile(r"--mount=(\S+)")
 _REMOTE = re.compile(r"[a-z]+://|git@")

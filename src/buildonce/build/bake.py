@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import PurePath
 from typing import Any
 
+from buildonce.build.pins import Pins
 from buildonce.config import Project, Service
 from buildonce.git.repository import Commit
 from buildonce.refs import ImageRef
@@ -17,20 +17,12 @@ CACHE_TAG = "buildcache"
 _LABEL = "org.opencontainers.image"
 
 
-@dataclass(frozen=True)
-class Base:
-    """The image that a service's last stage begins from: as written, and what it stands for."""
-
-    name: str
-    pinned: ImageRef
-
-
 def definition(
     project: Project,
     commit: Commit,
     root: PurePath,
     tags: Mapping[str, ImageRef],
-    bases: Mapping[str, Base],
+    pins: Mapping[str, Pins],
     source: str | None,
     cached: Collection[str],
 ) -> dict[str, Any]:
@@ -44,7 +36,7 @@ def definition(
         commit: what is built.
         root: the folder with the commit's tree.
         tags: the reference to push, for each service.
-        bases: what each service's last stage begins from, by service.
+        pins: the images that each service takes from outside.
         source: the address of the source code, if known.
         cached: the services of which the registry has a layer cache.
     """
@@ -53,13 +45,12 @@ def definition(
         name: {
             **_target(project, name, root),
             "tags": [str(ref)],
-            "labels": labels(commit, sha, name, bases.get(name), source),
+            "labels": labels(commit, sha, name, pins[name], source),
             "args": {
-                **project.service(name).args,
                 "REVISION": commit.revision,
                 "SOURCE_DATE_EPOCH": str(commit.time),
+                **project.service(name).args,
             },
-            "contexts": _contexts(project, bases.get(name)),
             "output": ["type=image,push=true,oci-mediatypes=true,store=false"],
             "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
             **(_cache(ref, name in cached) if project.cache else {}),
@@ -76,7 +67,6 @@ def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) 
             **_target(project, name, root),
             "tags": [tag],
             "args": dict(project.service(name).args),
-            "contexts": _contexts(project, None),
             "output": ["type=docker"],
         }
         for name, tag in tags.items()
@@ -84,9 +74,7 @@ def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) 
     return _file(targets)
 
 
-def labels(
-    commit: Commit, sha: str, title: str, base: Base | None, source: str | None
-) -> dict[str, str]:
+def labels(commit: Commit, sha: str, title: str, pins: Pins, source: str | None) -> dict[str, str]:
     """Return the labels of the OCI image specification (1.1, "Annotations") that apply."""
     created = datetime.fromtimestamp(commit.time, tz=timezone.utc)
     known = {
@@ -95,8 +83,8 @@ def labels(
         "created": created.isoformat().replace("+00:00", "Z"),
         "title": title,
         "source": source,
-        "base.name": base.name if base else None,
-        "base.digest": base.pinned.reference if base and base.pinned.by_digest else None,
+        "base.name": pins.base,
+        "base.digest": pins.images[pins.base].reference if pins.base else None,
     }
     return {f"{_LABEL}.{key}": value for key, value in known.items() if value}
 
@@ -126,11 +114,6 @@ def _target(project: Project, name: str, root: PurePath) -> dict[str, Any]:
         "platforms": [project.platform],
         **stage,
     }
-
-
-def _contexts(project: Project, base: Base | None) -> dict[str, str]:
-    pinned = {base.name: str(base.pinned)} if base else {}
-    return {name: f"docker-image://{ref}" for name, ref in {**project.bases, **pinned}.items()}
 
 
 def _cache(ref: ImageRef, exists: bool) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from python_on_whales import DockerClient
 from python_on_whales.client_config import ClientNotFoundError
 from python_on_whales.exceptions import DockerException
 
+from buildonce.build.policy import VARIABLE
 from buildonce.errors import PreconditionError, UnavailableError
 from buildonce.refs import Digest, parse_digest
 
@@ -34,12 +35,16 @@ class Buildx:
         self._docker = docker or DockerClient()
 
     def bake(
-        self, definition: Mapping[str, Any], on_log: Callable[[str], None]
+        self,
+        definition: Mapping[str, Any],
+        policy: Mapping[str, Any],
+        on_log: Callable[[str], None],
     ) -> dict[str, Digest]:
         """Build every target and return what Buildx says it pushed, by target.
 
         Args:
             definition: a bake file's content.
+            policy: the source policy: which images are taken from outside.
             on_log: gets each line of the build's log.
 
         Raises:
@@ -49,7 +54,9 @@ class Buildx:
         with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
             bakefile, metadata = Path(folder) / "bake.json", Path(folder) / "metadata.json"
             bakefile.write_text(json.dumps(definition), encoding="utf-8")
-            self._run(bakefile, metadata, on_log)
+            rules = Path(folder) / "policy.json"
+            rules.write_text(json.dumps(policy), encoding="utf-8")
+            self._run(bakefile, metadata, rules, on_log)
             built = json.loads(metadata.read_text(encoding="utf-8"))
         return {
             target: parse_digest(built[target]["containerimage.digest"])
@@ -57,12 +64,14 @@ class Buildx:
             if "containerimage.digest" in built.get(target, {})
         }
 
-    def _run(self, bakefile: Path, metadata: Path, on_log: Callable[[str], None]) -> None:
+    def _run(
+        self, bakefile: Path, metadata: Path, policy: Path, on_log: Callable[[str], None]
+    ) -> None:
         said = ""
         try:
             lines = self._docker.buildx.bake(
                 files=bakefile, metadata_file=metadata, progress="plain", stream_logs=True,
-                variables=_ENVIRONMENT,
+                variables={**_ENVIRONMENT, VARIABLE: str(policy)},
             )  # fmt: skip
             for line in without_consent(str(line).rstrip() for line in lines):
                 said = line or said

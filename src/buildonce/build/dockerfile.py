@@ -1,59 +1,182 @@
-"""What a Dockerfile is built on, as far as its FROM and ARG lines tell: pure.
+"""The images that a Dockerfile's build takes from outside. Pure.
 
-After docs.docker.com, "Dockerfile reference": parser directives, line continuation, here
-documents, ARG, FROM.
+After docs.docker.com, "Dockerfile reference": ARG, FROM, COPY --from, RUN --mount; and where
+that is silent, as BuildKit's Dockerfile frontend resolves names.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from buildonce.build.instructions import flags, frontend, instructions
 from buildonce.errors import PreconditionError
 
-_DIRECTIVE = re.compile(r"#\s*(?P<name>\w+)\s*=\s*(?P<value>\S+)\s*")
-_HEREDOC = re.compile(r"\d*<<-?(?P<quote>[\"']?)(?P<end>[^\s<\"']+)(?P=quote)")
 _VARIABLE = re.compile(
     r"\$(?:(?P<bare>\w+)"
     r"|\{(?P<name>\w+)(?:(?P<kind>:?[-+])(?P<word>(?:[^{}]|\{[^{}]*\})*))?\})"
 )
 
 _OF_THE_BUILDER = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT")
+_SCRATCH = "scratch"
 
 
-def final_base(
+@dataclass(frozen=True)
+class Images:
+    """The images that a build takes from outside, each as the Dockerfile writes it.
+
+    ``base`` is what the built stage begins from; None stands for ``scratch``. ``all`` has it,
+    and those of the stages that are needed for it, COPY --from, RUN --mount and the syntax
+    line.
+    """
+
+    base: str | None
+    all: tuple[str, ...]
+
+
+@dataclass
+class _Stage:
+    """A stage: what it begins from, and what else it takes, as names of stages or images."""
+
+    name: str
+    base: str
+    copied: list[str]
+    mounted: list[str]
+
+
+def external_images(
     dockerfile: str, target: str | None, args: Mapping[str, str], platform: str
-) -> str | None:
-    """Return the outside image that the built stage begins from, as the ``FROM`` names it.
+) -> Images:
+    """Return the images from outside that building ``target`` (by default the last stage) needs.
 
-    None stands for ``scratch``. Arguments that are declared ahead of the first ``FROM`` are
-    filled in, by ``args`` or their defaults, and so are those that ``platform`` defines; not
-    those of the machine that builds (``BUILDARCH`` and its like), which is not known here.
+    Arguments that are declared ahead of the first ``FROM`` are filled in, by ``args`` or their
+    defaults, and so are those that ``platform`` defines; not those of the machine that builds
+    (``BUILDARCH`` and its like), which is not known here.
 
     Raises:
-        PreconditionError: there is no such stage, no ``FROM`` at all, or the image's name
+        PreconditionError: there is no such stage, no ``FROM`` at all, or the name of an image
             cannot be told.
     """
-    known = _predefined(platform)
-    bases: list[str] = []
-    stages: dict[str, str] = {}
-    for keyword, words in _froms_and_args(dockerfile.removeprefix("\ufeff")):
-        if keyword == "ARG":
-            _declare(words, known, args)
-        else:
-            filled = [_fill(word, known) for word in words if not word.startswith("--")]
-            image, *more = filled or [""]
-            bases.append(stages.get(image.lower(), image))
-            stages[(more[-1] if more else str(len(bases) - 1)).lower()] = bases[-1]
-    if not bases:
+    text = dockerfile.removeprefix("\ufeff")
+    stages = _stages(text, _predefined(platform), args)
+    if not stages:
         raise PreconditionError("the Dockerfile has no FROM")
-    if target and target.lower() not in stages:
-        raise PreconditionError(f"the Dockerfile has no stage {target!r}")
-    base = stages[target.lower()] if target else bases[-1]
-    if not base or "$" in base:
-        raise PreconditionError(f"the image of its FROM cannot be told: {base!r}")
-    return None if base == "scratch" else base
+    found = _external(stages, _target(stages, target))
+    syntax = frontend(text, args)
+    names = dict.fromkeys([*([syntax] if syntax else []), *found])
+    names.pop(_SCRATCH, None)
+    for name in names:
+        if not name or "$" in name:
+            raise PreconditionError(
+                f"the name of an image cannot be told: {name!r}",
+                hint="name it without variables, but those of an ARG ahead of the first FROM",
+            )
+    return Images(None if found[0] == _SCRATCH else found[0], tuple(names))
+
+
+def _stages(text: str, known: dict[str, str], args: Mapping[str, str]) -> list[_Stage]:
+    stages: list[_Stage] = []
+    for keyword, rest in _instructions(text):
+        if keyword == "ARG" and not stages:
+            _declare(_words(keyword, rest), known, args)
+        elif keyword == "FROM":
+            words = [_fill(word, known) for word in _words(keyword, rest)]
+            base, *name = [word for word in words if not word.startswith("--")] or [""]
+            stages.append(_Stage(name[-1].lower() if name else "", base, [], []))
+        elif keyword == "COPY" and stages:
+            stages[-1].copied += [value for name, value in flags(rest) if name == "from"]
+        elif keyword == "RUN" and stages:
+            stages[-1].mounted += [
+                source
+                for name, value in flags(rest)
+                if name == "mount" and (source := _mount(value).get("from"))
+            ]
+    return stages
+
+
+def _external(stages: Sequence[_Stage], built: int) -> list[str]:
+    """Return the images that a stage and those it needs take; what it begins from is first."""
+    images = [_base(stages, built)]
+    needed = [built]
+    for number in needed:
+        for source in _sources(stages, number):
+            if isinstance(source, str):
+                images.append(source)
+            elif source not in needed:
+                needed.append(source)
+    return images
+
+
+def _base(stages: Sequence[_Stage], number: int) -> str:
+    source: int | str = number
+    while isinstance(source, int):
+        source = next(_sources(stages, source))
+    return source
+
+
+def _sources(stages: Sequence[_Stage], number: int) -> Iterator[int | str]:
+    """Give what a stage takes: another's number, or an image's name; what it begins from first.
+
+    A FROM names stages before its own alone, so that a stage may be named like its base;
+    COPY --from knows numbers, RUN --mount does not.
+    """
+    stage = stages[number]
+    yield _by_name(stages[:number], stage.base)
+    for source in stage.copied:
+        yield _by_number(stages, source) if source.isdecimal() else _by_name(stages, source)
+    for source in stage.mounted:
+        yield _by_name(stages, source)
+
+
+def _by_name(stages: Sequence[_Stage], name: str) -> int | str:
+    numbers = [number for number, stage in enumerate(stages) if stage.name == name.lower()]
+    return numbers[-1] if numbers and name else name
+
+
+def _by_number(stages: Sequence[_Stage], number: str) -> int:
+    if int(number) >= len(stages):
+        raise PreconditionError(f"the Dockerfile has no stage {number!r}")
+    return int(number)
+
+
+def _target(stages: Sequence[_Stage], target: str | None) -> int:
+    if target is None:
+        return len(stages) - 1
+    found = _by_name(stages, target)
+    if isinstance(found, int):
+        return found
+    if target.isdecimal():
+        return _by_number(stages, target)
+    raise PreconditionError(f"the Dockerfile has no stage {target!r}")
+
+
+def _instructions(text: str) -> Iterator[tuple[str, str]]:
+    """Give each instruction's keyword and the rest of it; of a trigger, what it triggers."""
+    for line in instructions(text):
+        keyword, _, rest = line.replace("\t", " ").partition(" ")
+        if keyword.upper() == "ONBUILD":
+            keyword, _, rest = rest.strip().partition(" ")
+        yield keyword.upper(), rest
+
+
+def _words(keyword: str, rest: str) -> list[str]:
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        words = []
+    if not words:
+        raise PreconditionError(
+            f"a line of the Dockerfile cannot be read: {f'{keyword} {rest}'.strip()}"
+        )
+    return words
+
+
+def _mount(value: str) -> dict[str, str]:
+    options = next(csv.reader([value]), [])
+    return {key.lower(): text for key, _, text in (option.partition("=") for option in options)}
 
 
 def _predefined(platform: str) -> dict[str, str]:
@@ -83,62 +206,3 @@ def _fill(text: str, known: Mapping[str, str]) -> str:
         return found or "" if is_given else _fill(word, known)
 
     return _VARIABLE.sub(value, text)
-
-
-def _froms_and_args(dockerfile: str) -> Iterator[tuple[str, list[str]]]:
-    """Give the keyword and the words of each FROM, and each ARG before the first, unquoted.
-
-    Raises:
-        PreconditionError: one of them cannot be read.
-    """
-    wanted = {"FROM", "ARG"}
-    for line in instructions(dockerfile):
-        keyword, _, rest = line.replace("\t", " ").partition(" ")
-        if keyword.upper() not in wanted:
-            continue
-        try:
-            words = shlex.split(rest)
-        except ValueError:
-            words = []
-        if not words:
-            raise PreconditionError(f"a line of the Dockerfile cannot be read: {line}")
-        if keyword.upper() == "FROM":
-            wanted = {"FROM"}
-        yield keyword.upper(), words
-
-
-def instructions(dockerfile: str) -> Iterator[str]:
-    """Give each instruction as one line, without comments and here documents."""
-    escape = _escape(dockerfile)
-    lines = [line.rstrip() for line in dockerfile.split("\n")]
-    instruction, ends = "", list[str]()
-    for number, line in enumerate(lines):
-        if ends:
-            ends = ends[1:] if line.lstrip("\t") == ends[0] else ends
-            continue
-        if not line or line.lstrip().startswith("#"):
-            continue
-        instruction += line
-        if instruction.endswith(escape):
-            instruction = instruction[:-1]
-            continue
-        yield instruction.strip()
-        later = {one.lstrip("\t") for one in lines[number:]}
-        ends = [end for end in _heredocs(instruction) if end in later]
-        instruction = ""
-
-
-def _heredocs(instruction: str) -> list[str]:
-    matches = [_HEREDOC.fullmatch(word) for word in instruction.split()]
-    return [match["end"] for match in matches if match]
-
-
-def _escape(dockerfile: str) -> str:
-    """Return the character that continues a line: a directive at the very top can set it."""
-    for line in dockerfile.split("\n"):
-        directive = _DIRECTIVE.fullmatch(line.strip())
-        if not directive:
-            break
-        if directive["name"].lower() == "escape":
-            return directive["value"]
-    return "\\"

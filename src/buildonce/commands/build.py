@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from buildonce.app import App
-from buildonce.build import bake
+from buildonce.build import bake, pins, policy
+from buildonce.build.pins import Pins
 from buildonce.config import PROJECT_FILE, read_table, table_in
 from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit
@@ -31,7 +32,9 @@ def build_commit(app: App, name: str, services: Sequence[str]) -> None:
         app.report.note(f"uncommitted changes are left out: {sha} is built as it was committed")
     if not is_committed.result():
         app.report.note(f"services are built as this folder's {PROJECT_FILE} says, not {sha}'s")
-    plan = plan_build(commit, sha, tags, record, found.result())
+    missing = [service for service in chosen if not record or service not in record.services]
+    pinned = _pins(app, commit, missing) if missing else {}
+    plan = plan_build(commit, sha, tags, record, found.result(), pinned)
     run = app.carry_out(plan)
     if app.dry_run and plan.steps:
         return
@@ -44,6 +47,19 @@ def build_commit(app: App, name: str, services: Sequence[str]) -> None:
                 for service, image in release.services.items()
             ],
         )
+
+
+def _pins(app: App, commit: Commit, services: Sequence[str]) -> dict[str, Pins]:
+    """Return what services take from outside, by the Dockerfiles of a commit."""
+    project = app.project
+
+    def read(paths: Sequence[str]) -> list[bytes | None]:
+        return app.git.files(commit.revision, paths)
+
+    found = pins.find(project, services, read)
+    if pins.unused(project.bases, found):
+        pins.require_used(project.bases, pins.find(project, project.services, read))
+    return pins.pin(project, found, app.registry.digest)
 
 
 def _is_configured_as_committed(app: App, commit: Commit) -> bool:
@@ -66,6 +82,6 @@ def build_working_tree(app: App, services: Sequence[str]) -> None:
         app.report.json(definition)
         return
     with app.report.step(f"build {', '.join(chosen)} from the working tree"):
-        Buildx().bake(definition, app.report.log)
+        Buildx().bake(definition, policy.replacing(app.project.bases), app.report.log)
     for tag in tags.values():
         app.report.say(f"loaded {tag}   (a local build: it cannot be promoted)")

@@ -5,7 +5,7 @@ The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml
 """
 
 from buildonce.config.reading import PROJECT_FILE, parse, read_table, table_in
-from buildonce.config.tables import Environment, Freeze, Project, Prune, Service
+from buildonce.config.tables import Environment, Freeze, Project, Prune, Service, suggest
 
 __all__ = [
     "PROJECT_FILE",
@@ -16,5 +16,6 @@ __all__ = [
     "Service",
     "parse",
     "read_table",
+    "suggest",
     "table_in",
 ]

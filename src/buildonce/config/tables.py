@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -202,7 +202,8 @@ class Project(Table):
     )
     bases: dict[ImageName, ImageName] = Field(
         default_factory=dict,
-        description="Images that stand in for a Dockerfile's `FROM`, to pin or replace it.",
+        description="Images that stand in for those that Dockerfiles take from outside, to pin or "
+        "replace them.",
     )
     ledger_branch: GitName = Field("release-ledger", description="The git branch of the ledger.")
     ledger_remote: GitName = Field(
@@ -289,7 +290,7 @@ class Project(Table):
         return f"{folder}/Dockerfile"
 
 
-def suggest(word: str, known: Mapping[str, object]) -> str:
+def suggest(word: str, known: Iterable[str]) -> str:
     """Return ``; perhaps you meant …`` for a near miss, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; perhaps you meant {near[0]!r}" if near else ""

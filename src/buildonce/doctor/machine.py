@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from buildonce.app import App
 from buildonce.doctor.findings import Finding
 
-_MINIMUM_BUILDX = (0, 10)
+_MINIMUM_BUILDX = (0, 12)
 _NO_BUILD = "nothing can be built on this machine"
 
 
@@ -32,7 +32,7 @@ def buildx(_app: App) -> Iterator[Finding]:
         return
     number, shown = buildx_version(version), version.rpartition("/buildx ")[2]
     if number and number < _MINIMUM_BUILDX:
-        yield Finding("Buildx", shown, "problem", _NO_BUILD, "install Buildx 0.10 or later")
+        yield Finding("Buildx", shown, "problem", _NO_BUILD, "install Buildx 0.12 or later")
     else:
         yield Finding("Buildx", shown)
 

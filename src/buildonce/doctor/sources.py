@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from buildonce.adopt.contexts import fitting, lacking, sources
 from buildonce.adopt.survey import Survey, below
 from buildonce.app import App
-from buildonce.build.dockerfile import final_base, instructions
+from buildonce.build.dockerfile import external_images
+from buildonce.build.pins import stand_in
 from buildonce.config import Project
 from buildonce.doctor.findings import Finding
 from buildonce.errors import PreconditionError
@@ -69,7 +70,7 @@ def _service(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
 def _stage(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
     service, dockerfile = project.service(name), project.dockerfile(name)
     try:
-        final_base(tree.text(dockerfile), service.target, service.args, project.platform)
+        external_images(tree.text(dockerfile), service.target, service.args, project.platform)
     except PreconditionError as error:
         yield Finding(
             f"service {name}", f"{dockerfile}: {error.message}", "problem",
@@ -110,7 +111,7 @@ def _unpinned(project: Project, tree: Survey) -> Iterator[Finding]:
     uses: dict[str, _Use] = {}
     for name in project.services:
         for image in _outside_images(project, tree, name):
-            if "@sha256:" not in project.bases.get(image, image):
+            if "@sha256:" not in stand_in(project.bases, image):
                 uses.setdefault(image, _Use(image)).services.append(name)
     for use in uses.values():
         yield Finding(
@@ -121,40 +122,14 @@ def _unpinned(project: Project, tree: Survey) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _outside_images(project: Project, tree: Survey, name: str) -> list[str]:
-    """Return what the stages of a Dockerfile begin from and copy from, outside of it."""
+def _outside_images(project: Project, tree: Survey, name: str) -> tuple[str, ...]:
+    """Return what a service's build takes from outside; nothing where that cannot be told."""
     dockerfile, service = project.dockerfile(name), project.service(name)
     if dockerfile not in tree.files:
-        return []
-    text = tree.text(dockerfile)
-    stages = _stages(text)
-    found = []
-    for stage in stages:
-        try:
-            found.append(final_base(text, stage, service.args, project.platform))
-        except PreconditionError:
-            continue
-    found += [image for image in _copied_from(text) if image not in stages]
-    return [image for image in dict.fromkeys(found) if image]
-
-
-def _stages(dockerfile: str) -> list[str]:
-    """Return what each stage is called: its name, or its number."""
-    names: list[str] = []
-    for line in instructions(dockerfile):
-        words = line.split()
-        if words[0].upper() == "FROM":
-            named = len(words) > 2 and words[-2].upper() == "AS"
-            names.append(words[-1].lower() if named else str(len(names)))
-    return names
-
-
-def _copied_from(dockerfile: str) -> Iterator[str]:
-    """Give the outside images of ``COPY --from``; a stage's name or number is none."""
-    for line in instructions(dockerfile):
-        words = line.split()
-        for word in words[1:] if words[0].upper() == "COPY" else ():
-            source = word.removeprefix("--from=")
-            looks_like_an_image = "/" in source or ":" in source
-            if source != word and looks_like_an_image and "$" not in source:
-                yield source
+        return ()
+    try:
+        return external_images(
+            tree.text(dockerfile), service.target, service.args, project.platform
+        ).all
+    except PreconditionError:
+        return ()

@@ -11,11 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from buildonce.build import bake
-from buildonce.build.bake import Base
-from buildonce.build.dockerfile import final_base
+from buildonce.build import bake, policy
 from buildonce.config import Project
-from buildonce.errors import IntegrityError, PreconditionError, UsageError
+from buildonce.errors import IntegrityError
 from buildonce.execute.ports import Builder, Images, Progress
 from buildonce.execute.run import Run
 from buildonce.git.repository import Git
@@ -51,7 +49,9 @@ class Builds:
         with ThreadPoolExecutor(1) as aside:
             builder = aside.submit(self.builder)  # loading its library takes as long as the export
             with self.definition(step) as definition:
-                pushed = builder.result().bake(definition, self.progress.log)
+                pushed = builder.result().bake(
+                    definition, policy.pinning(step.pins.values()), self.progress.log
+                )
         images = run_by_key(
             lambda name: self._read_back(step, name, pushed.get(name)),
             {name: name for name in step.tags},
@@ -96,7 +96,7 @@ class Builds:
                 commit,
                 shown_as or root,
                 step.tags,
-                self._bases(root, step.tags),
+                step.pins,
                 self.project.source or self.git.source_url(self.project.ledger_remote),
                 cached.result(),
             )
@@ -107,39 +107,6 @@ class Builds:
             return []
         places = {name: ref.repository.tag(bake.CACHE_TAG) for name, ref in tags.items()}
         return [name for name, digest in run_by_key(self.images.digest, places).items() if digest]
-
-    def _bases(self, root: Path, services: Mapping[str, ImageRef]) -> dict[str, Base]:
-        named = {service: self._base(root, service) for service in services}
-        pinned = run_by_key(self._pin, {base: base for base in named.values() if base})
-        return {service: pinned[base] for service, base in named.items() if base}
-
-    def _base(self, root: Path, service: str) -> Base | None:
-        """Return the base image that a service's Dockerfile names, not pinned yet."""
-        table = self.project.service(service)
-        path = self.project.dockerfile(service)
-        try:
-            content = (root / path).read_text(encoding="utf-8")
-            name = final_base(content, table.target, table.args, self.project.platform)
-            return Base(name, ImageRef.parse(self.project.bases.get(name, name))) if name else None
-        except (OSError, UnicodeDecodeError) as error:
-            raise PreconditionError(
-                f"service {service}: {path} cannot be read in this commit: {error.args[-1]}",
-                hint=f"commit it, or set tool.buildonce.services.{service}.dockerfile",
-            ) from None
-        except (PreconditionError, UsageError) as error:
-            raise PreconditionError(
-                f"service {service}, {path}: {error.message}", hint=error.hint
-            ) from None
-
-    def _pin(self, base: Base) -> Base:
-        ref = base.pinned
-        digest = Digest(ref.reference) if ref.by_digest else self.images.digest(ref)
-        if digest is None:
-            raise PreconditionError(
-                f"the base image {ref} is not in its registry",
-                hint=f'name another in [tool.buildonce.bases]: "{base.name}" = "…"',
-            )
-        return Base(base.name, ref.repository.at(digest))
 
     def _read_back(self, step: Bake, service: str, pushed: Digest | None) -> Image:
         ref = step.tags[service]

@@ -15,9 +15,12 @@ class Builder(Protocol):
     """What builds and pushes images."""
 
     def bake(
-        self, definition: Mapping[str, Any], on_log: Callable[[str], None]
+        self,
+        definition: Mapping[str, Any],
+        policy: Mapping[str, Any],
+        on_log: Callable[[str], None],
     ) -> dict[str, Digest]:
-        """Build every target of a bake definition; return what was pushed."""
+        """Build a bake definition's targets under a source policy; return what was pushed."""
         ...
 
 

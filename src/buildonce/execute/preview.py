@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from buildonce.build import policy
 from buildonce.execute.builds import Builds
 from buildonce.plan.steps import Bake, Deploy, Point, RemoveTag, Step, Unpoint
 
@@ -20,7 +21,14 @@ def _lines(step: Step, builds: Builds) -> list[str]:
         case Bake():
             with builds.definition(step, Path("COMMIT")) as definition:
                 text = json.dumps(definition, indent=2)
-            return ["docker buildx bake --file bake.json, where bake.json is", text]
+            rules = json.dumps(policy.pinning(step.pins.values()), indent=2)
+            return [
+                f"{policy.VARIABLE}=policy.json docker buildx bake --file bake.json",
+                "where bake.json is",
+                text,
+                "and policy.json is",
+                rules,
+            ]
         case Deploy():
             return [*step.engine.commands(), "where FILE is", step.engine.render()]
         case Point():

@@ -110,11 +110,19 @@ class Git:
         """Run ``git`` and return what it printed as text, without the newline at its end."""
         return self.run(*arguments).decode(errors="replace").rstrip("\n")
 
-    def blobs(self, names: Sequence[str]) -> list[bytes | None]:
+    def files(self, revision: str, paths: Sequence[str]) -> list[bytes | None]:
+        """Return the content of a commit's files, None where there is none, in one process.
+
+        ``paths`` are relative to the project's root; links inside the repository are followed.
+        """
+        return self.blobs([f"{revision}:./{path}" for path in paths], "--follow-symlinks")
+
+    def blobs(self, names: Sequence[str], *options: str) -> list[bytes | None]:
         """Return the content of each ``COMMIT:PATH``, None where there is none, in one process."""
         if not names:
             return []
-        answer = self.run("cat-file", "--batch", stdin="".join(f"{n}\n" for n in names).encode())
+        asked = "".join(f"{name}\n" for name in names).encode()
+        answer = self.run("cat-file", "--batch", *options, stdin=asked)
         contents: list[bytes | None] = []
         position = 0
         for _ in names:
@@ -123,8 +131,9 @@ class Git:
             if header.endswith(b" missing"):
                 contents.append(None)
                 continue
-            size = int(header.rsplit(b" ", 1)[1])
-            contents.append(answer[position : position + size])
+            kind, size = header.split(b" ")[-2], int(header.rsplit(b" ", 1)[1])
+            content = answer[position : position + size]
+            contents.append(content if kind == b"blob" else None)
             position += size + 1
         return contents
 

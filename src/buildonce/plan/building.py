@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from buildonce.build.pins import Pins
 from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import Release
@@ -19,6 +20,7 @@ def plan_build(
     tags: Mapping[str, ImageRef],
     record: Release | None,
     found: Pointers,
+    pins: Mapping[str, Pins],
 ) -> Plan:
     """Plan the build of the services in ``tags``.
 
@@ -28,6 +30,7 @@ def plan_build(
         tags: the reference ``:<sha>`` of every service asked for.
         record: the release's record, where there is one.
         found: what each reference names now.
+        pins: what each service that is not recorded takes from outside.
 
     Raises:
         PreconditionError: the release is recorded in another repository.
@@ -52,7 +55,10 @@ def plan_build(
         return Plan(f"{sha} is built already: {', '.join(tags)}")
     steps: list[Step] = [*to_restore]
     if to_build:
-        steps += [Bake(commit, to_build), RecordRelease(commit.revision, sha, tuple(to_build))]
+        steps += [
+            Bake(commit, to_build, {name: pins[name] for name in to_build}),
+            RecordRelease(commit.revision, sha, tuple(to_build)),
+        ]
     return Plan(f"build {sha}", tuple(steps))
 
 

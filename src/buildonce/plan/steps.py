@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from buildonce.build.pins import Pins
 from buildonce.engines.base import Engine
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.promotion import Ending, Promotion
@@ -13,10 +14,14 @@ from buildonce.refs import Digest, ImageRef, Repository
 
 @dataclass(frozen=True)
 class Bake:
-    """Build services' images in one Buildx invocation and push them under ``tags``."""
+    """Build services' images in one Buildx invocation and push them under ``tags``.
+
+    ``pins`` has what each of them takes from outside.
+    """
 
     commit: Commit
     tags: Mapping[str, ImageRef]
+    pins: Mapping[str, Pins]
 
 
 @dataclass(frozen=True)

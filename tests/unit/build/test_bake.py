@@ -6,7 +6,10 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from buildonce.build.bake import Base, definition, local_definition
+import pytest
+
+from buildonce.build.bake import definition, local_definition
+from buildonce.build.pins import Pins
 from buildonce.config import Project, parse
 from buildonce.refs import ImageRef
 from tests.kit.samples import commit, digest
@@ -14,7 +17,11 @@ from tests.kit.samples import commit, digest
 COMMIT = commit()
 SHA = COMMIT.sha(12)
 TREE = PurePosixPath("/tree")
-PINNED = Base("python:3.13-slim", ImageRef.parse(f"python@{digest('base')}"))
+BASE = "python:3.13-slim"
+PINS = {
+    "api": Pins(BASE, {BASE: ImageRef.parse(f"python@{digest('base')}")}),
+    "web": Pins(None, {}),
+}
 
 
 def project(**changed: Any) -> Project:
@@ -25,9 +32,7 @@ def project(**changed: Any) -> Project:
 def target(name: str, **changed: Any) -> dict[str, Any]:
     made = project(**changed)
     tags = {one: made.repository(one).tag(SHA) for one in made.services}
-    baked = definition(
-        made, COMMIT, TREE, tags, {"api": PINNED}, "https://example.org/shop", ["api"]
-    )
+    baked = definition(made, COMMIT, TREE, tags, PINS, "https://example.org/shop", ["api"])
     assert baked["group"]["default"]["targets"] == ["api", "web"]
     found: dict[str, Any] = baked["target"][name]
     return found
@@ -56,9 +61,16 @@ def test_an_image_is_pushed_plain_for_one_platform() -> None:
 
 
 def test_what_changes_with_each_commit_comes_as_arguments() -> None:
-    """REVISION and SOURCE_DATE_EPOCH are the commit's; they cannot be set in the table."""
-    args = target("web", services={"api": {}, "web": {"args": {"A": "b", "REVISION": "x"}}})["args"]
+    """REVISION and SOURCE_DATE_EPOCH are the commit's."""
+    args = target("web")["args"]
     assert args == {"A": "b", "REVISION": COMMIT.revision, "SOURCE_DATE_EPOCH": "1700000000"}
+
+
+@pytest.mark.parametrize("name", ["REVISION", "SOURCE_DATE_EPOCH"])
+def test_an_argument_of_the_project_is_not_overwritten(name: str) -> None:
+    """What the table sets reaches the build, also under the library's own arguments' names."""
+    args = target("web", services={"api": {}, "web": {"args": {name: "mine"}}})["args"]
+    assert args[name] == "mine"
 
 
 def test_the_labels_are_those_of_the_specification() -> None:
@@ -74,19 +86,6 @@ def test_the_labels_are_those_of_the_specification() -> None:
         f"{prefix}base.digest": digest("base"),
     }
     assert f"{prefix}base.name" not in target("web")["labels"]
-
-
-def test_the_base_is_pinned_by_digest() -> None:
-    """What the labels name is what is built on, whatever the tag names a second later."""
-    assert target("api")["contexts"] == {
-        "python:3.13-slim": f"docker-image://docker.io/library/python@{digest('base')}"
-    }
-
-
-def test_a_stand_in_is_a_named_context() -> None:
-    """`bases` replaces a FROM without a change to the Dockerfile."""
-    contexts = target("web", bases={"node:24": "mirror.example.org/node:24"})["contexts"]
-    assert contexts == {"node:24": "docker-image://mirror.example.org/node:24"}
 
 
 def test_the_cache_is_beside_the_image() -> None:

@@ -37,7 +37,7 @@ def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision
     images.revision.return_value = label
     builder.bake.return_value = pushed
     parts = (mock.Mock(), mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
-    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(commit(), {"api": TAG}), Run())
+    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(commit(), {"api": TAG}, {}), Run())
     return images
 
 

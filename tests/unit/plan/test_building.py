@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from buildonce.build.pins import Pins
 from buildonce.errors import IntegrityError
 from buildonce.ledger.records.release import Release
 from buildonce.plan.building import plan_build
@@ -14,6 +15,7 @@ from buildonce.refs import ImageRef
 from tests.kit.samples import commit, digest, release
 
 FIRST = release(1)
+PINS = {"api": Pins(None, {}), "web": Pins(None, {})}
 NOTHING: Pointers = {"api": None, "web": None}
 
 
@@ -23,7 +25,7 @@ def commit_tags(of: Release) -> dict[str, ImageRef]:
 
 def build(record: Release | None, found: Pointers, *services: str) -> Plan:
     tags = {name: ref for name, ref in commit_tags(FIRST).items() if name in (services or found)}
-    return plan_build(commit(1), FIRST.sha, tags, record, found)
+    return plan_build(commit(1), FIRST.sha, tags, record, found, PINS)
 
 
 def kinds(plan: Plan) -> list[type]:
@@ -34,7 +36,7 @@ def test_what_was_never_built_is_built_at_once_and_recorded() -> None:
     """All services are one step of baking, and one of recording."""
     plan = build(None, NOTHING)
     assert plan.steps == (
-        Bake(commit(1), commit_tags(FIRST)),
+        Bake(commit(1), commit_tags(FIRST), PINS),
         RecordRelease(FIRST.revision, FIRST.sha, ("api", "web")),
     )
 
@@ -51,7 +53,7 @@ def test_only_what_is_missing_is_built() -> None:
     part = release(1, "web")
     plan = build(part, {**part.digests(), "api": None})
     assert plan.steps == (
-        Bake(commit(1), {"api": commit_tags(FIRST)["api"]}),
+        Bake(commit(1), {"api": commit_tags(FIRST)["api"]}, {"api": PINS["api"]}),
         RecordRelease(FIRST.revision, FIRST.sha, ("api",)),
     )
 

@@ -25,7 +25,7 @@ def brief(digest: Digest) -> str:
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
-        (steps.Bake(commit(2), {"api": IMAGE.tag(SHA)}), f"build api once from {SHA} and push"),
+        (steps.Bake(commit(2), {"api": IMAGE.tag(SHA)}, {}), f"build api once from {SHA} and push"),
         (steps.RecordRelease("r", SHA, ("api",)), f"record release {SHA} (api) in the ledger"),
         (steps.Prepare(ENGINE), f"pull {SHA} on staging"),
         (

@@ -12,7 +12,7 @@ from buildonce.config.fields import image_variable
 from buildonce.engines.base import Deployment
 from buildonce.engines.kubernetes.manifest import Manifest
 from buildonce.errors import UsageError
-from buildonce.refs import DOCKER_HUB
+from buildonce.refs import full_name
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::[?-][^{}]*)?\}")
 _LEFT = re.compile(r"\$\{?(BUILDONCE_IMAGE_\w+)")
@@ -71,17 +71,6 @@ def replace(
     return replaced
 
 
-def name_of(image: str) -> str:
-    """Return an image's name without tag and digest, with the registry that it means."""
-    name = image.partition("@")[0]
-    head, colon, tag = name.rpartition(":")
-    name = head if colon and "/" not in tag else name
-    first, slash, _ = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        return name
-    return f"{DOCKER_HUB}/{name}" if slash else f"{DOCKER_HUB}/library/{name}"
-
-
 @dataclass
 class _Replacing:
     deployment: Deployment
@@ -91,7 +80,7 @@ class _Replacing:
         deployment = self.deployment
         self._services = {str(ref.repository): name for name, ref in deployment.images.items()}
         self._services |= {
-            name_of(other): service
+            full_name(other): service
             for service, other in deployment.names.items()
             if service in deployment.images
         }
@@ -99,7 +88,7 @@ class _Replacing:
     def replaced(self, manifest: Manifest) -> Manifest:
         body = copy.deepcopy(dict(manifest.body))
         for container in Manifest(body).containers:
-            service = self._services.get(name_of(str(container.get("image", ""))))
+            service = self._services.get(full_name(str(container.get("image", ""))))
             if service:
                 self.found.add(service)
                 assert isinstance(container, dict)
@@ -112,7 +101,7 @@ class _Replacing:
         for path, text in _texts(manifest.body):
             if text in known or any(character.isspace() for character in text):
                 continue
-            if ":" in text and (service := self._services.get(name_of(text))):
+            if ":" in text and (service := self._services.get(full_name(text))):
                 raise UsageError(
                     f"{self.deployment.files.name}: {path} of {manifest.title} names {text}, and "
                     "is not the image of a container, so it was not replaced",
