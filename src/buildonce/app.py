@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,6 +20,7 @@ from buildonce.execute.prunings import Prunings
 from buildonce.execute.run import Run
 from buildonce.git.repository import Commit, Git
 from buildonce.ledger.branch import open_branch
+from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.store import Ledger
 from buildonce.plan import steps
 from buildonce.plan.plans import Plan
@@ -74,7 +76,7 @@ class App:
     def executor(self) -> Executor:
         """What walks plans."""
         project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
-        promotions = Promotions(ledger, registry, self.report, git.identity, now)
+        promotions = Promotions(ledger, registry, self.report, git.identity, now, self._announce)
         prunings = Prunings(project.prune, git, ledger, registry, now)
         return Executor(
             {
@@ -96,6 +98,20 @@ class App:
             promotions,
             self.report,
         )
+
+    def _announce(self, promotion: Promotion) -> None:
+        """Tell others how a promotion ended: the command of ``notify``, and GitHub."""
+        from buildonce.announce.command import Command
+        from buildonce.announce.github import Deployments
+
+        environments = self.project.environments
+        urls = {name: environment.url for name, environment in environments.items()}
+        Command(self.project.notify, self.root, self.report.note)(promotion)
+        Deployments(ci.github(os.environ), self._revision, urls, self.report.note)(promotion)
+
+    def _revision(self, sha: str) -> str:
+        release = self.ledger.read().release(sha)
+        return release.revision if release else sha
 
     @cached_property
     def targets(self) -> Targets:

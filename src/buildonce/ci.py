@@ -98,6 +98,26 @@ def place(variables: Variables, machine: str) -> str:
     return present.run(variables) or f"{present.name} on {machine}"
 
 
+@dataclass(frozen=True)
+class GitHub:
+    """A repository on GitHub as its job knows it; ``run`` is the address of the job's run."""
+
+    api: str
+    repository: str
+    token: str
+    run: str
+
+
+def github(variables: Variables) -> GitHub | None:
+    """Return the repository whose job this is; None outside of one, or without its token."""
+    repository = variables.get("GITHUB_REPOSITORY", "")
+    token = variables.get("GITHUB_TOKEN") or variables.get("GH_TOKEN", "")
+    if not (_is_set(variables, "GITHUB_ACTIONS") and repository and token):
+        return None
+    api = variables.get("GITHUB_API_URL", "https://api.github.com")
+    return GitHub(api, repository, token, _github_run(variables))
+
+
 def here() -> str:
     """Return where this process runs, for people."""
     return place(os.environ, socket.gethostname())

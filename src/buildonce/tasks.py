@@ -227,13 +227,26 @@ def verify(
     prove(_app(context), env or [], each=each, as_json=json)
 
 
-@task(help={"json": "Print JSON."})
+@task(
+    help={
+        "json": "Print JSON.",
+        "watch": "Refresh it in place every few seconds, until Ctrl-C; where the output is no "
+        "terminal, print it whenever it changes.",
+    }
+)
 @_command
-def status(context: Context, json: bool = False) -> None:
+def status(context: Context, json: bool = False, watch: bool = False) -> None:
     """Show which release each environment runs and whether it is in sync."""
     from buildonce.commands.status import status as show
+    from buildonce.commands.watch import watch as refresh
 
-    show(_app(context), as_json=json)
+    app = _app(context)
+    if not watch:
+        show(app, as_json=json)
+    elif json:
+        raise UsageError("--watch shows tables: remove --json")
+    else:
+        refresh(app.report, lambda: show(app, as_json=False))
 
 
 @task(

@@ -25,7 +25,8 @@ from tests.kit.registry_wire import Images
 from tests.kit.repository import ROOT
 
 ADOPT = ROOT / "docs/adopt.md"
-RECIPES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ADOPT})]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+RECIPES = [page for page in DOCUMENTS if page != ADOPT and "```console" in page.read_text()]
 REGISTRY = "ghcr.io/acme"
 COMPOSE = ("docker", "compose", "--project-name", "acme-production")
 BUILD_AND_STAGE = ("build", "--sha=HEAD", "promote", "staging")

@@ -24,7 +24,7 @@ ROOMS = [
     {"adopt"},
     {"plan"},
     {"targets"},
-    {"verify"},
+    {"verify", "announce"},
     {"report", "execute"},
     {"app"},
     {"doctor"},
@@ -41,6 +41,7 @@ INSIDE = {
     "adopt": [
         *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
     ],
+    "announce": ["event", "command", "github"],
     "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment"],
@@ -76,7 +77,7 @@ ONLY_IN = {
     "python_on_whales": ["build/buildx", "engines/docker"],
     "rich": ["report"],
     "tomli": ["config"],
-    "urllib3": ["registry"],
+    "urllib3": ["announce", "registry"],
     "yaml": ["adopt", "engines"],
 }
 """Where each library may be imported."""
@@ -86,6 +87,7 @@ PURE += [f"build/{one}" for one in ("instructions", "dockerfile", "pins", "polic
 PURE += [
     *("plan/steps", "plan/pointers", "plan/observation", "plan/availability", "plan/retention"),
     *("plan/rules", "plan/gates", "plan/plans", "plan/building", "verify", "report/sentences"),
+    "announce/event",
 ]
 """What knows no file, no environment variable, no process and no clock."""
 

@@ -70,6 +70,7 @@ _NAME_WITHOUT_DOTS = r"^[a-z0-9]+(?:[_-][a-z0-9]+)*$"
 _ARGUMENT = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _GIT_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 _HOST = r"^(?:|[A-Za-z0-9][^\s]*)$"
+_URL = r"^(?:|https?://[^\s@]+)$"
 _PLATFORM = r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$"
 
 PATTERNS = {
@@ -78,6 +79,7 @@ PATTERNS = {
     _ARGUMENT: "must be a variable's name: letters, digits and _, not beginning with a digit",
     _GIT_NAME: "must be letters, digits and any of _ . / - after the first one",
     _HOST: "must begin with a letter or a digit, and have no space",
+    _URL: "must be an address without a user: https://shop.example",
     _PLATFORM: "must look like 'linux/amd64' or 'linux/arm/v7'",
 }
 """What each pattern means, in words."""
@@ -91,6 +93,7 @@ ImageName = Annotated[str, AfterValidator(_image)]
 ArgumentName = Annotated[str, StringConstraints(pattern=_ARGUMENT)]
 GitName = Annotated[str, StringConstraints(pattern=_GIT_NAME), AfterValidator(_git_name)]
 Host = Annotated[str, StringConstraints(pattern=_HOST)]
+Url = Annotated[str, StringConstraints(pattern=_URL)]
 Platform = Annotated[str, StringConstraints(pattern=_PLATFORM)]
 
 

@@ -22,6 +22,7 @@ from buildonce.config.fields import (
     PathInside,
     Platform,
     TimeZone,
+    Url,
     image_variable,
     is_weekly,
 )
@@ -136,6 +137,8 @@ class Environment(Table):
         default_factory=dict, description="Values for the file's variables. Not for secrets."
     )
 
+    url: Url = Field("", description="The environment's address, for GitHub's page of deployments.")
+
     after: Name | None = Field(
         None, description="The environment that must have run a release first."
     )
@@ -209,6 +212,9 @@ class Project(Table):
     ledger_remote: GitName = Field(
         "origin",
         description="The git remote of the ledger; a repository without any remote keeps it local.",
+    )
+    notify: tuple[str, ...] = Field(
+        (), description="A command that gets each promotion's outcome as JSON: its standard input."
     )
     prune: Prune = Field(default_factory=Prune, description="What `inv prune` keeps.")
     services: dict[NameWithoutDots, Service] = Field(

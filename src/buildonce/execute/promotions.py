@@ -33,13 +33,17 @@ from buildonce.plan.steps import (
 
 @dataclass(frozen=True)
 class Promotions:
-    """Does a promotion's steps. ``actor`` names who runs this, ``now`` gives the time."""
+    """Does a promotion's steps. ``actor`` names who runs this, ``now`` gives the time.
+
+    ``announce`` is told how a promotion ended, once the ledger has it; it never fails.
+    """
 
     ledger: Ledger
     images: Images
     progress: Progress
     actor: Callable[[], str]
     now: Callable[[], datetime]
+    announce: Callable[[Promotion], None]
 
     def prepare(self, step: Prepare, run: Run) -> Run:
         """Pull the release's images."""
@@ -112,6 +116,8 @@ class Promotions:
                 snapshot, step.promotion, step.outcome, at, by, step.message, run.deployed_by
             )
         )
+        ended = {"outcome": step.outcome, "finished_at": at, "ended_by": by}
+        self.announce(step.promotion.model_copy(update={**ended, "message": step.message}))
         return replace(run, holding=None)
 
     def require_lock(self, promotion: Promotion) -> None:
@@ -145,3 +151,5 @@ class Promotions:
         """Write down, if that is possible, that the environment could not be put back."""
         with suppress(BuildonceError):
             self.ledger.append(lambda snapshot: events.broke(snapshot, promotion, message))
+        broken = {"outcome": "broken", "message": message}
+        self.announce(promotion.model_copy(update=broken))

@@ -14,8 +14,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from buildonce.errors import ReportedError
 from buildonce.plan.plans import Plan
@@ -143,6 +145,31 @@ class Reporter:
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self.out.print(table)
+
+    @contextmanager
+    def in_place(self) -> Iterator[Callable[[Callable[[], None]], None]]:
+        """Give a function that shows what another one prints, in the place of what it showed last.
+
+        Where the output is no terminal, it is printed where it differs from the last.
+        """
+        with Live(console=self.out, auto_refresh=False, redirect_stdout=False) as live:
+            shown = ""
+
+            def show(draw: Callable[[], None]) -> None:
+                nonlocal shown
+                printed = self._printed_by(draw)
+                if self.out.is_terminal:
+                    live.update(Text.from_ansi(printed), refresh=True)
+                elif printed != shown:
+                    self.out.print(printed, end="", markup=False, soft_wrap=True)
+                shown = printed
+
+            yield show
+
+    def _printed_by(self, draw: Callable[[], None]) -> str:
+        with self.out.capture() as out, self.err.capture() as err:
+            draw()
+        return out.get() + err.get()
 
     def evidence(self, rows: Sequence[Evidence]) -> None:
         """Print rows of evidence; those that do not hold with both sides in full."""

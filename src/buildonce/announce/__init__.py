@@ -1,0 +1,1 @@
+"""Tells others how a promotion ended. Nothing here can make one fail."""
