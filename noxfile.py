@@ -25,8 +25,8 @@ LOCKED = {
 }
 """What requirements/NAME.txt locks together with requirements/NAME.in."""
 
-SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile")
-"""How pytest shares work that mostly waits."""
+SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+"""How pytest shares work that mostly waits, file by file in the order of collection."""
 
 OURS = ["beacon-api", "beacon-libs", "beacon-worker"]
 """What is installed from its folder and so has no hash."""

@@ -103,8 +103,8 @@ class DeployError(BuildonceError):
         self, what: str, *, service: str = "", host: str = "", log: Sequence[str] = (),
         hint: str = "",
     ) -> None:  # fmt: skip
-        subject = f"{service} on {host} {what}" if service else f"{host}: {what}"
-        super().__init__(subject, hint=hint)
+        where = " on ".join(filter(None, [service, host]))
+        super().__init__(f"{where} {what}" if service else f"{host}: {what}", hint=hint)
         self.service = service
         self.host = host
         self.log = tuple(log)

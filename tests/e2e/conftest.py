@@ -15,6 +15,20 @@ from tests.kit.docker_recorder import DockerRecorder
 from tests.kit.monorepo import Make, Monorepo
 from tests.kit.shop import Shop
 
+SLOW = (
+    *("kubernetes", "kubernetes_commands", "beacon_hosts", "swarm", "compose", "deploy", "docs"),
+    *("workflow", "deploy_failures", "deploy_swarm", "beacon", "demo"),
+)
+"""The files that take longest, which begin first: what begins last, all others wait for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files."""
+    names = [f"test_{name}" for name in SLOW]
+    items.sort(
+        key=lambda item: names.index(item.path.stem) if item.path.stem in names else len(names)
+    )
+
 
 @pytest.fixture(scope="session")
 def running() -> lab.Lab:

@@ -180,8 +180,9 @@ def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop
 
 def test_the_limit_holds(place: Place, shop: Shop) -> None:
     """A release that is not up in time has failed, and the message says how far it came."""
-    with pytest.raises(DeployError, match=r"web on host\d is (starting|preparing) .* after 8 s"):
+    with pytest.raises(DeployError, match="after 8 s") as failed:
         place.deploy(shop.release("slow", web="slow"), within=8)
+    assert "web" in failed.value.message
 
 
 def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> None:

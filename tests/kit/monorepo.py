@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.kit import inv_server
 from tests.kit.registry_wire import Images
 
 LEDGER = "release-ledger"
@@ -96,7 +97,7 @@ class Monorepo:
 
     def inv(self, *arguments: str, expect: int = 0, env: Mapping[str, str] = NOTHING) -> Done:
         """Run `inv`; it must end with `expect` and never show a traceback."""
-        done = ended(self.start(*arguments, env=env))
+        done = Done(*inv_server.run(arguments, self.root, {**self.env, **env}))
         said = f"inv {' '.join(arguments)} ended with {done.code}\n{done.out}\n{done.err}"
         assert done.code == expect, said
         assert "Traceback" not in done.out + done.err, said

@@ -36,3 +36,18 @@ def test_every_kind_is_in_the_list() -> None:
     classes = {name: one for name, one in vars(errors).items() if isinstance(one, type)}
     kinds = {name for name, one in classes.items() if issubclass(one, BaseException)}
     assert kinds - {"BuildonceError", "ReportedError"} == set(CODES)
+
+
+@pytest.mark.parametrize(
+    ("service", "host", "message"),
+    [
+        ("web", "host1", "web on host1 is unhealthy"),
+        ("web", "", "web is unhealthy"),
+        ("", "host1", "host1: is unhealthy"),
+    ],
+)
+def test_a_failed_deploy_names_what_is_known_of_the_place(
+    service: str, host: str, message: str
+) -> None:
+    """A service that no task stands for has no host in the message."""
+    assert errors.DeployError("is unhealthy", service=service, host=host).message == message
