@@ -11,25 +11,28 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.place import REPOSITORY
 
-GUARD = "import sys, lab; sys.stdin.read(); lab.down(sys.argv[1])"
+GUARD = "import sys, lab; lab.down(sys.stdin.read())"
 
 
 @contextmanager
 def guarded(state: Path) -> Iterator[None]:
     """Take the lab in a directory down when the block ends, also where this process is killed.
 
-    A second process does it at the end of its input. This process holds that open, and the
-    system closes it in any case. What a terminal or CI sends to this process's group does not
-    reach the second one.
+    A second process is told the directory and does it at the end of its input, which this process
+    holds open, and which the system closes however this process ends. What a terminal or CI sends
+    to this process's group does not reach the second one.
 
     Raises:
         LabError: the lab could not be taken down.
     """
     guard = subprocess.Popen(
-        [sys.executable, "-c", GUARD, str(state)],
+        [sys.executable, "-c", GUARD],
         cwd=REPOSITORY, start_new_session=True,
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert guard.stdin is not None
+    guard.stdin.write(str(state))
+    guard.stdin.flush()
     try:
         yield
     finally:

@@ -195,7 +195,8 @@ def test_it_runs_on_a_swarm(beacon: Beacon, figures: Figures) -> None:
 def test_no_secret_leaves_the_process(beacon: Beacon) -> None:
     """The store's password is in no plan, no ledger, no definition; a store without it refuses."""
     configure(beacon, "compose", "host3")
-    plan = beacon.repo.inv("promote", "production", "--sha", "HEAD~1", "--dry-run")
+    older = ("--sha", "HEAD~1", "--override", "forward", "--reason", "a look at the plan")
+    plan = beacon.repo.inv("promote", "production", *older, "--dry-run")
     ledger = beacon.repo.git("log", "--patch", "release-ledger", cwd=beacon.repo.origin)
     assert PASSWORD not in plan.out + plan.err + ledger
     assert "BEACON_STORE_PASSWORD_FILE" in ledger
