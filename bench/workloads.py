@@ -108,7 +108,8 @@ def _definition(ground: Ground, folder: Path) -> dict[str, object]:
     sha = commit.sha(project.sha_length)
     pins = dict.fromkeys(SERVICES, _pins(ground))
     tags = {service: project.repository(service).tag(sha) for service in SERVICES}
-    return bake.definition(project, commit, root, tags, pins, None, tags)
+    contexts = dict.fromkeys(SERVICES, root)
+    return bake.definition(project, commit, root, contexts, tags, pins, None, tags)
 
 
 def _pins(ground: Ground) -> Pins:

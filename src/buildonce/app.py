@@ -80,6 +80,7 @@ class App:
         prunings = Prunings(project.prune, git, ledger, registry, now)
         return Executor(
             {
+                steps.CarryOver: self.builds.carry_over,
                 steps.Bake: self.builds.bake,
                 steps.RecordRelease: self.builds.record,
                 steps.Prepare: promotions.prepare,
@@ -128,12 +129,15 @@ class App:
         """Return the tag of a commit."""
         return commit.sha(self.project.sha_length)
 
-    def carry_out(self, plan: Plan) -> Run:
-        """Execute a plan, or print it in a dry run. A plan without steps says why."""
+    def carry_out(self, plan: Plan, *, details: bool = True) -> Run:
+        """Execute a plan, or print it in a dry run. A plan without steps says why.
+
+        Without ``details``, a dry run leaves out what Buildx gets.
+        """
         if not plan.steps:
             self.report.say(plan.summary)
         elif self.dry_run:
-            self.report.plan(plan, preview(plan.steps, self.builds))
+            self.report.plan(plan, preview(plan.steps, self.builds, details=details))
         else:
             return self.executor.run(plan)
         return Run()

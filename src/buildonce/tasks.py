@@ -98,6 +98,10 @@ def _signals() -> Iterator[None]:
         "sha": "Build this commit, push its images and record them; HEAD if no commit is given. "
         "Without --sha, the working tree is built as :dev and never pushed.",
         "service": "Only this service; can be repeated.",
+        "fresh": "Build also what there is an image of, and take nothing from a layer cache; needs "
+        "--reason.",
+        "reason": _REASON,
+        "details": "List every service; in a dry run, print what Buildx gets.",
         **_DRY,
     },
 )  # fmt: skip
@@ -106,16 +110,22 @@ def build(
     context: Context,
     sha: str | None = None,
     service: list[str] | None = None,
+    fresh: bool = False,
+    reason: str = "",
+    details: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Build a commit's images once, push them and record their digests."""
+    """Build what changed in a commit once, push it and record all its images by digest."""
     from buildonce.commands.build import build_commit, build_working_tree
 
     app = _app(context, dry_run=dry_run)
+    if fresh != bool(reason) or (fresh and sha is None):
+        raise UsageError("--fresh needs --sha and --reason, and --reason needs --fresh")
     if sha is None:
         build_working_tree(app, service or [])
     else:
-        build_commit(app, "HEAD" if cast(object, sha) is True else sha, service or [])
+        name = "HEAD" if cast(object, sha) is True else sha
+        build_commit(app, name, service or [], fresh=reason, details=details)
 
 
 @task(

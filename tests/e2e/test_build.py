@@ -80,14 +80,83 @@ def test_a_configuration_that_is_not_committed_is_said_to_count(repo: Monorepo) 
     assert said in repo.inv("build", "--sha", "--dry-run").err
 
 
-def test_submodules_are_said_to_be_left_out(repo: Monorepo) -> None:
-    """A commit has no files of its submodules: what is built without them is announced."""
-    entry = f"160000,{repo.git('rev-parse', 'HEAD')},vendor"
+def test_a_submodule_in_the_inputs_is_refused(repo: Monorepo) -> None:
+    """A commit has no files of its submodules: 3 and its path, instead of an incomplete image."""
+    entry = f"160000,{repo.git('rev-parse', 'HEAD')},web/vendor"
     repo.git("update-index", "--add", "--cacheinfo", entry)
-    repo.write({".gitmodules": '[submodule "vendor"]\npath = vendor\nurl = ../vendor\n'})
-    repo.git("add", ".gitmodules")
     repo.git("commit", "--quiet", "--message=Vendor")
-    assert "submodules are left out" in repo.inv("build", "--sha").err
+    done = repo.inv("build", "--sha", expect=3)
+    assert "service web: web/vendor is a git submodule" in done.err
+
+
+def test_a_pointer_of_lfs_is_refused(repo: Monorepo) -> None:
+    """Where git writes LFS' pointer for a file, nothing is built of it."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    repo.commit("Large", {"web/.gitattributes": "*.bin filter=lfs\n", "web/a.bin": pointer})
+    assert "web/a.bin is in Git LFS" in repo.inv("build", "--sha", expect=3).err
+
+
+def test_a_build_sees_its_inputs_alone(repo: Monorepo) -> None:
+    """What a Dockerfile copies and nobody declared ends with 3, the path and the line to add."""
+    copied = "FROM python:3.13-slim\nCOPY . /all/\n"
+    repo.commit("Everything", {"web/Dockerfile": copied, "web/run.sh": "true\n"})
+    (repo.root / "web/run.sh").chmod(0o755)
+    repo.commit("Executable")
+    repo.inv("build", "--sha", "--service=web")
+    images = repo.images("web")
+    assert images.file(repo.sha(), "all/shared/shared.txt") == "shared\n"
+    assert images.file(repo.sha(), "all/jobs/jobs.txt") is None
+    repo.commit("Undeclared", {"web/Dockerfile": f"{copied}COPY jobs /jobs/\n"})
+    done = repo.inv("build", "--sha", expect=3)
+    assert 'add "jobs" to inputs in [tool.buildonce.services.web]' in done.err
+
+
+def test_one_changed_service_is_built_and_the_other_taken_over(
+    built: Monorepo, docker: DockerRecorder
+) -> None:
+    """The other's digest stays, and Buildx gets the changed one alone; then nothing at all."""
+    before = built.digests(built.sha())
+    built.commit("Change", {"web/web.txt": "changed\n"})
+    built.inv("build", "--sha", env=docker.env)
+    after = built.digests(built.sha())
+    assert after["jobs"] == before["jobs"]
+    assert after["web"] != before["web"]
+    assert built.images("web").labels(built.sha())["revision"] == built.git("rev-parse", "HEAD")
+    calls = docker.calls()
+    built.commit("Words", {"README.md": "words\n"})
+    built.inv("build", "--sha", env=docker.env)
+    assert built.digests(built.sha()) == after
+    assert docker.calls() == calls
+
+
+def test_a_fresh_build_gives_new_bytes(built: Monorepo) -> None:
+    """--fresh runs every command again, is recorded with its reason, and is taken over later."""
+    random = "FROM python:3.13-slim\nRUN cat /proc/sys/kernel/random/uuid >/now\n"
+    built.commit("Random", {"web/Dockerfile": random})
+    built.inv("build", "--sha")
+    first = built.digests(built.sha())["web"]
+    built.commit("Refresh")
+    built.inv("build", "--sha", "--fresh", "--reason=openssl was patched")
+    second = built.digests(built.sha())["web"]
+    assert second != first
+    built.commit("Words")
+    built.inv("build", "--sha")
+    assert built.digests(built.sha())["web"] == second
+    identity = built.record(f"releases/{built.sha()}.json")["services"]["web"]["identity"]
+    record = built.record(f"images/web/{identity}.json")
+    assert (record["generation"], record["reason"]) == (2, "openssl was patched")
+
+
+def test_a_working_directory_does_not_end_the_caching(repo: Monorepo) -> None:
+    """What follows a WORKDIR is taken from the cache, however late its commit is."""
+    dockerfile = "FROM python:3.13-slim\nWORKDIR /srv\nRUN cat /proc/sys/kernel/random/uuid >now\n"
+    files = {"web/Dockerfile": f"{dockerfile}COPY web/web.txt .\n"}
+    repo.commit("Work", files)
+    repo.inv("build", "--sha", "--service=web")
+    first = repo.images("web").file(repo.sha(), "srv/now")
+    repo.commit("Change", {"web/web.txt": "changed\n"})
+    repo.inv("build", "--sha", "--service=web", env={"GIT_COMMITTER_DATE": "2030-01-01T00:00:00Z"})
+    assert repo.images("web").file(repo.sha(), "srv/now") == first
 
 
 def test_an_old_commit_can_be_built(repo: Monorepo) -> None:
@@ -192,10 +261,10 @@ def test_the_record_is_of_what_was_pushed(
 def test_a_first_build_looks_for_no_cache(repo: Monorepo) -> None:
     """Before there is a layer cache Buildx is not sent to look for it; afterwards it is."""
     cache = f"ref={repo.images('web')}:buildcache"
-    first = repo.inv("build", "--sha", "--dry-run").out
+    first = repo.inv("build", "--sha", "--dry-run", "--details").out
     done = repo.inv("build", "--sha")
-    repo.commit("Another")
-    second = repo.inv("build", "--sha", "--dry-run").out
+    repo.commit("Another", {"web/web.txt": "another\n"})
+    second = repo.inv("build", "--sha", "--dry-run", "--details").out
     assert [first.count(cache), second.count(cache)] == [1, 2]
     assert "buildcache: not found" not in done.out + done.err
 

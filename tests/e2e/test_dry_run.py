@@ -80,8 +80,8 @@ def test_the_real_run_takes_the_printed_steps(prepared: tuple[Monorepo, Case]) -
 
 
 def test_the_exact_bake_definition_is_printed(repo: Monorepo) -> None:
-    """A dry build shows what Buildx would get: tags, labels and build arguments."""
-    said = repo.inv("build", "--sha", "--dry-run").out
+    """A dry build shows on request what Buildx would get: tags, labels and build arguments."""
+    said = repo.inv("build", "--sha", "--dry-run", "--details").out
     assert f'"{repo.images("web")}:{repo.sha()}"' in said
     assert f'"REVISION": "{repo.git("rev-parse", "HEAD")}"' in said
 

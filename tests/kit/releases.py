@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 from buildonce.ledger import events
-from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.refs import digest_of, parse_digest
 from tests.kit.in_process import app
 from tests.kit.monorepo import Monorepo
@@ -32,17 +32,20 @@ def release(repo: Monorepo, message: str = "Change", **changed: str) -> str:
 def record_release(repo: Monorepo, revision: str, at: datetime | None = None) -> Release:
     """Push images of a commit and record them; without a time, later commits are built later."""
     sha = revision[:12]
-    services = {service: push(repo, service, revision) for service in repo.services}
+    images = {service: push(repo, service, revision) for service in repo.services}
     depth = timedelta(minutes=int(repo.git("rev-list", "--count", revision)))
     made = Release(
-        revision=revision, sha=sha, expects=repo.services, services=services,
+        revision=revision, sha=sha, expects=repo.services, services={},
         built_at=at or EARLY + depth, built_by="Bo Builder <bo@example.org>", built_with="a test",
     )  # fmt: skip
-    app(repo).ledger.append(lambda snapshot: events.built(snapshot, made))
-    return made
+    there = app(repo)
+    recorded = there.ledger.append(lambda snapshot: events.built(snapshot, made, images))
+    release = recorded.release(sha)
+    assert release is not None
+    return release
 
 
-def push(repo: Monorepo, service: str, revision: str) -> Image:
+def push(repo: Monorepo, service: str, revision: str) -> ImageRecord:
     """Push a service's image of a commit under the commit's tag: one small layer, one label."""
     images = repo.images(service)
     layer = repo.git("show", f"{revision}:{service}/{service}.txt").encode()
@@ -56,7 +59,10 @@ def push(repo: Monorepo, service: str, revision: str) -> Image:
     }
     stored = Stored(json.dumps(manifest).encode(), OCI_MANIFEST)
     images.put(revision[:12], stored)
-    return Image(image=str(images), digest=parse_digest(stored.digest))
+    return ImageRecord(
+        image=str(images), digest=parse_digest(stored.digest), identity=stored.digest[7:],
+        revision=revision, settings="", sources={},
+    )  # fmt: skip
 
 
 def _descriptor(images: Images, media_type: str, content: bytes) -> dict[str, object]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from buildonce.build.inputs import Inputs
+from buildonce.build.pins import Pins
 from buildonce.config import Environment
 from buildonce.engines.base import Deployment, Files, Running, Target
 from buildonce.errors import BuildonceError
@@ -14,7 +16,7 @@ from buildonce.git.repository import Commit, Git
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
-from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.records.release import Image, ImageRecord, Release
 from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
 from buildonce.plan.observation import Observation
 from buildonce.plan.pointers import Pointers
@@ -40,6 +42,24 @@ def commit(number: int = 1) -> Commit:
 
 def image(service: str, content: str) -> Image:
     return Image(image=f"{REGISTRY}/{service}", digest=digest(content))
+
+
+def inputs(of: str = "inputs", **changed: object) -> Inputs:
+    """A service's inputs, without an image from outside unless pins are given."""
+    made = Inputs(
+        context=".", visible=("web",), needed=("web",), pins=Pins(None, {}),
+        files=digest(f"files of {of}"), settings="settings", identity=digest(of)[7:],
+    )  # fmt: skip
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def image_record(service: str, content: str, number: int = 1, **changed: object) -> ImageRecord:
+    """The image of some inputs, built from a commit."""
+    record = ImageRecord(
+        image=f"{REGISTRY}/{service}", digest=digest(content), identity=inputs().identity,
+        revision=revision(number), settings="settings", sources={},
+    )  # fmt: skip
+    return record.model_copy(update=changed)
 
 
 def release(number: int = 1, *services: str, expects: tuple[str, ...] = ("api", "web")) -> Release:

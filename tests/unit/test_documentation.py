@@ -23,7 +23,7 @@ TABLES = [
     tables.PreDeploy,
     tables.Prune,
 ]
-RECORDS = [release.Release, environment.EnvironmentRecord, promotion.Promotion]
+RECORDS = [release.Release, release.ImageRecord, environment.EnvironmentRecord, promotion.Promotion]
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(?:#(?P<heading>[^)]*))?\)")
 
 

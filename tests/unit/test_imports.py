@@ -45,7 +45,9 @@ INSIDE = {
     "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment"],
-    "build": ["instructions", "dockerfile", "pins", "policy", "bake", "buildx"],
+    "build": [
+        *("instructions", "dockerfile", "pins", "policy", "inputs", "context", "bake", "buildx"),
+    ],
     "plan": [
         *("steps", "pointers", "observation", "availability", "retention", "rules"),
         *("gates", "plans", "building", "file"),
@@ -55,7 +57,7 @@ INSIDE = {
         *("client", "__init__"),
     ],
     "execute": [
-        *("run", "ports", "builds", "promotions", "prunings", "executor", "preview"),
+        *("run", "ports", "sources", "builds", "promotions", "prunings", "executor", "preview"),
     ],
     "report": ["sentences", "terminal", "markdown"],
     "report/html": [
@@ -83,7 +85,9 @@ ONLY_IN = {
 """Where each library may be imported."""
 
 PURE = ["durations", "refs", "ledger/records", "ledger/events"]
-PURE += [f"build/{one}" for one in ("instructions", "dockerfile", "pins", "policy", "bake")]
+PURE += [
+    f"build/{one}" for one in ("instructions", "dockerfile", "pins", "policy", "inputs", "bake")
+]
 PURE += [
     *("plan/steps", "plan/pointers", "plan/observation", "plan/availability", "plan/retention"),
     *("plan/rules", "plan/gates", "plan/plans", "plan/building", "verify", "report/sentences"),

@@ -14,6 +14,13 @@ from buildonce.refs import ImageRef
 
 CACHE_TAG = "buildcache"
 
+EPOCH = 315532800
+"""The time that builds get as SOURCE_DATE_EPOCH: 1980-01-01, the first that a ZIP file can have.
+
+It is a constant, because BuildKit makes it part of the cache key of each WORKDIR: a time that
+changed with the commit, or with the inputs, would end the caching there in every build.
+"""
+
 _LABEL = "org.opencontainers.image"
 
 
@@ -21,10 +28,13 @@ def definition(
     project: Project,
     commit: Commit,
     root: PurePath,
+    contexts: Mapping[str, PurePath],
     tags: Mapping[str, ImageRef],
     pins: Mapping[str, Pins],
     source: str | None,
     cached: Collection[str],
+    *,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Return the bake file that builds and pushes the services in ``tags``.
 
@@ -34,23 +44,26 @@ def definition(
     Args:
         project: the configuration.
         commit: what is built.
-        root: the folder with the commit's tree.
+        root: the folder with the commit's tree, as far as it is needed.
+        contexts: the folder that each service is built from.
         tags: the reference to push, for each service.
         pins: the images that each service takes from outside.
         source: the address of the source code, if known.
         cached: the services of which the registry has a layer cache.
+        fresh: build anew what a layer cache has.
     """
     sha = commit.sha(project.sha_length)
     targets = {
         name: {
-            **_target(project, name, root),
+            **_target(project, name, root, contexts[name]),
             "tags": [str(ref)],
             "labels": labels(commit, sha, name, pins[name], source),
             "args": {
                 "REVISION": commit.revision,
-                "SOURCE_DATE_EPOCH": str(commit.time),
+                "SOURCE_DATE_EPOCH": str(EPOCH),
                 **project.service(name).args,
             },
+            "no-cache": fresh,
             "output": ["type=image,push=true,oci-mediatypes=true,store=false"],
             "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
             **(_cache(ref, name in cached) if project.cache else {}),
@@ -64,7 +77,7 @@ def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) 
     """Return the bake file of a quick build of the working tree, loaded under ``tags``."""
     targets = {
         name: {
-            **_target(project, name, root),
+            **_target(project, name, root, root / project.service(name).context),
             "tags": [tag],
             "args": dict(project.service(name).args),
             "output": ["type=docker"],
@@ -102,14 +115,16 @@ def _verbatim(value: Any) -> Any:
         return {key: _verbatim(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_verbatim(item) for item in value]
+    if isinstance(value, bool):
+        return value
     return value.replace("${", "$${").replace("%{", "%%{")
 
 
-def _target(project: Project, name: str, root: PurePath) -> dict[str, Any]:
+def _target(project: Project, name: str, root: PurePath, context: PurePath) -> dict[str, Any]:
     service: Service = project.service(name)
     stage = {"target": service.target} if service.target else {}
     return {
-        "context": str(root / service.context),
+        "context": str(context),
         "dockerfile": str(root / project.dockerfile(name)),
         "platforms": [project.platform],
         **stage,

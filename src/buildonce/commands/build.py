@@ -2,64 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from buildonce.app import App
-from buildonce.build import bake, pins, policy
-from buildonce.build.pins import Pins
+from buildonce.build import bake, policy
+from buildonce.commands.inputs import candidates
 from buildonce.config import PROJECT_FILE, read_table, table_in
-from buildonce.errors import BuildonceError
+from buildonce.errors import BuildonceError, PreconditionError
 from buildonce.git.repository import Commit
+from buildonce.ledger.records.release import Release
 from buildonce.parallel import run_by_key
+from buildonce.plan.building import listed as listed_services
 from buildonce.plan.building import plan_build
 from buildonce.refs import short
 
+_SHOWN = 20
+"""How many services a table names, unless all are asked for."""
 
-def build_commit(app: App, name: str, services: Sequence[str]) -> None:
-    """Build what is missing of a commit's release, push it and record it."""
+_ORIGINS = 3
+"""How many of the commits are named that unchanged images were built from."""
+
+
+def build_commit(
+    app: App, name: str, services: Sequence[str], *, fresh: str = "", details: bool = False
+) -> None:
+    """Build what is missing of a commit's release, push it and record it.
+
+    ``fresh`` is why to build also what there is an image of already; ``details`` shows every
+    service, and in a dry run what Buildx gets.
+
+    Raises:
+        PreconditionError: it is to be built afresh, and the release has it already.
+    """
     project = app.project
     chosen = services or list(project.services)
     commit = app.commit(name)
     sha = app.sha(commit)
     tags = {service: project.repository(service).tag(sha) for service in chosen}
-    with ThreadPoolExecutor(3) as aside:
-        found = aside.submit(run_by_key, app.registry.digest, tags)
+    with ThreadPoolExecutor(2) as aside:
         left_out = aside.submit(lambda: name == "HEAD" and app.git.has_changes())
         is_committed = aside.submit(_is_configured_as_committed, app, commit)
-        record = app.ledger.read().release(sha)
+        snapshot = app.ledger.read()
     if left_out.result():
         app.report.note(f"uncommitted changes are left out: {sha} is built as it was committed")
     if not is_committed.result():
         app.report.note(f"services are built as this folder's {PROJECT_FILE} says, not {sha}'s")
-    missing = [service for service in chosen if not record or service not in record.services]
-    pinned = _pins(app, commit, missing) if missing else {}
-    plan = plan_build(commit, sha, tags, record, found.result(), pinned)
-    run = app.carry_out(plan)
-    if app.dry_run and plan.steps:
-        return
+    record = snapshot.release(sha)
+    recorded = {name: ref for name, ref in tags.items() if record and name in record.services}
+    if fresh and recorded:
+        raise _built_already(sha, recorded)
+    missing = {name: ref for name, ref in tags.items() if name not in recorded}
+    found = run_by_key(app.registry.digest, recorded)
+    known = candidates(app, snapshot, commit, missing)
+    plan = plan_build(commit, sha, tags, record, found, known, fresh)
+    run = app.carry_out(plan, details=details)
     release = run.release or record
-    if release:
+    if release and not (app.dry_run and plan.steps):
+        _show(app, release, details=details)
+
+
+def _show(app: App, release: Release, *, details: bool) -> None:
+    """Show what was built of this commit, and how many images are from others."""
+    carried = [name for name, image in release.services.items() if image.built_from]
+    built = [name for name in release.services if name not in carried]
+    shown = list(release.services) if details else built[:_SHOWN]
+    if shown:
         app.report.table(
-            ["service", "image", "digest"],
+            ["service", "image", "digest", "built from"],
             [
-                [service, str(image.tag(sha)), short(image.digest)]
-                for service, image in release.services.items()
+                [
+                    name,
+                    str(release.services[name].tag(release.sha)),
+                    short(release.services[name].digest),
+                    release.revision_of(name)[: len(release.sha)],
+                ]
+                for name in shown
             ],
         )
+    if len(built) > _SHOWN and not details:
+        app.report.say(f"and {len(built) - _SHOWN} more were built (--details lists them all)")
+    if carried:
+        origins = Counter(release.revision_of(name)[: len(release.sha)] for name in carried)
+        listed = ", ".join(f"{count} from {sha}" for sha, count in origins.most_common(_ORIGINS))
+        app.report.say(f"unchanged: {listed_services(carried)} (built {listed})")
 
 
-def _pins(app: App, commit: Commit, services: Sequence[str]) -> dict[str, Pins]:
-    """Return what services take from outside, by the Dockerfiles of a commit."""
-    project = app.project
-
-    def read(paths: Sequence[str]) -> list[bytes | None]:
-        return app.git.files(commit.revision, paths)
-
-    found = pins.find(project, services, read)
-    if pins.unused(project.bases, found):
-        pins.require_used(project.bases, pins.find(project, project.services, read))
-    return pins.pin(project, found, app.registry.digest)
+def _built_already(sha: str, services: Collection[str]) -> PreconditionError:
+    return PreconditionError(
+        f"{sha} is built already, and a recorded digest does not change: "
+        f"{listed_services(services)}",
+        hint="build another commit afresh: git commit --allow-empty --message='Refresh the images'",
+    )
 
 
 def _is_configured_as_committed(app: App, commit: Commit) -> bool:

@@ -131,7 +131,7 @@ def _difference(app: App, running: Release, release: Release, service: str) -> s
         return "removed"
     old, new = running.services[service], release.services[service]
     if old.digest == new.digest:
-        return "identical"
+        return f"identical, built from {release.revision_of(service)[: len(release.sha)]}"
     layers = _layers(app, old.ref), _layers(app, new.ref)
     return "labels only" if layers[0] is not None and layers[0] == layers[1] else "changed"
 

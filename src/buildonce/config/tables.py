@@ -53,7 +53,9 @@ class Service(Table):
         ".", description="The build context. Default: the root of the repository."
     )
     inputs: tuple[PathInside, ...] = Field(
-        (), description="The paths its image is made from; they filter `inv changes`."
+        (),
+        description="The paths that its build sees, and that decide whether it is built anew. "
+        "Default: its context.",
     )
     args: dict[ArgumentName, str] = Field(
         default_factory=dict, description="Build arguments. Not for secrets: images show them."
@@ -200,6 +202,11 @@ class Project(Table):
     platform: Platform = Field("linux/amd64", description="The platform that images are built for.")
     sha_length: int = Field(12, ge=7, le=40, description="Hex digits of a commit in its tag.")
     cache: bool = Field(True, description="Keep the layer cache in the registry (`:buildcache`).")
+    reuse: bool = Field(
+        True,
+        description="Take over the image of the same inputs from another commit, instead of "
+        "building it for each commit.",
+    )
     source: str | None = Field(
         None, description="The source code's address, for a label; the git remote's by default."
     )

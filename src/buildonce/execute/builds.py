@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from buildonce.build import bake, policy
 from buildonce.config import Project
-from buildonce.errors import IntegrityError
+from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.execute.ports import Builder, Images, Progress
 from buildonce.execute.run import Run
+from buildonce.execute.sources import Sources
 from buildonce.git.repository import Git
 from buildonce.ledger import events
-from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.steps import (
     Bake,
+    CarryOver,
     RecordRelease,
 )
-from buildonce.refs import Digest, ImageRef
+from buildonce.refs import Digest
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,32 @@ class Builds:
     now: Callable[[], datetime]
     host: str
 
+    def carry_over(self, step: CarryOver, run: Run) -> Run:
+        """Tag what was built before; its manifest was read when this was planned."""
+        run_all(lambda image: self.images.tag(image.tag, image.manifest), step.images.values())
+        carried = {name: image.record for name, image in step.images.items()}
+        return replace(run, images={**run.images, **carried})
+
     def bake(self, step: Bake, run: Run) -> Run:
         """Build and push, then read every image back."""
-        with ThreadPoolExecutor(1) as aside:
+        with (
+            tempfile.TemporaryDirectory(prefix="buildonce-") as folder,
+            ThreadPoolExecutor(2) as aside,
+        ):
             builder = aside.submit(self.builder)  # loading its library takes as long as the export
-            with self.definition(step) as definition:
-                pushed = builder.result().bake(
-                    definition, policy.pinning(step.pins.values()), self.progress.log
-                )
+            cached = aside.submit(self.cached, step)
+            sources = Sources.export(self.git, step, Path(folder))
+            definition = self.definition(step, sources.root, sources.contexts, cached.result())
+            rules = policy.pinning(target.inputs.pins for target in step.targets.values())
+            try:
+                pushed = builder.result().bake(definition, rules, self.progress.log)
+            except PreconditionError as error:
+                raise sources.explained(error) from None
         images = run_by_key(
             lambda name: self._read_back(step, name, pushed.get(name)),
-            {name: name for name in step.tags},
+            {name: name for name in step.targets},
         )
-        return replace(run, images=images)
+        return replace(run, images={**run.images, **images})
 
     def record(self, step: RecordRelease, run: Run) -> Run:
         """Write what was built into the ledger; where another build was first, agree with it."""
@@ -64,52 +78,56 @@ class Builds:
             revision=step.revision,
             sha=step.sha,
             expects=tuple(self.project.services),
-            services={name: run.images[name] for name in step.services},
+            services={},
             built_at=self.now(),
             built_by=self.git.identity(),
             built_with=self.host,
         )
-        after = self.ledger.append(lambda snapshot: events.built(snapshot, release))
+        images = {name: run.images[name] for name in step.services}
+        after = self.ledger.append(lambda snapshot: events.built(snapshot, release, images))
         recorded = after.release(step.sha)
         assert recorded is not None
-        run_all(lambda name: self._agree(recorded, name, run.images[name]), step.services)
+        built = [name for name in images if images[name].revision == step.revision]
+        others = [
+            name
+            for name in images
+            if name not in built and recorded.services[name].digest != images[name].digest
+        ]
+        run_all(lambda name: self._agree(recorded, name, images[name]), [*built, *others])
         return replace(run, release=recorded)
 
-    @contextmanager
-    def definition(self, step: Bake, shown_as: Path | None = None) -> Iterator[dict[str, Any]]:
-        """Export the commit and give the bake definition of its images.
+    def definition(
+        self,
+        step: Bake,
+        root: PurePath,
+        contexts: Mapping[str, PurePath],
+        cached: Collection[str],
+    ) -> dict[str, Any]:
+        """Return the bake definition of what is built, for sources that are in these folders."""
+        return bake.definition(
+            self.project,
+            step.commit,
+            root,
+            contexts,
+            {name: target.tag for name, target in step.targets.items()},
+            {name: target.inputs.pins for name, target in step.targets.items()},
+            self.project.source or self.git.source_url(self.project.ledger_remote),
+            cached,
+            fresh=step.fresh,
+        )
 
-        ``shown_as`` stands in for the exported folder's name where people read it.
-        """
-        commit = step.commit
-        with (
-            tempfile.TemporaryDirectory(prefix="buildonce-") as folder,
-            ThreadPoolExecutor(1) as aside,
-        ):
-            cached = aside.submit(self._cached, step.tags)
-            tree = Path(folder) / "tree"
-            root = self.git.export(commit.revision, tree)
-            if (tree / ".gitmodules").exists():
-                self.progress.note("git submodules are left out: a commit has no files of theirs")
-            yield bake.definition(
-                self.project,
-                commit,
-                shown_as or root,
-                step.tags,
-                step.pins,
-                self.project.source or self.git.source_url(self.project.ledger_remote),
-                cached.result(),
-            )
-
-    def _cached(self, tags: Mapping[str, ImageRef]) -> list[str]:
+    def cached(self, step: Bake) -> list[str]:
         """Return the services that have a layer cache: Buildx calls a missing one an error."""
-        if not self.project.cache:
+        if not self.project.cache or step.fresh:
             return []
-        places = {name: ref.repository.tag(bake.CACHE_TAG) for name, ref in tags.items()}
+        places = {
+            name: target.tag.repository.tag(bake.CACHE_TAG) for name, target in step.targets.items()
+        }
         return [name for name, digest in run_by_key(self.images.digest, places).items() if digest]
 
-    def _read_back(self, step: Bake, service: str, pushed: Digest | None) -> Image:
-        ref = step.tags[service]
+    def _read_back(self, step: Bake, service: str, pushed: Digest | None) -> ImageRecord:
+        target = step.targets[service]
+        ref, inputs = target.tag, target.inputs
         if pushed is None:
             raise IntegrityError(
                 f"{ref}: Buildx does not tell the digest of what it pushed", hint="inv doctor"
@@ -127,9 +145,18 @@ class Builds:
                 f"{ref} says it is built from {revision}, not {step.commit.revision}",
                 hint="the Dockerfile must not set org.opencontainers.image.revision itself",
             )
-        return Image(image=str(ref.repository), digest=manifest.digest)
+        return ImageRecord(
+            image=str(ref.repository),
+            digest=manifest.digest,
+            identity=inputs.identity,
+            revision=revision,
+            settings=inputs.settings,
+            sources={name: str(image) for name, image in inputs.pins.images.items()},
+            generation=target.generation,
+            reason=target.reason,
+        )
 
-    def _agree(self, recorded: Release, service: str, built: Image) -> None:
+    def _agree(self, recorded: Release, service: str, built: ImageRecord) -> None:
         image = recorded.services[service]
         tag = image.tag(recorded.sha)
         if self.images.digest(tag) == image.digest:

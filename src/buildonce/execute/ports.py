@@ -43,6 +43,10 @@ class Images(Protocol):
         """Make a tag name a digest, and read it back."""
         ...
 
+    def tag(self, tag: ImageRef, manifest: Manifest) -> None:
+        """Make a tag name a manifest, and read it back."""
+        ...
+
     def require_removal(self, repository: Repository) -> None:
         """Refuse where nothing can be removed from a repository."""
         ...

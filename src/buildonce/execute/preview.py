@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import PurePath
 
 from buildonce.build import policy
 from buildonce.execute.builds import Builds
-from buildonce.plan.steps import Bake, Deploy, Point, RemoveTag, Step, Unpoint
+from buildonce.plan.building import listed
+from buildonce.plan.steps import Bake, CarryOver, Deploy, Point, RemoveTag, Step, Unpoint
 
 
-def preview(steps: Iterable[Step], builds: Builds) -> list[str]:
-    """Return the lines for those steps that change something outside the ledger."""
-    return [line for step in steps for line in _lines(step, builds)]
+def preview(steps: Iterable[Step], builds: Builds, *, details: bool = True) -> list[str]:
+    """Return the lines for those steps that change something outside the ledger.
+
+    Without ``details``, a build is told by what is built and why.
+    """
+    return [line for step in steps for line in _lines(step, builds, details)]
 
 
-def _lines(step: Step, builds: Builds) -> list[str]:
+def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
     match step:
         case Bake():
-            with builds.definition(step, Path("COMMIT")) as definition:
-                text = json.dumps(definition, indent=2)
-            rules = json.dumps(policy.pinning(step.pins.values()), indent=2)
-            return [
-                f"{policy.VARIABLE}=policy.json docker buildx bake --file bake.json",
-                "where bake.json is",
-                text,
-                "and policy.json is",
-                rules,
-            ]
+            return [*_whys(step, details), *(_of_bake(step, builds) if details else [])]
+        case CarryOver():
+            return _origins(step)
         case Deploy():
             return [*step.engine.commands(), "where FILE is", step.engine.render()]
         case Point():
@@ -38,3 +35,33 @@ def _lines(step: Step, builds: Builds) -> list[str]:
             return [f"DELETE /v2/{step.tag.repository.path}/manifests/{step.tag.reference}"]
         case _:
             return []
+
+
+def _whys(step: Bake, details: bool) -> list[str]:
+    """Say of each service why it is built; of many, say the same reason once."""
+    services: dict[str, list[str]] = {}
+    for name, target in step.targets.items():
+        services.setdefault(target.why, []).append(name)
+    most = len(step.targets) if details else 12
+    return [f"{listed(names, most)}: {why}" for why, names in services.items()]
+
+
+def _origins(step: CarryOver) -> list[str]:
+    """Say from which commit each image is taken over."""
+    services: dict[str, list[str]] = {}
+    for name, image in step.images.items():
+        services.setdefault(image.record.revision[:12], []).append(name)
+    return [f"unchanged since {sha}: {listed(names)}" for sha, names in services.items()]
+
+
+def _of_bake(step: Bake, builds: Builds) -> list[str]:
+    commit = PurePath("COMMIT")
+    contexts = {name: commit / target.inputs.context for name, target in step.targets.items()}
+    rules = policy.pinning(target.inputs.pins for target in step.targets.values())
+    return [
+        f"{policy.VARIABLE}=policy.json docker buildx bake --file bake.json",
+        "where bake.json is",
+        json.dumps(builds.definition(step, commit, contexts, builds.cached(step)), indent=2),
+        "and policy.json is",
+        json.dumps(rules, indent=2),
+    ]

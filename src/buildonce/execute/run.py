@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from buildonce.errors import BuildonceError, StoppedError
 from buildonce.ledger.events import DeployedBy
 from buildonce.ledger.records.promotion import Promotion
-from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.plan.steps import (
     ClosePromotion,
     Deploy,
@@ -25,13 +25,13 @@ class Run:
 
     ``begun`` are the steps that were begun; an interrupted or failed one may have had any
     part of its effect. ``holding`` is the promotion by which we lock an environment,
-    ``images`` what was built, ``release`` what the ledger has of it, ``deployed_by`` what was
-    deployed last. ``failure`` ended the walk.
+    ``images`` what was built or carried over, ``release`` what the ledger has of it,
+    ``deployed_by`` what was deployed last. ``failure`` ended the walk.
     """
 
     begun: tuple[Step, ...] = ()
     holding: Promotion | None = None
-    images: Mapping[str, Image] = field(default_factory=dict)
+    images: Mapping[str, ImageRecord] = field(default_factory=dict)
     release: Release | None = None
     deployed_by: DeployedBy | None = None
     failure: BuildonceError | StoppedError | None = None

@@ -242,6 +242,10 @@ class Git:
         first = found.stdout.decode(errors="replace").partition("\n")[0]
         return ":".join(first.split(":")[1:3])
 
+    def ancestors(self, revision: str, most: int) -> list[str]:
+        """Return the full ids of the commits before one, the nearest first, as far as known."""
+        return self.text("rev-list", f"--max-count={most + 1}", revision).split()[1:]
+
     def has_commit(self, revision: str) -> bool:
         """Tell whether this clone has a commit."""
         return self.attempt("cat-file", "-e", f"{revision}^{{commit}}").returncode == 0

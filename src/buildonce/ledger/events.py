@@ -6,7 +6,7 @@ when it is there already, and refuses when it no longer may be written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -15,13 +15,14 @@ from buildonce.errors import BusyError, PreconditionError
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.promotion import Ending, Promotion
 from buildonce.ledger.records.record import Record
-from buildonce.ledger.records.release import Release
+from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.snapshot import (
     Event,
     Snapshot,
     bundle_path,
     deployment_path,
     environment_path,
+    image_path,
     pruned_path,
     release_path,
     run_path,
@@ -37,27 +38,61 @@ class DeployedBy:
     bundle: str
 
 
+_NAMED = 8
+"""How many services a subject names; of more it tells the number."""
+
 Files: TypeAlias = dict[str, "Record | str | None"]
 
 
-def built(snapshot: Snapshot, release: Release) -> Event | None:
-    """Record a build. What is recorded already stays as it is; only what is missing is added."""
-    recorded = snapshot.release(release.sha)
-    if recorded and recorded.revision != release.revision:
+def built(snapshot: Snapshot, release: Release, images: Mapping[str, ImageRecord]) -> Event | None:
+    """Record a build. What is recorded already stays as it is; only what is missing is added.
+
+    Where another build of the same inputs was recorded first, its image is the release's.
+
+    Args:
+        snapshot: the state before.
+        release: the release, without its services.
+        images: the image of each service that was built or carried over.
+    """
+    recorded = snapshot.release(release.sha) or release
+    if recorded.revision != release.revision:
         raise PreconditionError(
             f"{release.sha} is the tag of two commits: {recorded.revision} is recorded",
             hint="set tool.buildonce.sha_length to a greater number",
         )
-    merged = recorded.with_images(release.services) if recorded else release
-    if merged == recorded:
+    snapshot.load(*(image_path(name, image.identity) for name, image in images.items()))
+    added = {
+        name: _agreed(snapshot.image(name, image.identity), image)
+        for name, image in images.items()
+        if name not in recorded.services
+    }
+    if not added:
         return None
-    added = [name for name in merged.services if not recorded or name not in recorded.services]
-    digests = tuple(("Digest", f"{name} {merged.services[name].digest}") for name in added)
-    return Event(
-        f"build {release.sha}: {', '.join(added)}",
-        (("Event", "built"), ("Release", release.sha), ("Actor", release.built_by), *digests),
-        {release_path(release.sha): merged, pruned_path(release.sha): None},
+    merged = recorded.with_images(
+        {name: image.of(release.revision) for name, image in added.items()}
     )
+    new = {
+        image_path(name, image.identity): image
+        for name, image in added.items()
+        if snapshot.image(name, image.identity) != image
+    }
+    digests = tuple(("Digest", f"{name} {image.digest}") for name, image in added.items())
+    return Event(
+        f"build {release.sha}: {_listed(added)}",
+        (("Event", "built"), ("Release", release.sha), ("Actor", release.built_by), *digests),
+        {release_path(release.sha): merged, pruned_path(release.sha): None, **new},
+    )
+
+
+def _agreed(known: ImageRecord | None, image: ImageRecord) -> ImageRecord:
+    """Return which image of the same inputs counts: the one that was recorded first."""
+    if known and known.image == image.image and known.generation >= image.generation:
+        return known
+    return image
+
+
+def _listed(services: Collection[str]) -> str:
+    return ", ".join(services) if len(services) <= _NAMED else f"{len(services)} services"
 
 
 def opened(snapshot: Snapshot, promotion: Promotion) -> Event | None:
@@ -182,7 +217,8 @@ def pruned(
 
     What may go is chosen again from the state that the event is appended to: a promotion
     that began meanwhile keeps its release. That a release is blocked is not forgotten: it can
-    be built again, of bytes that never ran anywhere.
+    be built again, of bytes that never ran anywhere. The images of inputs that no other release
+    has are forgotten with them: their bytes may go when their tags do.
     """
     chosen = choose(snapshot)
     files: Files = {}
@@ -195,7 +231,25 @@ def pruned(
             if run:
                 blocked = run.model_copy(update={"pruned": True}) if run.blocked else None
                 files[run_path(environment, sha)] = blocked
+    files.update(dict.fromkeys(_unused_images(snapshot, chosen)))
     return _about_releases("pruned", chosen, actor, files)
+
+
+def _unused_images(snapshot: Snapshot, going: Sequence[str]) -> set[str]:
+    """Return the records of images that only these releases have."""
+    staying = [sha for sha in snapshot.names("releases") if sha not in going]
+    snapshot.load(*(release_path(sha) for sha in staying))
+    return _images(snapshot, going) - _images(snapshot, staying)
+
+
+def _images(snapshot: Snapshot, shas: Iterable[str]) -> set[str]:
+    releases = [release for sha in shas if (release := snapshot.release(sha))]
+    return {
+        image_path(name, image.identity)
+        for release in releases
+        for name, image in release.services.items()
+        if image.identity
+    }
 
 
 def forgotten(snapshot: Snapshot, shas: Sequence[str], actor: str) -> Event | None:

@@ -3,6 +3,7 @@
 The tree is the present state: one JSON file for each record, read from git by path.
 
     releases/<sha>.json                   what was built
+    images/<service>/<identity>.json      the one image of a service's inputs
     environments/<name>.json              what an environment runs, and what is in progress
     runs/<environment>/<sha>.json         when a release ran there
     pruned/<sha>.json                     a release out of use, until its tags are gone
@@ -19,12 +20,17 @@ from buildonce.errors import IntegrityError
 from buildonce.git.repository import Git, trailers
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.record import AnyRecord, Record, parse_record
-from buildonce.ledger.records.release import Release
+from buildonce.ledger.records.release import ImageRecord, Release
 
 
 def release_path(sha: str) -> str:
     """Return where a release's record is."""
     return f"releases/{sha}.json"
+
+
+def image_path(service: str, identity: str) -> str:
+    """Return where the record of the image of a service's inputs is."""
+    return f"images/{service}/{identity}.json"
 
 
 def environment_path(name: str) -> str:
@@ -77,6 +83,12 @@ class Snapshot:
         """Return the record of a release, or None where that commit was not built."""
         release = self._record(Release, release_path(sha))
         return release and self._same(release, "sha", sha, release_path(sha))
+
+    def image(self, service: str, identity: str) -> ImageRecord | None:
+        """Return the image of a service's inputs; None where they were never built."""
+        path = image_path(service, identity)
+        record = self._record(ImageRecord, path)
+        return record and self._same(record, "identity", identity, path)
 
     def runs(self, record: EnvironmentRecord) -> Release | None:
         """Return the release that an environment runs; None where it runs none, or has lost it."""

@@ -5,23 +5,56 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from buildonce.build.pins import Pins
+from buildonce.build.inputs import Inputs
 from buildonce.engines.base import Engine
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.promotion import Ending, Promotion
+from buildonce.ledger.records.release import ImageRecord
 from buildonce.refs import Digest, ImageRef, Repository
+from buildonce.registry import Manifest
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image to build: where to push it, of what inputs, and why it is built.
+
+    ``generation`` counts the builds of the same inputs; ``reason`` is recorded where there is
+    another than the first.
+    """
+
+    tag: ImageRef
+    inputs: Inputs
+    why: str
+    generation: int = 1
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Bake:
-    """Build services' images in one Buildx invocation and push them under ``tags``.
+    """Build services' images in one Buildx invocation and push them.
 
-    ``pins`` has what each of them takes from outside.
+    With ``fresh``, nothing is taken from a layer cache.
     """
 
     commit: Commit
-    tags: Mapping[str, ImageRef]
-    pins: Mapping[str, Pins]
+    targets: Mapping[str, Target]
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Carried:
+    """An image of the same inputs, built from another commit, and its manifest as it is now."""
+
+    tag: ImageRef
+    record: ImageRecord
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class CarryOver:
+    """Tag images whose inputs have not changed since they were built, byte for byte."""
+
+    images: Mapping[str, Carried]
 
 
 @dataclass(frozen=True)
@@ -134,6 +167,7 @@ class ForgetReleases:
 
 Step = (
     Bake
+    | CarryOver
     | RecordRelease
     | Prepare
     | OpenPromotion

@@ -48,8 +48,6 @@ class Registry(Api):
     def point(self, tag: ImageRef, digest: Digest) -> None:
         """Make ``tag`` name ``digest``: its manifest is put again, byte for byte.
 
-        What the tag names afterwards is read back and hashed.
-
         Raises:
             IntegrityError: there is no such manifest, or the tag names other bytes afterwards.
         """
@@ -59,11 +57,19 @@ class Registry(Api):
                 f"{tag.repository}@{digest} is not in the registry",
                 hint="inv verify   (shows what else is missing)",
             )
+        self.tag(tag, manifest)
+
+    def tag(self, tag: ImageRef, manifest: Manifest) -> None:
+        """Make ``tag`` name a manifest; what it names afterwards is read back and hashed.
+
+        Raises:
+            IntegrityError: the tag names other bytes afterwards.
+        """
         self.put_manifest(tag, manifest.content, manifest.media_type)
         found = self.digest(tag)
-        if found != digest:
+        if found != manifest.digest:
             raise IntegrityError(
-                f"{tag} was moved to {digest} but names {found or 'nothing'}",
+                f"{tag} was moved to {manifest.digest} but names {found or 'nothing'}",
                 hint="somebody else writes this tag, or the registry lost the write; inv status",
             )
 

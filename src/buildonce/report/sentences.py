@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from buildonce.engines.base import Engine
+from buildonce.plan.building import listed
 from buildonce.plan.steps import (
     Bake,
+    CarryOver,
     ClosePromotion,
     Confirm,
     Deploy,
@@ -28,7 +30,7 @@ from buildonce.refs import short
 def describe(step: Step) -> str:
     """Return a step as a sentence."""
     match step:
-        case Bake() | RecordRelease():
+        case Bake() | CarryOver() | RecordRelease():
             return _of_build(step)
         case Prepare() | PreDeploy() | Deploy() | Confirm():
             return _of_deploy(step)
@@ -40,11 +42,16 @@ def describe(step: Step) -> str:
             return _of_prune(step)
 
 
-def _of_build(step: Bake | RecordRelease) -> str:
-    if isinstance(step, RecordRelease):
-        return f"record release {step.sha} ({', '.join(step.services)}) in the ledger"
-    tag = next(iter(step.tags.values())).reference
-    return f"build {', '.join(step.tags)} once from {tag} and push"
+def _of_build(step: Bake | CarryOver | RecordRelease) -> str:
+    match step:
+        case Bake():
+            tag = next(iter(step.targets.values())).tag.reference
+            return f"build {listed(step.targets)} once from {tag} and push"
+        case CarryOver():
+            tag = next(iter(step.images.values())).tag.reference
+            return f"take over {listed(step.images)}, unchanged, as {tag}"
+        case RecordRelease():
+            return f"record release {step.sha} ({listed(step.services)}) in the ledger"
 
 
 def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm) -> str:

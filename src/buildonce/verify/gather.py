@@ -140,12 +140,13 @@ def _service_rows(
         return Evidence(name, service, check, str(where), expected, found)
 
     found_type, found_revision = _inside(images, manifest)
+    carried = f", built from {image.built_from[:12]}" if image.built_from else ""
     return [
         row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
         row("commit tag", image.tag(release.sha), image.digest, _at(images, image, release.sha)),
         row("pointer", image.tag(name), image.digest, _at(images, image, name)),
         row("media type", image.ref, PLAIN, found_type),
-        row("revision label", image.ref, release.revision, found_revision),
+        row(f"revision label{carried}", image.ref, release.revision_of(service), found_revision),
     ]
 
 

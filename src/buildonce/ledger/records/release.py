@@ -17,10 +17,16 @@ from buildonce.refs import Digest, ImageRef, Repository
 
 
 class Image(Record):
-    """A service's image: where it is and what its bytes hash to."""
+    """A service's image: where it is and what its bytes hash to.
+
+    ``identity`` is the hash of the inputs that it was built from, ``built_from`` the commit,
+    where that is not the release's own.
+    """
 
     image: RepositoryField
     digest: DigestField
+    identity: str = ""
+    built_from: RevisionField | None = None
 
     @property
     def repository(self) -> Repository:
@@ -35,6 +41,37 @@ class Image(Record):
     def tag(self, tag: str) -> ImageRef:
         """Return a tag's reference beside the image."""
         return self.repository.tag(tag)
+
+
+class ImageRecord(Record):
+    """``images/<service>/<identity>.json``: the one image of these inputs.
+
+    ``revision`` is the commit that it was built from. ``settings`` is the hash of the arguments,
+    the stage and the like, ``sources`` has what each image that the Dockerfile takes from
+    outside stood for. ``generation`` counts the builds of the same inputs, and ``reason`` says
+    why there is another than the first.
+    """
+
+    image: RepositoryField
+    digest: DigestField
+    identity: str
+    revision: RevisionField
+    settings: str
+    sources: dict[str, str]
+    generation: int = 1
+    reason: str = ""
+
+    @property
+    def ref(self) -> ImageRef:
+        """The image by digest."""
+        return Repository.parse(self.image).at(self.digest)
+
+    def of(self, revision: str) -> Image:
+        """Return it as the release of a commit has it."""
+        return Image(
+            image=self.image, digest=self.digest, identity=self.identity,
+            built_from=None if revision == self.revision else self.revision,
+        )  # fmt: skip
 
 
 class Release(Record):
@@ -65,6 +102,10 @@ class Release(Record):
     def with_images(self, images: Mapping[str, Image]) -> Release:
         """Return the release with further services; what is recorded already stays."""
         return self.model_copy(update={"services": {**images, **self.services}})
+
+    def revision_of(self, service: str) -> str:
+        """Return the commit that a service's image was built from."""
+        return self.services[service].built_from or self.revision
 
     def digests(self) -> dict[str, Digest]:
         """Return each service's digest."""

@@ -1,0 +1,124 @@
+"""What decides a service's bytes, and the identity that is the hash of it. Pure.
+
+Neither the commit nor its time, the clone, the machine or the registry's address is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from buildonce.build.pins import Pins
+from buildonce.config import Project
+from buildonce.errors import PreconditionError
+from buildonce.git.trees import Tree
+
+_FORMAT = 1
+"""Changes whenever builds of the same inputs would give other bytes than before."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A service's inputs in one commit.
+
+    ``context`` is the folder that it is built from, ``visible`` what of it the build sees,
+    ``needed`` that and the Dockerfile and its ignore file; all are paths from the project's
+    root. ``files`` and ``settings`` are hashes, and so is the ``identity`` of all together.
+    """
+
+    context: str
+    visible: tuple[str, ...]
+    needed: tuple[str, ...]
+    pins: Pins
+    files: str
+    settings: str
+    identity: str
+
+
+def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: str) -> Inputs:
+    """Return the inputs of a service.
+
+    ``revision`` is the commit; it counts only where the project reuses nothing.
+
+    Raises:
+        PreconditionError: the commit lacks one of the paths, or has no content for it.
+    """
+    table, dockerfile = project.service(service), project.dockerfile(service)
+    declared = table.inputs or (table.context,)
+    for path in (table.context, *declared):
+        _require(tree, service, path)
+    visible = _visible(table.context, declared, tree)
+    ignore = _ignore_file(tree, table.context, dockerfile)
+    needed = tuple(dict.fromkeys([*visible, dockerfile, *ignore]))
+    _require_content(tree, service, needed, dockerfile)
+    files = _hash(tree.content({*declared, *needed}))
+    settings = _hash(
+        {
+            "args": dict(table.args),
+            "context": table.context,
+            "dockerfile": dockerfile,
+            "platform": project.platform,
+            "target": table.target,
+        }
+    )
+    images = {name: ref.reference for name, ref in pins.images.items()}
+    everything = {"format": _FORMAT, "files": files, "settings": settings, "images": images}
+    if not project.reuse:
+        everything["revision"] = revision
+    return Inputs(table.context, visible, needed, pins, files, settings, _hash(everything))
+
+
+def _visible(context: str, declared: tuple[str, ...], tree: Tree) -> tuple[str, ...]:
+    """Return what a build sees of its context: the inputs in it, or all where they have it all."""
+    if any(_is_within(context, path) for path in declared):
+        return (context,)
+    ignore = _below(context, ".dockerignore")
+    inside = [path for path in declared if _is_within(path, context)]
+    return tuple(dict.fromkeys([*inside, *([ignore] if tree.has(ignore) else [])]))
+
+
+def _ignore_file(tree: Tree, context: str, dockerfile: str) -> list[str]:
+    """Return the ignore file that counts: the Dockerfile's own, or the context's."""
+    candidates = (f"{dockerfile}.dockerignore", _below(context, ".dockerignore"))
+    return [path for path in candidates if tree.has(path)][:1]
+
+
+def _require(tree: Tree, service: str, path: str) -> None:
+    if not tree.has(path):
+        raise PreconditionError(
+            f"service {service}: {path} is not in this commit",
+            hint=f"commit it, or correct tool.buildonce.services.{service}",
+        )
+
+
+def _require_content(tree: Tree, service: str, needed: tuple[str, ...], dockerfile: str) -> None:
+    entry = tree.entry(dockerfile)
+    if entry and entry.is_link:
+        raise PreconditionError(
+            f"service {service}: {dockerfile} is a symbolic link",
+            hint=f"set tool.buildonce.services.{service}.dockerfile to the file that it leads to",
+        )
+    for path in tree.submodules:
+        if any(_is_within(path, wanted) for wanted in needed):
+            raise PreconditionError(
+                f"service {service}: {path} is a git submodule, and a commit has no files of it",
+                hint=f"leave it out of tool.buildonce.services.{service}.inputs, or have its files "
+                "in this repository (git subtree)",
+            )
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return folder == "." or PurePosixPath(path).is_relative_to(folder)
+
+
+def _below(folder: str, name: str) -> str:
+    return str(PurePosixPath(folder) / name)
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
