@@ -41,8 +41,8 @@ def release_tasks(tasks_file: str) -> Collection:
     """
     root = Path(tasks_file).resolve().parent
     collection = Collection(
-        build, promote, resume, abort, rollback, verify, status, changes, history, report, prune,
-        sha, init, doctor, schema,
+        build, promote, resume, abort, rollback, verify, status, changes, images, history, report,
+        prune, sha, init, doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
@@ -280,6 +280,21 @@ def changes(
     from buildonce.commands.changes import changes as show
 
     show(_app(context), environment, sha, form="json" if json else format)
+
+
+@task(
+    positional=["name"],
+    help={
+        "name": "An environment, for what it runs, or a commit.",
+        "format": "kustomize, helm, env or json.",
+    },
+)
+@_command
+def images(context: Context, name: str, format: str = "json") -> None:  # noqa: A002
+    """Print a release's images by digest, for those who deploy with something else."""
+    from buildonce.commands.images import images as show
+
+    show(_app(context), name, format)
 
 
 @task(help={"output": "The folder to write index.html into."})

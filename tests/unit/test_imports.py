@@ -59,7 +59,7 @@ INSIDE = {
     "execute": [
         *("run", "ports", "sources", "builds", "promotions", "prunings", "executor", "preview"),
     ],
-    "report": ["sentences", "terminal", "markdown"],
+    "report": ["sentences", "terminal", "markdown", "references"],
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
@@ -80,7 +80,7 @@ ONLY_IN = {
     "rich": ["report"],
     "tomli": ["config"],
     "urllib3": ["announce", "registry"],
-    "yaml": ["adopt", "engines"],
+    "yaml": ["adopt", "engines", "report/references"],
 }
 """Where each library may be imported."""
 
@@ -92,6 +92,7 @@ PURE += [
     *("plan/steps", "plan/pointers", "plan/observation", "plan/availability", "plan/retention"),
     *("plan/rules", "plan/gates", "plan/plans", "plan/building", "verify", "report/sentences"),
     "announce/event",
+    "report/references",
 ]
 """What knows no file, no environment variable, no process and no clock."""
 

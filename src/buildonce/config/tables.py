@@ -126,7 +126,7 @@ class Environment(Table):
     images: dict[NameWithoutDots, ImageName] = Field(
         default_factory=dict,
         description="Kubernetes: what the manifests call a service's image, where that is not its "
-        "name in the registry.",
+        "name in the registry; also for `inv images`.",
     )
     timeout: Duration | None = Field(
         None,
@@ -171,8 +171,10 @@ class Environment(Table):
         if self.engine == "kubernetes":
             if not (self.context and self.namespace) or self.host:
                 raise ValueError("engine 'kubernetes' needs `context` and `namespace`, no `host`")
-        elif self.context or self.namespace or self.images:
-            raise ValueError("context, namespace and images: need engine 'kubernetes'")
+        elif self.context or self.namespace:
+            raise ValueError("context and namespace: need engine 'kubernetes'")
+        if self.images and self.engine not in {"kubernetes", "none"}:
+            raise ValueError("images: needs engine 'kubernetes', or none")
         if self.engine == "none" and self.pre_deploy is not None:
             raise ValueError("pre_deploy: needs an engine that runs it")
         return self
