@@ -245,7 +245,8 @@ def a_pushed_commit_tag(monorepo: Monorepo) -> None:
 def no_registry(monorepo: Monorepo) -> None:
     """The registry is gone."""
     settings = Path(monorepo.env["INVOKE_RUNTIME_CONFIG"])
-    settings.write_text(json.dumps({"buildonce": {"registry": "127.0.0.1:1"}}))
+    kept = json.loads(settings.read_text())["buildonce"]
+    settings.write_text(json.dumps({"buildonce": {**kept, "registry": "127.0.0.1:1"}}))
 
 
 DIE_HALF_WAY = """

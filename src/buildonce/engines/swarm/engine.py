@@ -136,8 +136,9 @@ class Swarm:
         deadline = time.monotonic() + limit
         while waiting := rollout.look(self._read()):
             if time.monotonic() >= deadline:
-                waiting[0].what += f" after {limit:.0f} s"
-                raise waiting[0]
+                failing = next((one for one in waiting if one.container), waiting[0])
+                failing.what += f" after {limit:.0f} s"
+                raise failing
             time.sleep(INTERVAL)
 
     def _run_job(self, text: str, service: str) -> None:
