@@ -159,12 +159,17 @@ def test_several_files_are_one_definition(definition_of: Make) -> None:
             "{services: {web: {image: x, secrets: [a]}}, secrets: {a: {file: ./pw}}}",
             "the secret a is the file ./pw",
         ),
+        (
+            "deploy/compose.yaml",
+            "services: {web: {image: x, volumes: ['${DIR:-./conf}:/conf']}}",
+            "mounts ${DIR:-./conf}, a path of the repository",
+        ),
         ("env/web.env", "OK=1\nX=${FOREIGN:-y}\n", "env/web.env:2 uses ${FOREIGN}"),
         ("deploy/compose.yaml", "services: [", "deploy/compose.yaml cannot be used"),
     ],
     ids=[
         *("build", "build and tag", "bind mount", "no environment file", "no config", "secret"),
-        *("foreign variable", "no YAML"),
+        *("default", "foreign variable", "no YAML"),
     ],
 )
 def test_what_cannot_travel_with_a_release_is_refused(
@@ -197,6 +202,17 @@ def test_variables_without_a_value_are_listed(
         definition_of(**needy).require_variables()
     lines = refused.value.message.splitlines()[1:]
     assert lines == ["  deploy/compose.yaml:5: FIRST", "  deploy/compose.yaml:6: SECOND"]
+
+
+def test_a_variable_that_makes_a_path_of_the_repository_is_refused(
+    definition_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its value is known when it is deployed: then the service and the path are named."""
+    monkeypatch.setenv("DATA_DIR", "./here")
+    with pytest.raises(UsageError, match="web mounts here/y, a path of the repository"):
+        definition_of().require_usable()
+    monkeypatch.setenv("DATA_DIR", "/srv")
+    definition_of().require_usable()
 
 
 def test_what_the_ledger_has_is_not_read_from_a_commit(definition_of: Make) -> None:

@@ -16,7 +16,8 @@ from buildonce.doctor.findings import Examination, Finding, of_error
 from buildonce.doctor.ports import taken_ports
 from buildonce.engines import bind, bundle, require_answer
 from buildonce.engines.base import Deployment
-from buildonce.engines.definition import Definition, required_variables
+from buildonce.engines.composefile import required_variables
+from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError
 from buildonce.ledger.records.release import Image, Release
@@ -102,7 +103,7 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
     """Return that variables have no value, as far as the files' own text tells."""
     files = [sources.root / file for file in sources.files]
     text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
-    missing = required_variables(text) - {*os.environ, *deployment.variables}
+    missing = required_variables(text, {*os.environ, *deployment.variables})
     missing = {name for name in missing if not name.startswith("BUILDONCE_IMAGE_")}
     name = deployment.target.name
     if not missing:

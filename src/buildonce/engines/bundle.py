@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from buildonce.engines.composefile import AS_WRITTEN, VARIABLE, dump, name_in
+from buildonce.engines.composefile import AS_WRITTEN, dump, fill, names_in
 from buildonce.engines.docker import Docker, Refused
+from buildonce.engines.paths import is_relative, is_repository_mount, mount
 from buildonce.errors import UsageError
 
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]", re.MULTILINE)
@@ -194,9 +195,8 @@ def _require_no_foreign_variable(sources: Sources, path: Path) -> None:
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("#"):
             continue
-        for match in VARIABLE.finditer(_SINGLE_QUOTED.sub("", line)):
-            name = name_in(match)
-            if name and name not in own:
+        for name in names_in(_SINGLE_QUOTED.sub("", line)):
+            if name not in own:
                 raise UsageError(
                     f"{_relative(sources, path)}:{number} uses ${{{name}}}, which it does not set",
                     hint="set that variable under the service's `environment`, where the values of "
@@ -204,15 +204,11 @@ def _require_no_foreign_variable(sources: Sources, path: Path) -> None:
                 )
 
 
-def _volume(where: str, volume: Any) -> Any:
-    source = str(volume.get("source", ""))
-    if "$" in source:
-        options = ":ro" if volume.get("read_only") else ""
-        return f"{source}:{volume['target']}{options}"
-    if volume.get("type") != "bind" or PurePosixPath(source).is_absolute():
-        return volume
+def _volume(where: str, volume: dict[str, Any]) -> Any:
+    if not is_repository_mount(volume):
+        return mount(volume)
     raise UsageError(
-        f"{where} mounts {source}, a path of the repository: hosts do not have it",
+        f"{where} mounts {volume['source']}, a path of the repository: hosts do not have it",
         hint="use `configs` for files, a named volume for data, or an absolute path of the host",
     )
 
@@ -240,7 +236,7 @@ def _config(sources: Sources, name: str, config: dict[str, Any]) -> dict[str, An
 
 def _require_portable_secret(sources: Sources, name: str, secret: Mapping[str, Any]) -> None:
     file = str(secret.get("file", ""))
-    if file and "$" not in file and not PurePosixPath(file).is_absolute():
+    if is_relative(file):
         raise UsageError(
             f"{sources.files[0]}: the secret {name} is the file {file}, which no release has",
             hint="use `environment: NAME` (Compose), `external: true` (Swarm), or an absolute path",
@@ -258,13 +254,12 @@ def _dotenv(sources: Sources) -> dict[str, str]:
 def _with_defaults(text: str, defaults: Mapping[str, str]) -> str:
     """Return a definition whose variables have these values where nothing else sets them."""
 
-    def fill(match: re.Match[str]) -> str:
-        name = name_in(match)
+    def with_default(name: str) -> str | None:
         if name not in defaults or "}" in defaults[name]:
-            return match[0]
+            return None
         return f"${{{name}:-{defaults[name]}}}"
 
-    return VARIABLE.sub(fill, text) if defaults else text
+    return fill(text, with_default) if defaults else text
 
 
 def _relative(sources: Sources, path: Path) -> str:

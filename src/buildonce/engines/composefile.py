@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -14,15 +14,61 @@ AS_WRITTEN = (
 )
 """Options of ``docker compose config`` that leave variables and paths as they are written."""
 
+_DEFAULT = r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*"
 VARIABLE = re.compile(
-    r"\$\$|\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^{}]*)\})"
+    r"\$\$|\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>" + _DEFAULT + r")\})"
 )
-"""A variable in any of Compose's forms, or a doubled dollar, which is none."""
+"""A variable in any of Compose's forms, or a doubled dollar, which is none.
+
+``rest`` is what a default is written with, and may have variables of its own, two deep.
+"""
 
 
 def name_in(match: re.Match[str]) -> str:
     """Return the name of a variable that ``VARIABLE`` found; empty for a doubled dollar."""
     return match["bare"] or match["braced"] or ""
+
+
+def names_in(text: str) -> Iterator[str]:
+    """Give the name of every variable, those in defaults included."""
+    for match in VARIABLE.finditer(text):
+        if name := name_in(match):
+            yield name
+            yield from names_in(match["rest"] or "")
+
+
+def required_variables(text: str, given: Collection[str]) -> set[str]:
+    """Return the variables that have neither a value nor a default, of which ``given`` have one.
+
+    A default counts where it is used: what it needs itself is required as well.
+    """
+    found: set[str] = set()
+    for match in VARIABLE.finditer(text):
+        name, rest = name_in(match), match["rest"] or ""
+        if rest.startswith((":-", "-")):
+            found |= set() if name in given else required_variables(rest, given)
+        elif rest.startswith((":+", "+")):
+            found |= required_variables(rest, given) if name in given else set()
+        elif name and name not in given:
+            found.add(name)
+    return found
+
+
+def fill(text: str, value: Callable[[str], str | None]) -> str:
+    """Return a text with other words for its variables, also inside the defaults of others.
+
+    ``value`` gives what is written for a variable; None: it stays.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        name = name_in(match)
+        written = value(name) if name else match[0]
+        if written is not None:
+            return written
+        rest = match["rest"]
+        return f"${{{name}{VARIABLE.sub(filled, rest)}}}" if rest else match[0]
+
+    return VARIABLE.sub(filled, text)
 
 
 def dump(model: Mapping[str, Any]) -> str:

@@ -15,16 +15,17 @@ from typing import Any
 from buildonce.config.fields import image_variable
 from buildonce.engines.base import Deployment
 from buildonce.engines.bundle import Sources, make_bundle
-from buildonce.engines.composefile import AS_WRITTEN, VARIABLE, name_in
+from buildonce.engines.composefile import AS_WRITTEN, fill, required_variables
 from buildonce.engines.docker import Docker, Refused
+from buildonce.engines.paths import NOWHERE, has_variable_paths, relative_paths
 from buildonce.errors import UsageError
 from buildonce.refs import Digest
 
 _LEFT = re.compile(r"\$\$|\$\{?(BUILDONCE_IMAGE_\w+)")
 _BY_DIGEST = re.compile(r".+@(sha256:[0-9a-f]{64})")
 
-NOWHERE = ("--project-directory", "/a-release-has-no-folder")
-"""Where relative paths begin: nowhere, the same on every machine."""
+NO_FOLDER = ("--project-directory", NOWHERE)
+"""The option of Compose for a definition that has no folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Definition:
             UsageError: naming each that has not, and where it is used.
         """
         given = {*os.environ, *self.deployment.variables}
-        missing = sorted(required_variables(self.text) - given)
+        missing = sorted(required_variables(self.text, given))
         if missing:
             locate = self.deployment.files.locate
             listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
@@ -107,13 +108,19 @@ class Definition:
             )
 
     def require_usable(self) -> None:
-        """See that Compose can read it, and that every variable has a value or a default.
+        """See that Compose can read it, that every variable has a value, and every path a place.
 
         Raises:
-            UsageError: it cannot, or one has none.
+            UsageError: it cannot, a variable has neither value nor default, or the value of one
+                makes a path of the repository.
         """
         _ = self.parts
         self.require_variables()
+        for path in relative_paths(self.resolved) if has_variable_paths(self.model) else ():
+            raise UsageError(
+                f"{self.name}: {path}, a path of the repository, by the value of a variable",
+                hint="give that variable an absolute path of the host, or the name of a volume",
+            )
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -180,7 +187,7 @@ class Definition:
 
     def _config(self, *options: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
         text = self.docker.run(
-            *("compose", *NOWHERE, "--file", "-", "config", "--format", "json"), *options,
+            *("compose", *NO_FOLDER, "--file", "-", "config", "--format", "json"), *options,
             text=self.text, variables=variables,
         )  # fmt: skip
         read: dict[str, Any] = json.loads(text)
@@ -191,14 +198,12 @@ def _filled(bundle: str, deployment: Deployment) -> str:
     images = {image_variable(name): str(ref) for name, ref in deployment.images.items()}
     used = set()
 
-    def fill(match: re.Match[str]) -> str:
-        name = name_in(match)
-        if name not in images:
-            return match[0]
-        used.add(name)
-        return images[name]
+    def image(name: str) -> str | None:
+        if name in images:
+            used.add(name)
+        return images.get(name)
 
-    text = VARIABLE.sub(fill, bundle)
+    text = fill(bundle, image)
     if left := [name for name in _LEFT.findall(text) if name]:
         raise UsageError(
             f"{deployment.files.name} asks for ${{{left[0]}}}, which is no image of this release",
@@ -210,15 +215,6 @@ def _filled(bundle: str, deployment: Deployment) -> str:
             hint=f"write  image: ${{{unused[0]}}}  in it, and commit it",
         )
     return text
-
-
-def required_variables(text: str) -> set[str]:
-    """Return the variables that have no default."""
-    return {
-        name
-        for match in VARIABLE.finditer(text)
-        if (name := name_in(match)) and not (match["rest"] or "").startswith((":-", "-", ":+", "+"))
-    }
 
 
 def _part(name: str, service: Mapping[str, Any]) -> Part:

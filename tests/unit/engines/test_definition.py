@@ -36,6 +36,7 @@ def render(text: str, **images: ImageRef) -> str:
         "${BUILDONCE_IMAGE_WEB}",
         "${BUILDONCE_IMAGE_WEB:?names the web's image}",
         "${BUILDONCE_IMAGE_WEB:-r.example/shop/web:latest}",
+        "${BUILDONCE_IMAGE_WEB:-${OTHER}}",
     ],
 )
 def test_an_image_is_filled_in_however_it_is_asked_for(spelling: str) -> None:
@@ -62,7 +63,7 @@ def test_an_image_without_a_place_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", ["{BUILDONCE_IMAGE_MAIL}", "BUILDONCE_IMAGE_MAIL", "{BUILDONCE_IMAGE_WEB:-${OTHER}}"]
+    "asked", ["{BUILDONCE_IMAGE_MAIL}", "BUILDONCE_IMAGE_MAIL", "{OTHER:-${BUILDONCE_IMAGE_MAIL}}"]
 )
 def test_an_image_that_is_not_in_the_release_is_an_error(asked: str) -> None:
     """A misspelled image, or one inside another variable's default, is not left to Compose."""

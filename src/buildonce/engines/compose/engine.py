@@ -12,7 +12,7 @@ from buildonce.engines import pulling
 from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.watching import INTERVAL, Failing, Watch, slowest
-from buildonce.engines.definition import NOWHERE, Definition
+from buildonce.engines.definition import NO_FOLDER, Definition
 from buildonce.engines.docker import CALL, Docker, Expired, Refused, Started
 from buildonce.engines.secrets import mask
 from buildonce.errors import DeployError, UnavailableError
@@ -181,7 +181,7 @@ class Compose:
 
     def _words(self, *words: str) -> tuple[str, ...]:
         project = ("--project-name", self._target.project)
-        return ("compose", "--progress", "quiet", *NOWHERE, *project, "--file", "-", *words)
+        return ("compose", "--progress", "quiet", *NO_FOLDER, *project, "--file", "-", *words)
 
 
 def require_answer(target: Target) -> None:
