@@ -42,7 +42,7 @@ def release_tasks(tasks_file: str) -> Collection:
     root = Path(tasks_file).resolve().parent
     collection = Collection(
         build, promote, resume, abort, rollback, verify, status, changes, images, history, report,
-        prune, sha, init, doctor, schema,
+        prune, bases, sha, init, doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
@@ -331,6 +331,17 @@ def prune(context: Context, dry_run: bool = False) -> None:
     from buildonce.commands.prune import prune as remove
 
     remove(_app(context, dry_run=dry_run))
+
+
+@task(
+    help={"update": "Pin each to the digest that its tag has now, in pyproject.toml.", **_DRY},
+)
+@_command
+def bases(context: Context, update: bool = False, dry_run: bool = False) -> None:
+    """List the images that Dockerfiles take from outside: where, and whether they are pinned."""
+    from buildonce.commands.bases import show
+
+    show(_app(context, dry_run=dry_run), update=update)
 
 
 @task(help={"sha": "The commit. Default: HEAD."})

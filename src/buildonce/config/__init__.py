@@ -6,6 +6,7 @@ The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml
 
 from buildonce.config.reading import PROJECT_FILE, parse, read_table, table_in
 from buildonce.config.tables import Environment, Freeze, Project, Prune, Service, suggest
+from buildonce.config.writing import with_bases
 
 __all__ = [
     "PROJECT_FILE",
@@ -18,4 +19,5 @@ __all__ = [
     "read_table",
     "suggest",
     "table_in",
+    "with_bases",
 ]
