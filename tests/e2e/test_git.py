@@ -90,9 +90,11 @@ def test_the_ledger_is_a_branch_of_its_own(released: Monorepo) -> None:
         "rev-list", "--max-parents=0", "main", cwd=origin
     )
     sha = released.sha()
+    services = released.record(f"releases/{sha}.json")["services"]
     assert released.git("ls-tree", "-r", "--name-only", LEDGER, cwd=origin).splitlines() == [
         "environments/production.json",
         "environments/staging.json",
+        *(f"images/{name}/{image['identity']}.json" for name, image in services.items()),
         f"releases/{sha}.json",
         f"runs/production/{sha}.json",
         f"runs/staging/{sha}.json",

@@ -142,12 +142,12 @@ def test_a_pointer_moved_by_hand_is_put_right(released: Monorepo) -> None:
 
 def test_a_release_that_lost_an_image_moves_no_pointer(updated: Monorepo) -> None:
     """Where a recorded manifest is gone, the promotion ends with 5 and names it."""
-    lost = updated.digests(updated.sha())["jobs"]
+    lost = updated.digests(updated.sha())["web"]
     assert lost is not None
     before = updated.digests("staging")
-    updated.images("jobs").delete(lost)
+    updated.images("web").delete(lost)
     done = updated.inv("promote", "staging", expect=5)
-    assert "jobs: manifest" in done.err
+    assert "web: manifest" in done.err
     assert updated.digests("staging") == before
 
 
