@@ -104,6 +104,16 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Spoil every request to the registry in every way: the suite itself takes a sample."""
+    install(session, "tests", ".")
+    session.run(
+        "pytest", "tests/integration/test_faults.py", *session.posargs,
+        env={"BUILDONCE_FAULTS": "all"},
+    )  # fmt: skip
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Break the library in random places and see which faults no test notices: `-- 60 SEED`."""
     install(session, "tests", ".")

@@ -94,7 +94,7 @@ def test_the_ledger_is_a_branch_of_its_own(released: Monorepo) -> None:
     assert released.git("ls-tree", "-r", "--name-only", LEDGER, cwd=origin).splitlines() == [
         "environments/production.json",
         "environments/staging.json",
-        *(f"images/{name}/{image['identity']}.json" for name, image in services.items()),
+        *(f"images/{name}/{image['identity']}.json" for name, image in sorted(services.items())),
         f"releases/{sha}.json",
         f"runs/production/{sha}.json",
         f"runs/staging/{sha}.json",
