@@ -10,7 +10,7 @@ import pytest
 import lab
 from tests.kit.deployed_monorepo import Front
 from tests.kit.figures import Figures
-from tests.kit.hosts import kill_engine
+from tests.kit.hosts import kill_daemon
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_host_without_an_engine_is_named(front: Front) -> None:
     """Exit 6 where production's engine is dead; once it is back, promoting starts what it lost."""
     front.release()
     ledger = front.repo.ledger()
-    kill_engine(front.hosts, "host2")
+    kill_daemon(front.hosts, "host2")
     try:
         assert front.place.target.host in front.promote(expect=6).err
         assert front.repo.ledger() == ledger
@@ -79,11 +79,43 @@ def test_a_host_that_is_lost_in_a_deploy_is_told_and_recovered(front: Front) -> 
     before = front.serves()
     front.release()
     try:
-        done = front.meanwhile("web 1 is ", lambda _: kill_engine(front.hosts, "host2"))
+        done = front.meanwhile("web 1 is ", lambda _: kill_daemon(front.hosts, "host2"))
         assert done.code == 8, done.err
         assert front.place.target.host in done.err
     finally:
         lab.up(state=front.hosts.state)
     front.repo.inv("abort", "production")
+    assert front.serves() == before
+    front.is_sound()
+
+
+def test_without_a_registry_the_way_back_works(front: Front) -> None:
+    """A rollback deploys what the host has; pointers follow by the command that it names."""
+    before, running = front.serves(), front.record()["release"]
+    front.release()
+    front.promote()
+    kill_daemon(front.hosts, "registry")
+    try:
+        done = front.repo.inv("rollback", "production", "--reason", "it is slow")
+    finally:
+        lab.up(state=front.hosts.state)
+    assert "the pointers of production stay as they are" in done.err
+    assert f"inv promote production --sha {running}" in done.err
+    assert front.serves() == before
+    front.repo.inv("verify", "--env", "production", expect=9)
+    front.promote("--sha", str(running))
+    front.is_sound()
+
+
+def test_a_release_that_fails_goes_back_without_a_registry(front: Front) -> None:
+    """The release before runs again where the registry is lost in the middle of a deploy."""
+    before = front.serves()
+    front.release(web="sick")
+    try:
+        done = front.meanwhile("web 1 is ", lambda _: kill_daemon(front.hosts, "registry"))
+    finally:
+        lab.up(state=front.hosts.state)
+    assert done.code == 7, done.err
+    assert "the pointers of production stay as they are" in done.err
     assert front.serves() == before
     front.is_sound()

@@ -17,7 +17,7 @@ from buildonce.engines.base import Target
 from buildonce.errors import DeployError, IntegrityError, PreconditionError
 from buildonce.refs import Digest, ImageRef
 from tests.kit.figures import Figures
-from tests.kit.hosts import Place, kill_engine, until
+from tests.kit.hosts import Place, kill_daemon, until
 from tests.kit.shop import Shop
 
 DEFINITION = """\
@@ -310,7 +310,7 @@ def test_a_node_that_dies_in_an_update_is_told_from_the_rest(
     place.docker("service", "update", "--quiet", "--constraint-add=node.hostname!=host2", on_host3)
     new = shop.release("dying")
     bind(place.deployment(new)).check()
-    threading.Timer(1, kill_engine, (hosts, "host3")).start()
+    threading.Timer(1, kill_daemon, (hosts, "host3")).start()
     try:
         runs = deploy_or_go_back(place, new, one)
         wrong = [row for row in place.running(runs) if row.problem]

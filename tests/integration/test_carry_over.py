@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tests.kit.releases import EARLY, push
 
 DOCKERFILES = {f"{name}/Dockerfile": f"FROM scratch\nCOPY {name} /\n" for name in ("web", "jobs")}
 
+PUSHING = threading.Lock()
+"""The registry mixes up two uploads of one blob that arrive together."""
+
 
 @pytest.fixture
 def repo(project: Monorepo) -> Monorepo:
@@ -37,15 +41,17 @@ def as_built(repo: Monorepo, **reuse: Any) -> dict[str, ImageRecord]:
     there = app(repo, bases={}, **reuse)
     snapshot, commit = there.ledger.read(), there.commit()
     tags = {name: there.project.repository(name).tag(there.sha(commit)) for name in repo.services}
-    images = {
-        name: push(repo, name, commit.revision).model_copy(
-            update={
-                "identity": candidate.inputs.identity,
-                "settings": candidate.inputs.settings,
-            }
-        )
-        for name, candidate in candidates(there, snapshot, commit, tags).items()
-    }
+    found = candidates(there, snapshot, commit, tags)
+    with PUSHING:
+        images = {
+            name: push(repo, name, commit.revision).model_copy(
+                update={
+                    "identity": candidate.inputs.identity,
+                    "settings": candidate.inputs.settings,
+                }
+            )
+            for name, candidate in found.items()
+        }
     release = Release(
         revision=commit.revision, sha=there.sha(commit), expects=repo.services, services={},
         built_at=EARLY, built_by="Bo Builder <bo@example.org>", built_with="a test",

@@ -134,8 +134,8 @@ def until(holds: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.1)
 
 
-def kill_engine(running: lab.Lab, name: str) -> None:
-    """Kill a host's dockerd, and wait until it is gone."""
+def kill_daemon(running: lab.Lab, name: str) -> None:
+    """Kill a host's dockerd, or the registry, and wait until it is gone."""
     (part,) = [part for part in lab.status(running.state) if part.name == name]
     assert part.pid is not None
     os.kill(part.pid, 9)

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from buildonce.app import App
 from buildonce.engines.base import Engine
-from buildonce.errors import IntegrityError, PreconditionError
+from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot, bundle_path, deployment_path, run_path
 from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Lineage, Observation
-from buildonce.plan.pointers import Pointers, references
+from buildonce.plan.pointers import Pointers, pointers_wait, references
 
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observation:
+def observe(
+    app: App, snapshot: Snapshot, environment: str, sha: str, *, back_to: str | None = None
+) -> Observation:
     """Look at an environment and at the release that it is to run, or was about to.
+
+    ``back_to`` is the release that containers are to go back to, if they are: the hosts may
+    have its images, so the registry need not answer.
 
     Raises:
         PreconditionError: the release is not recorded, or its deployment cannot be read.
@@ -46,7 +51,7 @@ def observe(app: App, snapshot: Snapshot, environment: str, sha: str) -> Observa
         same = previous == release
         way_back = engine if same else app.targets.bind(environment, previous, snapshot)
     looks: list[Callable[[], Any]] = [
-        partial(pointers_of, app, environment, release, previous),
+        partial(_pointers, app, environment, (release, previous), back_to),
         partial(_in_sync, None if record.open else engine),
         partial(app.git.is_on, release.revision, settings.branches, app.project.ledger_remote),
         partial(_lineage, app, release, previous),
@@ -101,6 +106,18 @@ def required_release(snapshot: Snapshot, sha: str) -> Release:
 def pointers_of(app: App, environment: str, *releases: Release | None) -> Pointers:
     """Return what an environment's pointers name now, for the services of the releases."""
     return run_by_key(app.registry.digest, references(environment, *releases))
+
+
+def _pointers(
+    app: App, environment: str, releases: Sequence[Release | None], back_to: str | None
+) -> Pointers | None:
+    try:
+        return pointers_of(app, environment, *releases)
+    except UnavailableError as error:
+        if back_to is None or app.project.environment(environment).engine == "none":
+            raise
+        app.report.note(pointers_wait(environment, back_to, error))
+        return None
 
 
 def release_in_question(app: App, snapshot: Snapshot, environment: str, name: str | None) -> str:

@@ -78,7 +78,8 @@ def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation
     record = snapshot.environment(request.environment)
     if record.open is not None:
         raise busy(record.open)
-    seen = observe(app, snapshot, request.environment, request.release)
+    back_to = request.release if request.kind == "rollback" else None
+    seen = observe(app, snapshot, request.environment, request.release, back_to=back_to)
     if seen.is_settled:
         return seen, Plan(f"{seen.name} runs {seen.release.sha} already: nothing to do")
     if seen.lineage == "apart":
@@ -109,6 +110,8 @@ def _as_file(request: Request, seen: Observation, plan: Plan) -> PlanFile:
 
 
 def _show_moves(app: App, seen: Observation) -> None:
+    if seen.pointers is None:
+        return
     before, after = seen.pointers, seen.release.digests()
     rows = [
         [name, str(tag), _named(before.get(name)), _named(after.get(name))]

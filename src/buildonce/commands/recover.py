@@ -17,7 +17,8 @@ def resume(app: App, environment: str) -> None:
     if former is None:
         app.report.say(f"no promotion of {environment} is in progress: nothing to resume")
         return
-    seen = observe(app, snapshot, environment, former.release)
+    back_to = former.release if former.kind == "rollback" else None
+    seen = observe(app, snapshot, environment, former.release, back_to=back_to)
     app.carry_out(plan_resume(seen, former, _taken_over(former)))
     if not app.dry_run:
         before = seen.record.release or "nothing"
@@ -37,7 +38,7 @@ def abort(app: App, environment: str, reason: str = "") -> None:
         )
     if former.previous:
         required_release(snapshot, former.previous)
-    seen = observe(app, snapshot, environment, former.release)
+    seen = observe(app, snapshot, environment, former.release, back_to=former.previous)
     app.carry_out(plan_abort(seen, former, _taken_over(former), reason))
     if not app.dry_run:
         app.report.say(f"{environment} runs {seen.record.release or 'nothing'}, as before")

@@ -101,10 +101,10 @@ class Executor:
         try:
             with self.progress.doing(step):
                 return self.handlers[type(step)](step, run)
-        except RemovalError as error:
-            if not isinstance(step, Unpoint):
+        except UnavailableError as error:
+            if not _may_stay(step, error):
                 raise
-            self.progress.note(_still_there(step, error))
+            self.progress.note(_unmoved(step, error))
             return run
 
     def _ended(
@@ -169,10 +169,19 @@ def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
         yield from (neighbours[at : at + size] for at in range(0, len(neighbours), size))
 
 
-def _still_there(step: Unpoint, error: RemovalError) -> str:
+def _may_stay(step: Step, error: UnavailableError) -> bool:
+    """Tell whether a promotion goes on without this step, where a pointer stays as it is."""
+    if isinstance(step, Unpoint) and isinstance(error, RemovalError):
+        return True
+    return isinstance(step, Point | Unpoint) and step.may_wait
+
+
+def _unmoved(step: Step, error: UnavailableError) -> str:
     """Return what is said of a pointer that stays: it is a projection, the ledger is the truth."""
+    assert isinstance(step, Point | Unpoint)
+    was = "moved" if isinstance(step, Point) else "removed"
     names = f"; it still names {short(step.old)}" if step.old else ""
-    return f"{step.tag} was not removed{names}: {error.message}"
+    return f"{step.tag} was not {was}{names}: {error.message}"
 
 
 def _put_back_error(

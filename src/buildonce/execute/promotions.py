@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildonce.errors import BuildonceError, DeployError
+from buildonce.errors import BuildonceError, DeployError, UnavailableError
 from buildonce.execute.ports import Images, Progress
 from buildonce.execute.run import Run
 from buildonce.ledger import events
@@ -16,7 +16,7 @@ from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_by_key
 from buildonce.plan.plans import WayBack
-from buildonce.plan.pointers import references
+from buildonce.plan.pointers import Pointers, pointers_wait, references
 from buildonce.plan.steps import (
     ClosePromotion,
     Confirm,
@@ -140,12 +140,21 @@ class Promotions:
         """Return what puts an environment back after ``run`` failed.
 
         Raises:
-            BuildonceError: the registry cannot be read.
+            UnavailableError: the registry does not answer, and only pointers were to go back.
         """
-        refs = references(promotion.environment, way_back.previous, way_back.release)
-        pointers = run_by_key(self.images.digest, refs)
+        pointers = self._pointers(way_back, promotion)
         message = str(run.failure)
         return way_back.steps(promotion, pointers, redeploy=run.deployed, message=message)
+
+    def _pointers(self, way_back: WayBack, promotion: Promotion) -> Pointers | None:
+        refs = references(promotion.environment, way_back.previous, way_back.release)
+        try:
+            return run_by_key(self.images.digest, refs)
+        except UnavailableError as error:
+            if not way_back.deploys:
+                raise
+            self.progress.note(pointers_wait(promotion.environment, promotion.previous, error))
+            return None
 
     def record_broken(self, promotion: Promotion, message: str) -> None:
         """Write down, if that is possible, that the environment could not be put back."""

@@ -29,7 +29,7 @@ class PlannedState(Record):
         return cls(
             record=seen.record,
             release=seen.release,
-            pointers=dict(seen.pointers),
+            pointers=dict(seen.pointers or {}),
             settings=seen.settings.model_dump(mode="json"),
         )
 

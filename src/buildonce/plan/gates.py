@@ -27,7 +27,8 @@ def pass_gates(
     require_complete(seen.release)
     overridden = _enforce_rules(seen, request, now, remote)
     _require_not_blocked(seen, request)
-    require_available(seen.release, registry)
+    if seen.pointers is not None:
+        require_available(seen.release, registry)
     check_engines(seen)
     return overridden
 

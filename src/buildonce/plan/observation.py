@@ -25,6 +25,7 @@ class Observation:
     was deployed; both are None where only pointers move. ``in_sync`` says that the containers
     run ``release``. ``on_branches`` says that an allowed branch contains the commit; None:
     this clone cannot tell. ``lineage`` is where the commit stands to the one that runs.
+    ``pointers`` are None on a way back during which the registry does not answer.
     """
 
     settings: Environment
@@ -32,7 +33,7 @@ class Observation:
     record: EnvironmentRecord
     release: Release
     previous: Release | None
-    pointers: Pointers
+    pointers: Pointers | None
     engine: Engine | None = None
     way_back: Engine | None = None
     in_sync: bool = True

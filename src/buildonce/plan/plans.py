@@ -41,20 +41,26 @@ class WayBack:
     deploys: bool
 
     def steps(
-        self, promotion: Promotion, pointers: Pointers, *, redeploy: bool, message: str
+        self, promotion: Promotion, pointers: Pointers | None, *, redeploy: bool, message: str
     ) -> tuple[Step, ...]:
         """Return the steps back.
 
         Args:
             promotion: what failed.
-            pointers: what the pointers name now.
+            pointers: what the pointers name now; None where the registry does not answer.
             redeploy: whether containers may have been changed.
             message: why it failed, for the record.
         """
         engine = self.engine if redeploy else None
         return (
             *_deploy(engine),
-            *moves(promotion.environment, self.previous, self.release, pointers),
+            *moves(
+                promotion.environment,
+                self.previous,
+                self.release,
+                pointers,
+                may_wait=self.deploys,
+            ),
             ClosePromotion(promotion, "failed", message),
         )
 
@@ -106,7 +112,13 @@ def plan_abort(seen: Observation, former: Promotion, mine: Promotion, reason: st
         (
             TakeOver(former, mine),
             *_deploy(seen.way_back),
-            *moves(seen.name, seen.previous, seen.release, seen.pointers),
+            *moves(
+                seen.name,
+                seen.previous,
+                seen.release,
+                seen.pointers,
+                may_wait=seen.engine is not None,
+            ),
             ClosePromotion(mine, "aborted", reason),
         ),
     )
@@ -116,7 +128,13 @@ def _arrive(seen: Observation, promotion: Promotion) -> tuple[Step, ...]:
     return (
         *_pre_deploy(seen, promotion),
         *_deploy(seen.engine),
-        *moves(seen.name, seen.release, seen.previous, seen.pointers),
+        *moves(
+            seen.name,
+            seen.release,
+            seen.previous,
+            seen.pointers,
+            may_wait=seen.engine is not None and promotion.kind == "rollback",
+        ),
     )
 
 

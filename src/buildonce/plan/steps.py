@@ -68,21 +68,29 @@ class RecordRelease:
 
 @dataclass(frozen=True)
 class Point:
-    """Make a tag name a digest, byte for byte, and read it back."""
+    """Make a tag name a digest, byte for byte, and read it back.
+
+    One that ``may_wait`` stays as it is where the registry does not answer.
+    """
 
     service: str
     tag: ImageRef
     old: Digest | None
     new: Digest
+    may_wait: bool = False
 
 
 @dataclass(frozen=True)
 class Unpoint:
-    """Remove a pointer: the environment no longer runs this service."""
+    """Remove a pointer: the environment no longer runs this service.
+
+    It stays where the registry removes nothing and, if it ``may_wait``, where it does not answer.
+    """
 
     service: str
     tag: ImageRef
     old: Digest | None
+    may_wait: bool = False
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def test_a_way_back_that_fails_is_said_and_recorded() -> None:
 
 
 def test_pointers_that_cannot_be_read_are_no_way_back() -> None:
-    """Without knowing the pointers there is no plan back: it is said and recorded."""
+    """Where no plan back can be made, that is said and recorded."""
     walk = Walk({DEPLOY: UNHEALTHY}, Ledger(pointers_fail=True))
     assert isinstance(failing(walk, OPEN, DEPLOY, DONE), BrokenError)
     assert walk.ledger.broken == [UNHEALTHY.message]
@@ -295,3 +295,17 @@ def test_a_pointer_that_cannot_be_removed_is_a_note() -> None:
     assert walk.progress.notes[-1] == (
         f"{unpoint.tag} was not removed; it still names {image.digest[7:19]}: refused (405)"
     )
+
+
+@pytest.mark.parametrize("may_wait", [True, False])
+def test_a_pointer_waits_for_the_registry_where_it_may(may_wait: bool) -> None:
+    """On the way back of containers it is a note; on the way there the promotion fails."""
+    image = FIRST.services["api"]
+    point = steps.Point("api", image.tag("staging"), None, image.digest, may_wait)
+    walk = Walk({point: UnavailableError("no answer")})
+    if may_wait:
+        walk.run(OPEN, point, DONE)
+        assert walk.progress.notes[-1] == f"{point.tag} was not moved: no answer"
+    else:
+        failing(walk, OPEN, point, DONE)
+    assert walk.outcomes() == ["done" if may_wait else "failed"]

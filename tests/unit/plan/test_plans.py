@@ -192,3 +192,20 @@ def test_the_way_back_deploys_only_what_may_have_changed() -> None:
     assert way_back is not None
     steps = way_back.steps(BEGUN, SECOND.digests(), redeploy=False, message="")
     assert [type(step) for step in steps] == [Point, Point, ClosePromotion]
+
+
+def test_without_a_registry_containers_go_back_alone() -> None:
+    """Where pointers cannot be read, a rollback deploys, and leaves them as they are."""
+    plan = plan_promotion(
+        replace(deploying(), pointers=None), promotion(SECOND, RUNNING, kind="rollback")
+    )
+    assert kinds(plan) == [Prepare, OpenPromotion, Deploy, Confirm, ClosePromotion]
+
+
+@pytest.mark.parametrize(("kind", "may_wait"), [("rollback", True), ("promotion", False)])
+def test_pointers_wait_for_the_registry_on_the_way_back_alone(kind: str, may_wait: bool) -> None:
+    """A promotion that moved no pointer has not succeeded; a rollback of containers has."""
+    plan = plan_promotion(deploying(), promotion(SECOND, RUNNING, kind=kind))
+    points = [step for step in plan.steps if isinstance(step, Point)]
+    assert points
+    assert {step.may_wait for step in points} == {may_wait}
