@@ -95,6 +95,7 @@ class App:
                 steps.PruneReleases: prunings.prune,
                 steps.RemoveTag: prunings.remove_tag,
                 steps.ForgetReleases: prunings.forget,
+                steps.RetireEnvironment: prunings.retire,
             },
             promotions,
             self.report,

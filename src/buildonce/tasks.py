@@ -42,7 +42,7 @@ def release_tasks(tasks_file: str) -> Collection:
     root = Path(tasks_file).resolve().parent
     collection = Collection(
         build, promote, resume, abort, rollback, verify, status, changes, images, history, report,
-        prune, bases, sha, init, doctor, schema,
+        prune, retire, bases, sha, init, doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
@@ -331,6 +331,22 @@ def prune(context: Context, dry_run: bool = False) -> None:
     from buildonce.commands.prune import prune as remove
 
     remove(_app(context, dry_run=dry_run))
+
+
+@task(
+    positional=["environment"],
+    help={
+        "environment": "An environment that is no longer configured.",
+        "reason": _REASON,
+        **_DRY,
+    },
+)
+@_command
+def retire(context: Context, environment: str, reason: str = "", dry_run: bool = False) -> None:
+    """Forget an environment that is no more, so that nothing keeps releases for it."""
+    from buildonce.commands.retire import retire as forget
+
+    forget(_app(context, dry_run=dry_run), environment, reason)
 
 
 @task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -12,6 +13,7 @@ from buildonce.app import App, now
 from buildonce.commands.promote import promote
 from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort, resume
+from buildonce.commands.retire import retire
 from buildonce.commands.rollback import rollback
 from buildonce.commands.verify import verify
 from buildonce.errors import PreconditionError, UnavailableError
@@ -29,9 +31,10 @@ from tests.kit.releases import record_release, release
 KEEP_ONE = {"keep_releases": 1, "keep_for": "0s", "keep_rollbacks": 1}
 
 
-def keeping(repo: Monorepo, **policy: object) -> App:
+def keeping(repo: Monorepo, environments: Any = None, **policy: object) -> App:
     """A command under a policy that keeps almost nothing."""
-    return app(repo, prune={**KEEP_ONE, **policy})
+    configured: dict[str, Any] = {"environments": environments} if environments else {}
+    return app(repo, prune={**KEEP_ONE, **policy}, **configured)
 
 
 def tags(repo: Monorepo, *shas: str) -> list[bool]:
@@ -217,6 +220,40 @@ def test_the_age_counts_from_the_build(project: Monorepo) -> None:
     old, *_ = built(project, 1)
     prune(keeping(project, keep_for="7d"))
     assert tags(project, young, old) == [True, False]
+
+
+def test_a_retired_environment_keeps_nothing(project: Monorepo, history: list[str]) -> None:
+    """After `inv retire` its releases may go, its pointers are gone, and the ledger says who."""
+    left: dict[str, Any] = {"environments": {"production": {}}}
+    retire(app(project, **left), "staging", "merged into production")
+    assert set(project.digests("staging").values()) == {None}
+    event = facts(project)[-1]
+    assert (event["Event"], event["Environment"]) == ("retired", "staging")
+    assert event["Reason"] == "merged into production"
+    prune(keeping(project, **left))
+    assert tags(project, *history) == [False, False, False, True]
+
+
+def test_what_is_configured_is_not_retired(project: Monorepo, history: list[str]) -> None:
+    """The message says what to remove first, and nothing is changed."""
+    before = project.state()
+    with pytest.raises(PreconditionError, match="staging is still configured"):
+        retire(app(project), "staging", "")
+    assert project.state() == before
+
+
+def test_what_is_being_promoted_is_not_retired(project: Monorepo, history: list[str]) -> None:
+    """An open promotion is ended first, which takes its configuration."""
+    leave_open(lambda: promote(app(project), "staging", history[3]))
+    with pytest.raises(PreconditionError, match="is still open"):
+        retire(app(project, environments={"production": {}}), "staging", "")
+
+
+def test_an_unknown_environment_is_not_retired(project: Monorepo, history: list[str]) -> None:
+    """A name that the ledger does not have is an error that lists those that it has."""
+    with pytest.raises(PreconditionError, match="has no environment stagign") as refused:
+        retire(app(project), "stagign", "")
+    assert "staging" in refused.value.hint
 
 
 def test_prune_is_recorded(project: Monorepo, history: list[str]) -> None:

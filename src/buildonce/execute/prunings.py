@@ -1,4 +1,4 @@
-"""The steps of a pruning: releases leave the ledger first, then the registry."""
+"""Steps that take releases, and environments, out of use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from buildonce.ledger.snapshot import Snapshot
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all
 from buildonce.plan.retention import decide
-from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag
+from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, RetireEnvironment
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,12 @@ class Prunings:
         """Write down that the tags are gone."""
         actor = self.git.identity()
         self.ledger.append(lambda snapshot: events.forgotten(snapshot, step.shas, actor))
+        return run
+
+    def retire(self, step: RetireEnvironment, run: Run) -> Run:
+        """Write down that an environment is no more."""
+        actor = self.git.identity()
+        self.ledger.append(
+            lambda snapshot: events.retired(snapshot, step.environment, step.reason, actor)
+        )
         return run

@@ -258,6 +258,31 @@ def forgotten(snapshot: Snapshot, shas: Sequence[str], actor: str) -> Event | No
     return _about_releases("forgotten", left, actor, {pruned_path(sha): None for sha in left})
 
 
+def retired(snapshot: Snapshot, environment: str, reason: str, actor: str) -> Event | None:
+    """Take an environment's records away; the log keeps what it ran.
+
+    Raises:
+        BusyError: a promotion of it is open.
+    """
+    record = snapshot.environment(environment)
+    if record.open is not None:
+        raise busy(record.open)
+    runs = [f"runs/{environment}/{name}" for name in snapshot.folders(f"runs/{environment}")]
+    bundles = [
+        f"bundles/{environment}/{name}" for name in snapshot.folders(f"bundles/{environment}")
+    ]
+    if not runs and record.release is None:
+        return None
+    present = [environment_path(environment), *runs, *bundles]
+    if snapshot.has_deployment(environment):
+        present.append(deployment_path(environment))
+    return Event(
+        f"retire {environment}",
+        (("Event", "retired"), ("Environment", environment), ("Actor", actor), ("Reason", reason)),
+        dict.fromkeys(present),
+    )
+
+
 def _about_releases(what: str, shas: Sequence[str], actor: str, files: Files) -> Event | None:
     if not shas:
         return None

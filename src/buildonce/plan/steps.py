@@ -173,6 +173,14 @@ class ForgetReleases:
     shas: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RetireEnvironment:
+    """Take an environment out of the ledger: nothing keeps releases for it any more."""
+
+    environment: str
+    reason: str
+
+
 Step = (
     Bake
     | CarryOver
@@ -189,4 +197,5 @@ Step = (
     | PruneReleases
     | RemoveTag
     | ForgetReleases
+    | RetireEnvironment
 )

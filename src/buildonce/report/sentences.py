@@ -20,6 +20,7 @@ from buildonce.plan.steps import (
     PruneReleases,
     RecordRelease,
     RemoveTag,
+    RetireEnvironment,
     Step,
     TakeOver,
     Unpoint,
@@ -38,6 +39,8 @@ def describe(step: Step) -> str:
             return _of_pointer(step)
         case OpenPromotion() | TakeOver() | ClosePromotion():
             return _of_promotion(step)
+        case RetireEnvironment():
+            return f"record in the ledger that {step.environment} is retired"
         case PruneReleases() | RemoveTag() | ForgetReleases():
             return _of_prune(step)
 

@@ -29,6 +29,10 @@ def brief(digest: Digest) -> str:
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
+        (
+            steps.RetireEnvironment("qa", "gone"),
+            "record in the ledger that qa is retired",
+        ),
         (steps.Bake(commit(2), {"api": TARGET}), f"build api once from {SHA} and push"),
         (steps.CarryOver({"api": CARRIED}), f"take over api, unchanged, as {SHA}"),
         (steps.RecordRelease("r", SHA, ("api",)), f"record release {SHA} (api) in the ledger"),
