@@ -185,3 +185,14 @@ def test_a_rule_that_makes_no_sense(staged: Monorepo, rule: str, said: str) -> N
     """A mistake in a rule ends with 2 and its path before anything is done."""
     add_to_production(staged, rule)
     assert said in staged.inv("promote", "production", expect=2).err
+
+
+def test_a_pointer_that_somebody_moved_is_named_before_it_moves_back(project: Monorepo) -> None:
+    """The plan, and the promotion, say what it named and what the ledger says."""
+    first, second = (release(project, web=text) for text in ("one", "two"))
+    promote(app(project), "staging", first)
+    project.images("web").put("staging", project.images("web").require(second))
+    for dry_run in (True, False):
+        there = app(project, dry_run=dry_run)
+        promote(there, "staging", second)
+        assert "by the ledger it should be" in heard(there)

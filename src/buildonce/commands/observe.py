@@ -16,6 +16,7 @@ from buildonce.ledger.snapshot import Snapshot, bundle_path, deployment_path, ru
 from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Lineage, Observation
 from buildonce.plan.pointers import Pointers, pointers_wait, references
+from buildonce.registry.connections import is_loopback
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -33,6 +34,7 @@ def observe(
         UnavailableError: the registry or the engine does not answer.
     """
     settings = app.project.environment(environment)
+    _require_shared_ledger(app, environment)
     record = snapshot.environment(environment)
     release = required_release(snapshot, sha)
     previous = snapshot.runs(record)
@@ -70,6 +72,28 @@ def observe(
         on_branches=on_branches,
         lineage=lineage,
     )
+
+
+def _require_shared_ledger(app: App, environment: str) -> None:
+    """Refuse a ledger that only this clone has for an environment that others reach as well.
+
+    Raises:
+        PreconditionError: the clone has no remote, and the environment more than this machine.
+    """
+    if app.git.remotes():
+        return
+    registry = app.project.registry
+    shared = app.project.environment(environment).elsewhere
+    if not shared and not is_loopback(registry.partition("/")[0]):
+        shared = registry
+    if shared:
+        remote, branch = app.project.ledger_remote, app.project.ledger_branch
+        raise PreconditionError(
+            f"this clone has no git remote, so nobody else would see its ledger; {environment} "
+            f"uses {shared}, which others may use as well",
+            hint=f"git remote add {remote} ADDRESS; a ledger that began here: "
+            f"git push {remote} {branch}",
+        )
 
 
 def _require_own_images(app: App, release: Release) -> None:

@@ -17,8 +17,7 @@ from buildonce.plan.gates import pass_gates
 from buildonce.plan.observation import Observation
 from buildonce.plan.plans import Plan, plan_promotion
 from buildonce.plan.pointers import references
-from buildonce.refs import Digest, short
-from buildonce.report.sentences import describe
+from buildonce.report.sentences import astray, describe, named
 
 
 def promote(
@@ -87,6 +86,8 @@ def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation
             f"{seen.release.sha} does not contain {seen.record.release}, which {seen.name} runs: "
             f"inv changes {seen.name} shows the commits that it reverts"
         )
+    for stray in astray(seen):
+        app.report.note(stray)
     overridden = pass_gates(seen, request, app.registry, now(), app.project.ledger_remote)
     request = request.model_copy(update={"overrides": overridden})
     return seen, plan_promotion(seen, _promotion(app, seen, request))
@@ -114,7 +115,7 @@ def _show_moves(app: App, seen: Observation) -> None:
         return
     before, after = seen.pointers, seen.release.digests()
     rows = [
-        [name, str(tag), _named(before.get(name)), _named(after.get(name))]
+        [name, str(tag), named(before.get(name)), named(after.get(name))]
         for name, tag in references(seen.name, seen.release, seen.previous).items()
     ]
     app.report.table(["service", "pointer", "from", "to"], rows)
@@ -126,7 +127,3 @@ def _show_outcome(app: App, seen: Observation) -> None:
     else:
         before = seen.record.release or "nothing"
         app.report.say(f"{seen.name} runs {seen.release.sha} (before: {before})")
-
-
-def _named(digest: Digest | None) -> str:
-    return short(digest) if digest else "nothing"

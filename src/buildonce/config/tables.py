@@ -162,6 +162,11 @@ class Environment(Table):
         """The Compose or stack files, in order."""
         return (self.file,) if isinstance(self.file, str) else self.file
 
+    @property
+    def elsewhere(self) -> str:
+        """Return where it runs that others may reach as well; nothing on this machine alone."""
+        return self.context or ("" if self.host.startswith("unix://") else self.host)
+
     @model_validator(mode="after")
     def _is_coherent(self) -> Environment:
         if self.soak is not None and self.after is None:

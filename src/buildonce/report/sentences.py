@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from buildonce.engines.base import Engine
 from buildonce.plan.building import listed
+from buildonce.plan.observation import Observation
+from buildonce.plan.pointers import references
 from buildonce.plan.steps import (
     Bake,
     CarryOver,
@@ -25,7 +27,7 @@ from buildonce.plan.steps import (
     TakeOver,
     Unpoint,
 )
-from buildonce.refs import short
+from buildonce.refs import Digest, short
 
 
 def describe(step: Step) -> str:
@@ -75,6 +77,23 @@ def _of_pointer(step: Point | Unpoint) -> str:
         return f"remove the pointer {step.tag}"
     before = short(step.old) if step.old else "nothing"
     return f"point {step.tag} from {before} to {short(step.new)}"
+
+
+def astray(seen: Observation) -> list[str]:
+    """Return what is said of pointers that do not name what the ledger says, before they move."""
+    if seen.record.release and seen.previous is None:
+        return []
+    recorded = seen.previous.digests() if seen.previous else {}
+    return [
+        f"{tag} names {named(found)}; by the ledger it should be {named(recorded.get(service))}"
+        for service, tag in references(seen.name, seen.release, seen.previous).items()
+        if (found := (seen.pointers or recorded).get(service)) != recorded.get(service)
+    ]
+
+
+def named(digest: Digest | None) -> str:
+    """Return what a pointer names, for people."""
+    return short(digest) if digest else "nothing"
 
 
 def _of_promotion(step: OpenPromotion | TakeOver | ClosePromotion) -> str:

@@ -7,8 +7,17 @@ import pytest
 from buildonce.plan import steps
 from buildonce.refs import Digest
 from buildonce.registry import Manifest
-from buildonce.report.sentences import describe
-from tests.kit.samples import commit, engine, image_record, inputs, promotion, release, running
+from buildonce.report.sentences import astray, describe
+from tests.kit.samples import (
+    commit,
+    engine,
+    image_record,
+    inputs,
+    observation,
+    promotion,
+    release,
+    running,
+)
 
 FIRST, SECOND = release(1), release(2)
 BEGUN = promotion(SECOND, running(FIRST))
@@ -76,3 +85,17 @@ def brief(digest: Digest) -> str:
 def test_a_step_is_a_sentence(step: steps.Step, sentence: str) -> None:
     """It names what is changed, from what and to what."""
     assert describe(step) == sentence
+
+
+def test_a_pointer_that_is_not_what_the_ledger_says_is_named() -> None:
+    """Each with what it names and what it should: the promotion is going to overwrite it."""
+    moved = {**FIRST.digests(), "api": IMAGE.digest}
+    seen = observation(SECOND, previous=FIRST, pointers=moved)
+    assert astray(seen) == [
+        f"{TAG} names {brief(IMAGE.digest)}; by the ledger it should be {brief(OLD)}"
+    ]
+
+
+def test_pointers_that_are_what_the_ledger_says_are_no_news() -> None:
+    """A promotion of an environment in sync says nothing of the pointers that it moves."""
+    assert astray(observation(SECOND, previous=FIRST)) == []
