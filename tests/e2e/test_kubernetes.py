@@ -414,7 +414,7 @@ def test_an_api_that_is_gone_for_a_while_is_waited_for(
 
     engine.deploy(tell)
     assert "the Kubernetes API does not answer; waiting for it" in told
-    assert problems(engine) == {}
+    wait_for(lambda: problems(engine) == {}, "the node, which could not report meanwhile")
 
 
 def test_an_api_that_does_not_answer_is_no_success(place: Namespace) -> None:
