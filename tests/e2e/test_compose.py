@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -263,16 +264,10 @@ def test_drift_is_found_and_undone(
     found = place.problems(one)
     assert list(found) == [service]
     assert found[service].startswith(problem)
-    remove_one_offs(place)
+    for command in filter(None, (row.remedy for row in place.running(one))):
+        subprocess.run(command, shell=True, check=True, capture_output=True)
     place.deploy(one)
     assert place.problems(one) == {}
-
-
-def remove_one_offs(place: Place) -> None:
-    """Compose itself never removes those."""
-    one_offs = place.docker("ps", "--quiet", "--filter=label=com.docker.compose.oneoff=True")
-    if one_offs:
-        place.docker("rm", "--force", *one_offs.split())
 
 
 def test_an_image_without_a_manifest_cannot_be_told(place: Place, one: Images) -> None:

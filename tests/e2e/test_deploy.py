@@ -148,3 +148,17 @@ def test_drift_is_named_wherever_it_is(front: Front, drift: Callable[[Front], st
             images.put(tag, stored)
         front.promote("--sha", str(front.record()["release"]))
     front.is_sound()
+
+
+def test_the_remedy_for_a_stray_works(front: Front) -> None:
+    """A container of no service ends `verify` with 9; the command that it names removes it."""
+    project = front.place.target.project
+    labels = {"project": project, "service": "former", "oneoff": "False", "config-hash": "x"}
+    options = [f"--label=com.docker.compose.{name}={value}" for name, value in labels.items()]
+    image = front.place.docker("inspect", "--format={{.Config.Image}}", *front.place.ids("jobs"))
+    front.place.docker("run", "--detach", "--env=PLACE=x", *options, image)
+    said = front.repo.inv("verify", "--env", "production", expect=9)
+    _, found, command = said.err.partition("to repair it without a build: inv ")
+    assert found
+    front.repo.inv(*command.split())
+    front.is_sound()

@@ -189,4 +189,4 @@ def _lineage(app: App, release: Release, previous: Release | None) -> Lineage:
 def _in_sync(engine: Engine | None) -> bool:
     if engine is None:
         return True
-    return not any(container.problem for container in engine.running() if not container.stray)
+    return not any(found.problem and not found.remedy for found in engine.running())

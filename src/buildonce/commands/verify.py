@@ -14,7 +14,8 @@ from buildonce.report.markdown import evidence_markdown
 from buildonce.report.terminal import evidence_json
 from buildonce.verify.gather import Evidence, compare, gather
 
-_MENDABLE = ("record", "pointer", "container", "task")
+_LASTING = ("bytes", "commit tag", "media type", "revision label", "repository", "same as")
+"""Checks that a promotion of the same release does not mend."""
 
 
 def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) -> None:
@@ -58,13 +59,19 @@ def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
     """Return the commands after which environments are what their records say."""
     if any(row.check == "containers" for row in differing):
         return "inv doctor, and see that the engine named above answers"
-    names = dict.fromkeys(row.environment for row in differing if row.check in _MENDABLE)
+    by_hand = list(dict.fromkeys(row.remedy for row in differing if row.remedy))
+    mendable = [
+        row for row in differing if not row.remedy and not row.check.startswith(_LASTING)
+    ]
+    names = dict.fromkeys(row.environment for row in mendable)
+    if by_hand and not names:
+        return "; ".join(by_hand)
     if not names:
         return (
             "if they are meant to differ: inv verify --each; "
             f"who promoted it: inv history {differing[0].environment}"
         )
-    commands = [_mending(snapshot.environment(name)) for name in names]
+    commands = [*by_hand, *(_mending(snapshot.environment(name)) for name in names)]
     return f"to repair it without a build: {'; '.join(commands)}"
 
 

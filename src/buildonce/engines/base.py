@@ -88,7 +88,7 @@ class Running:
     ``service`` is its name in the definition. ``expected`` is None where the definition names
     no digest for it; ``digest`` is None where it cannot be told. ``source`` says how much
     ``digest`` is worth: read from the container itself, or from the task that a Swarm manager
-    gave to a node.
+    gave to a node. ``remedy`` is what ends it where a deploy does not.
     """
 
     host: str
@@ -99,6 +99,7 @@ class Running:
     expected: Digest | None = None
     stray: bool = False
     source: str = "container"
+    remedy: str = ""
 
     @property
     def problem(self) -> str:

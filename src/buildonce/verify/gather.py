@@ -24,7 +24,10 @@ SERVING = "serving"
 
 @dataclass(frozen=True)
 class Evidence:
-    """One row: what was expected, where it was looked for, what was found."""
+    """One row: what was expected, where it was looked for, what was found.
+
+    ``remedy`` is what puts it right where a promotion of the same release does not.
+    """
 
     environment: str
     service: str
@@ -32,6 +35,7 @@ class Evidence:
     where: str
     expected: str
     found: str
+    remedy: str = ""
 
     @property
     def holds(self) -> bool:
@@ -164,7 +168,9 @@ def _container_row(environment: str, container: Running) -> Evidence:
     found = ": ".join(filter(None, (container.digest, problem))) if problem else expected
     name, host = container.container, container.host
     where = f"{name} on {host}" if name else host
-    return Evidence(environment, container.service, container.source, where, expected, found)
+    return Evidence(
+        environment, container.service, container.source, where, expected, found, container.remedy
+    )
 
 
 def _at(images: Images, image: Image, tag: str) -> str:

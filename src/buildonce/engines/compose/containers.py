@@ -42,6 +42,7 @@ class Project:
                 state="completed" if completed(container, parts) else container.state,
                 expected=_expected(container.service, parts),
                 stray=container.id in strays,
+                remedy=self._removal(container) if container.one_off else "",
             )
             for container in found
         ]
@@ -60,6 +61,10 @@ class Project:
         """Remove a container by name, where there is one."""
         with suppress(Refused):
             self.docker.run("container", "rm", "--force", "--volumes", container)
+
+    def _removal(self, container: Container) -> str:
+        """Return what removes a container of ``compose run``, which Compose itself leaves."""
+        return self.docker.line("rm", "--force", "--volumes", container.name)
 
     def _inspected(self) -> list[dict[str, Any]]:
         label = f"label=com.docker.compose.project={self.name}"

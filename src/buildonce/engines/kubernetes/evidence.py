@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +131,18 @@ class Evidence:
         gone = {Manifest(item).metadata.get("uid") for item in self.leftovers}
         for pod in self.state.pods:
             if pod.uid not in known and pod.uid not in gone and not pod.ending and not pod.over:
-                yield self._row("a pod", pod.name, state=pod.phase.lower(), stray=True)
+                yield self._row(
+                    "a pod",
+                    pod.name,
+                    state=pod.phase.lower(),
+                    stray=True,
+                    remedy=self._deletion(pod),
+                )
+
+    def _deletion(self, pod: Pod) -> str:
+        target = self.deployment.target
+        place = ("--context", target.host, "--namespace", target.namespace)
+        return shlex.join(["kubectl", *place, "delete", "pod", pod.name])
 
     def _service(self, image: str, manifest: Manifest) -> str:
         for service, ref in self.deployment.images.items():
@@ -148,8 +160,9 @@ class Evidence:
         expected: Digest | None = None,
         source: str = KUBELET,
         stray: bool = False,
+        remedy: str = "",
     ) -> Running:
         return Running(
             host=self._host, service=service, container=container, digest=digest, state=state,
-            expected=expected, stray=stray, source=source,
+            expected=expected, stray=stray, source=source, remedy=remedy,
         )  # fmt: skip

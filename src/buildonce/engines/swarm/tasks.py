@@ -8,7 +8,7 @@ from buildonce.engines.base import Running
 from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
 from buildonce.engines.inspected import Container, manifest_digest
-from buildonce.engines.swarm.cluster import Service, Stack, Task
+from buildonce.engines.swarm.cluster import Node, Service, Stack, Task
 from buildonce.refs import Digest
 
 OUT_OF_REACH = "out of reach (its node does not answer)"
@@ -48,8 +48,13 @@ def _row(
         state=state,
         expected=part.digest if part else None,
         stray=part is None or task.left_behind,
+        remedy=_ends(node) if task.left_behind and not node.ready else "",
         source=source,
     )
+
+
+def _ends(node: Node) -> str:
+    return f"its task ends once {node.name} answers again; a node that is gone: docker node rm"
 
 
 def _state(task: Task) -> str:
