@@ -16,7 +16,7 @@ from buildonce.commands.promote import promote
 from buildonce.commands.prune import prune
 from buildonce.commands.verify import verify
 from buildonce.errors import PreconditionError, UnavailableError
-from buildonce.ledger import events
+from buildonce.ledger import releases
 from buildonce.ledger.records.release import ImageRecord, Release
 from tests.kit.in_process import app, heard
 from tests.kit.monorepo import Monorepo
@@ -56,7 +56,7 @@ def as_built(repo: Monorepo, **reuse: Any) -> dict[str, ImageRecord]:
         revision=commit.revision, sha=there.sha(commit), expects=repo.services, services={},
         built_at=EARLY, built_by="Bo Builder <bo@example.org>", built_with="a test",
     )  # fmt: skip
-    there.ledger.append(lambda before: events.built(before, release, images))
+    there.ledger.append(lambda before: releases.built(before, release, images))
     return images
 
 

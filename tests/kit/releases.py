@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 
-from buildonce.ledger import events
+from buildonce.ledger import releases
 from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.refs import digest_of, parse_digest
 from tests.kit.in_process import app
@@ -39,7 +39,7 @@ def record_release(repo: Monorepo, revision: str, at: datetime | None = None) ->
         built_at=at or EARLY + depth, built_by="Bo Builder <bo@example.org>", built_with="a test",
     )  # fmt: skip
     there = app(repo)
-    recorded = there.ledger.append(lambda snapshot: events.built(snapshot, made, images))
+    recorded = there.ledger.append(lambda snapshot: releases.built(snapshot, made, images))
     release = recorded.release(sha)
     assert release is not None
     return release

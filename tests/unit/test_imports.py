@@ -43,7 +43,7 @@ INSIDE = {
     ],
     "announce": ["event", "command", "github"],
     "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
-    "ledger": ["branch", "snapshot", "events", "log", "store"],
+    "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment"],
     "build": [
         *("instructions", "dockerfile", "pins", "policy", "inputs", "context", "bake", "buildx"),
@@ -84,7 +84,7 @@ ONLY_IN = {
 }
 """Where each library may be imported."""
 
-PURE = ["durations", "refs", "ledger/records", "ledger/events"]
+PURE = ["durations", "refs", "ledger/records", "ledger/events", "ledger/releases"]
 PURE += [
     f"build/{one}" for one in ("instructions", "dockerfile", "pins", "policy", "inputs", "bake")
 ]

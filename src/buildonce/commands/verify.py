@@ -60,9 +60,7 @@ def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
     if any(row.check == "containers" for row in differing):
         return "inv doctor, and see that the engine named above answers"
     by_hand = list(dict.fromkeys(row.remedy for row in differing if row.remedy))
-    mendable = [
-        row for row in differing if not row.remedy and not row.check.startswith(_LASTING)
-    ]
+    mendable = [row for row in differing if not row.remedy and not row.check.startswith(_LASTING)]
     names = dict.fromkeys(row.environment for row in mendable)
     if by_hand and not names:
         return "; ".join(by_hand)

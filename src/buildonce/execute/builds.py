@@ -17,7 +17,7 @@ from buildonce.execute.ports import Builder, Images, Progress
 from buildonce.execute.run import Run
 from buildonce.execute.sources import Sources
 from buildonce.git.repository import Git
-from buildonce.ledger import events
+from buildonce.ledger import releases
 from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all, run_by_key
@@ -84,7 +84,7 @@ class Builds:
             built_with=self.host,
         )
         images = {name: run.images[name] for name in step.services}
-        after = self.ledger.append(lambda snapshot: events.built(snapshot, release, images))
+        after = self.ledger.append(lambda snapshot: releases.built(snapshot, release, images))
         recorded = after.release(step.sha)
         assert recorded is not None
         built = [name for name in images if images[name].revision == step.revision]

@@ -10,7 +10,7 @@ from buildonce.config import Prune
 from buildonce.execute.ports import Images
 from buildonce.execute.run import Run
 from buildonce.git.repository import Git
-from buildonce.ledger import events
+from buildonce.ledger import releases
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all
@@ -38,7 +38,7 @@ class Prunings:
             removable = {decision.sha for decision in decisions if decision.goes}
             return [sha for sha in step.shas if sha in removable]
 
-        self.ledger.append(lambda snapshot: events.pruned(snapshot, still_removable, actor))
+        self.ledger.append(lambda snapshot: releases.pruned(snapshot, still_removable, actor))
         return run
 
     def remove_tag(self, step: RemoveTag, run: Run) -> Run:
@@ -50,13 +50,13 @@ class Prunings:
     def forget(self, step: ForgetReleases, run: Run) -> Run:
         """Write down that the tags are gone."""
         actor = self.git.identity()
-        self.ledger.append(lambda snapshot: events.forgotten(snapshot, step.shas, actor))
+        self.ledger.append(lambda snapshot: releases.forgotten(snapshot, step.shas, actor))
         return run
 
     def retire(self, step: RetireEnvironment, run: Run) -> Run:
         """Write down that an environment is no more."""
         actor = self.git.identity()
         self.ledger.append(
-            lambda snapshot: events.retired(snapshot, step.environment, step.reason, actor)
+            lambda snapshot: releases.retired(snapshot, step.environment, step.reason, actor)
         )
         return run

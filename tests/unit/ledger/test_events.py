@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from buildonce.errors import BusyError, PreconditionError
-from buildonce.ledger import events
+from buildonce.ledger import events, releases
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
@@ -79,7 +79,7 @@ def empty_of(of: Release) -> Release:
 
 def test_the_first_build_is_recorded_as_it_is() -> None:
     """Where there is no record, the release becomes it, and the message has the digests."""
-    event = events.built(ledger({}), empty_of(FIRST), images(FIRST))
+    event = releases.built(ledger({}), empty_of(FIRST), images(FIRST))
     assert recorded(Release, event, release_path(FIRST.sha)).digests() == FIRST.digests()
     assert event is not None
     trailers = dict(event.trailers)
@@ -90,7 +90,7 @@ def test_the_first_build_is_recorded_as_it_is() -> None:
 def test_each_image_is_recorded_under_its_identity() -> None:
     """A build leaves one file for each service's inputs, from which later commits take over."""
     made = images(FIRST)
-    event = events.built(ledger({}), empty_of(FIRST), made)
+    event = releases.built(ledger({}), empty_of(FIRST), made)
     for name, image in made.items():
         assert recorded(ImageRecord, event, image_path(name, image.identity)) == image
 
@@ -99,7 +99,7 @@ def test_an_image_of_another_commit_says_so() -> None:
     """A release that takes over an image has the commit that it was built from."""
     made = {"web": image_record("web", "web 1", number=1)}
     state = {image_path("web", made["web"].identity): made["web"]}
-    event = events.built(ledger(state), empty_of(SECOND), made)
+    event = releases.built(ledger(state), empty_of(SECOND), made)
     release = recorded(Release, event, release_path(SECOND.sha))
     assert release.services["web"].built_from == FIRST.revision
     assert event is not None
@@ -111,7 +111,7 @@ def test_two_builds_of_the_same_inputs_agree() -> None:
     first = image_record("web", "first bytes", number=1)
     state = {image_path("web", first.identity): first}
     late = {"web": image_record("web", "other bytes", number=2)}
-    event = events.built(ledger(state), empty_of(SECOND), late)
+    event = releases.built(ledger(state), empty_of(SECOND), late)
     release = recorded(Release, event, release_path(SECOND.sha))
     assert release.digests() == {"web": first.digest}
 
@@ -122,27 +122,27 @@ def test_a_later_generation_or_place_replaces_an_image(changed: dict[str, Any]) 
     first = image_record("web", "first bytes")
     path = image_path("web", first.identity)
     anew = image_record("web", "new bytes", number=2, **changed)
-    event = events.built(ledger({path: first}), empty_of(SECOND), {"web": anew})
+    event = releases.built(ledger({path: first}), empty_of(SECOND), {"web": anew})
     assert recorded(ImageRecord, event, path) == anew
 
 
 def test_a_build_that_is_recorded_already_is_no_event() -> None:
     """Appending the same build twice writes once."""
     state = ledger({release_path(FIRST.sha): FIRST})
-    assert events.built(state, empty_of(FIRST), images(FIRST)) is None
+    assert releases.built(state, empty_of(FIRST), images(FIRST)) is None
 
 
 def test_the_first_of_two_builds_is_the_one_that_counts() -> None:
     """Another build of the commit, with other bytes, changes nothing of what is recorded."""
     state = ledger({release_path(FIRST.sha): FIRST})
     other = {"web": image_record("web", "other bytes", identity="another")}
-    assert events.built(state, empty_of(FIRST), other) is None
+    assert releases.built(state, empty_of(FIRST), other) is None
 
 
 def test_missing_services_are_added() -> None:
     """A build of the rest leaves what was there, and names what is new."""
     part = release(1, "web")
-    event = events.built(ledger({release_path(FIRST.sha): part}), empty_of(FIRST), images(FIRST))
+    event = releases.built(ledger({release_path(FIRST.sha): part}), empty_of(FIRST), images(FIRST))
     assert recorded(Release, event, release_path(FIRST.sha)).digests() == FIRST.digests()
     assert event is not None
     assert event.subject == f"build {FIRST.sha}: api"
@@ -151,7 +151,7 @@ def test_missing_services_are_added() -> None:
 def test_many_services_are_counted() -> None:
     """The subject of a fleet's build tells how many services it is, not each."""
     fleet = {f"s{number}": image_record(f"s{number}", "bytes") for number in range(100)}
-    event = events.built(ledger({}), empty_of(FIRST), fleet)
+    event = releases.built(ledger({}), empty_of(FIRST), fleet)
     assert event is not None
     assert event.subject == f"build {FIRST.sha}: 100 services"
 
@@ -160,7 +160,7 @@ def test_two_commits_with_one_tag_are_refused() -> None:
     """Where the short form is not unique any more, the message says what to change."""
     twin = FIRST.model_copy(update={"revision": FIRST.sha + "f" * 28})
     with pytest.raises(PreconditionError, match="is the tag of two commits") as caught:
-        events.built(ledger({release_path(FIRST.sha): FIRST}), twin, images(twin))
+        releases.built(ledger({release_path(FIRST.sha): FIRST}), twin, images(twin))
     assert "sha_length" in caught.value.hint
 
 
