@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from buildonce import errors
-from buildonce.config import tables
+from buildonce.config import environments, tables
 from buildonce.errors import ReportedError
 from buildonce.ledger.records import environment, promotion, release
 from buildonce.ledger.records.record import Record
@@ -18,9 +18,9 @@ DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.m
 TABLES = [
     tables.Project,
     tables.Service,
-    tables.Environment,
-    tables.Freeze,
-    tables.PreDeploy,
+    environments.Environment,
+    environments.Freeze,
+    environments.PreDeploy,
     tables.Prune,
 ]
 RECORDS = [release.Release, release.ImageRecord, environment.EnvironmentRecord, promotion.Promotion]
@@ -59,7 +59,9 @@ def test_every_exit_code_is_explained(document: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
-def test_the_reference_has_every_key_as_the_schema_describes_it(table: type[tables.Table]) -> None:
+def test_the_reference_has_every_key_as_the_schema_describes_it(
+    table: type[environments.Table],
+) -> None:
     """docs/configuration.md has a row for each key, with the schema's own words."""
     text = (ROOT / "docs/configuration.md").read_text()
     for name, field in table.model_fields.items():

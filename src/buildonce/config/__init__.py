@@ -4,8 +4,9 @@ The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml
 ``INVOKE_BUILDONCE_…`` variables and ``-f FILE`` override it before it is validated here.
 """
 
+from buildonce.config.environments import Environment, Freeze
 from buildonce.config.reading import PROJECT_FILE, parse, read_table, table_in
-from buildonce.config.tables import Environment, Freeze, Project, Prune, Service, suggest
+from buildonce.config.tables import Project, Prune, Service, suggest
 from buildonce.config.writing import with_bases
 
 __all__ = [

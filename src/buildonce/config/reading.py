@@ -9,18 +9,9 @@ from typing import Any
 import tomli
 from pydantic import ValidationError
 
+from buildonce.config.environments import Environment, Freeze, PreDeploy, Table
 from buildonce.config.fields import PATTERNS
-from buildonce.config.tables import (
-    TABLE,
-    Environment,
-    Freeze,
-    PreDeploy,
-    Project,
-    Prune,
-    Service,
-    Table,
-    suggest,
-)
+from buildonce.config.tables import TABLE, Project, Prune, Service, suggest
 from buildonce.errors import UsageError
 
 PROJECT_FILE = "pyproject.toml"
