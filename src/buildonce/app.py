@@ -118,9 +118,9 @@ class App:
     @cached_property
     def targets(self) -> Targets:
         """Where environments run."""
-        from buildonce.engines import bind
+        from buildonce.engines import bind, remains
 
-        return Targets(self.project, self.git, bind)
+        return Targets(self.project, self.git, bind, remains)
 
     def commit(self, name: str = "HEAD") -> Commit:
         """Return a commit by any of its names."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from buildonce.config import Environment, Project
-from buildonce.engines.base import Deployment, Engine, Files, Target
+from buildonce.engines.base import Deployment, Engine, Files, Remains, Target
 from buildonce.errors import PreconditionError
 from buildonce.git.repository import Git, GitError
 from buildonce.ledger.records.release import Release
@@ -17,11 +17,12 @@ from buildonce.ledger.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Targets:
-    """Binds engines; ``engine`` makes one of a deployment."""
+    """Binds engines: ``engine`` makes one of a deployment; ``remains`` looks at former places."""
 
     project: Project
     git: Git
     engine: Callable[[Deployment], Engine]
+    remains: Callable[[Target], Remains]
 
     def bind(self, environment: str, release: Release, snapshot: Snapshot) -> Engine | None:
         """Return an environment's engine, bound to a release; None where only pointers move.
@@ -45,6 +46,7 @@ class Targets:
                 images={name: image.ref for name, image in release.services.items()},
                 variables=settings.variables,
                 names=settings.images,
+                policy=settings.policy,
                 bundle=snapshot.bundle(environment, release.sha, settings.engine),
             )
         )

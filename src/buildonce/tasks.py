@@ -141,6 +141,8 @@ def build(
         "plan": "Write the plan to this file and change nothing.",
         "irreversible": "There is no way back from this release, for example because of a "
         "migration: if the deploy fails, do not put the previous release back.",
+        "redeploy": "Deploy what the environment runs once more, with today's variables and "
+        "secrets.",
         "apply": "Carry out the plan in this file; refuse if anything has changed since.",
         **_DRY,
     },
@@ -153,6 +155,7 @@ def promote(
     reason: str = "",
     override: list[str] | None = None,
     irreversible: bool = False,
+    redeploy: bool = False,
     plan: str | None = None,
     apply: str | None = None,
     dry_run: bool = False,
@@ -162,13 +165,13 @@ def promote(
 
     app = _app(context, dry_run=dry_run)
     if apply is not None:
-        if sha or reason or override or irreversible or plan:
+        if sha or reason or override or irreversible or redeploy or plan:
             raise UsageError("--apply takes everything from the plan file: remove other options")
         commands.apply(app, environment, Path(apply))
     else:
         commands.promote(
             app, environment, sha, reason=reason, overrides=override or (),
-            irreversible=irreversible, plan_to=Path(plan) if plan else None,
+            irreversible=irreversible, redeploy=redeploy, plan_to=Path(plan) if plan else None,
         )  # fmt: skip
 
 
@@ -239,24 +242,33 @@ def verify(
 
 @task(
     help={
+        "all": "A line for each service: its digest, pointer and containers.",
+        "check": "End with exit 9 where an environment is out of sync or in progress. Without it, "
+        "what was found decides nothing: status is for looking.",
         "json": "Print JSON.",
         "watch": "Refresh it in place every few seconds, until Ctrl-C; where the output is no "
         "terminal, print it whenever it changes.",
     }
 )
 @_command
-def status(context: Context, json: bool = False, watch: bool = False) -> None:
-    """Show which release each environment runs and whether it is in sync."""
+def status(
+    context: Context,
+    all: bool = False,  # noqa: A002  # the option's name
+    check: bool = False,
+    json: bool = False,
+    watch: bool = False,
+) -> None:
+    """Show which release each environment runs, since when, and whether it is in sync."""
     from buildonce.commands.status import status as show
     from buildonce.commands.watch import watch as refresh
 
     app = _app(context)
     if not watch:
-        show(app, as_json=json)
-    elif json:
-        raise UsageError("--watch shows tables: remove --json")
+        show(app, as_json=json, every=all, check=check)
+    elif json or check:
+        raise UsageError("--watch shows tables: remove --json and --check")
     else:
-        refresh(app.report, lambda: show(app, as_json=False))
+        refresh(app.report, lambda: show(app, every=all))
 
 
 @task(

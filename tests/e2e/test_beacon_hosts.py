@@ -178,6 +178,7 @@ def test_it_runs_on_a_swarm(beacon: Beacon, figures: Figures) -> None:
         figures("Beacon on Swarm, inv promote", seconds=f"{time.monotonic() - began:.1f}")
         assert revision(ask) == beacon.repo.git("rev-parse", "HEAD")
         assert watches(ask)()
+        beacon.docker("host3", "compose", "--project-name", beacon.repo.namespace, "down")
         beacon.repo.inv("verify")
         image = str(beacon.repo.images("api")) + ":staging"
         api = f"{beacon.stack}_api"

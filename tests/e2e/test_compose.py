@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 import lab
 from buildonce.engines import bind
@@ -100,6 +101,25 @@ def test_what_stays_the_same_keeps_its_container(place: Place, one: Images, shop
     assert place.version() == "new"
     assert place.ids("jobs") == jobs
     assert not place.ids("web") & web
+
+
+def test_another_config_or_secret_reaches_the_containers(
+    place: Place, one: Images, tmp_path: Path
+) -> None:
+    """Whoever is given another content gets a new container, which has it; nobody else does."""
+    definition = yaml.safe_load(DEFINITION)
+    definition["services"]["jobs"] |= {"configs": ["app"], "secrets": ["key"]}
+    definition |= {"secrets": {"key": {"environment": "KEY"}}}
+    web = place.ids("web")
+    for content, key in (("one", "k1"), ("two", "k1"), ("two", "k2")):
+        file = tmp_path / "compose.yaml"
+        file.write_text(yaml.safe_dump({**definition, "configs": {"app": {"content": content}}}))
+        there = replace(place, file=file, variables={**place.variables, "KEY": key})
+        there.deploy(one)
+        (jobs,) = there.ids("jobs")
+        assert place.docker("exec", jobs, "cat", "/app", "/run/secrets/key") == content + key
+    there.deploy(one)
+    assert (there.ids("jobs"), there.ids("web")) == ({jobs}, web)
 
 
 def test_nothing_to_change_is_left_alone(place: Place, one: Images) -> None:
@@ -268,6 +288,16 @@ def test_drift_is_found_and_undone(
         subprocess.run(command, shell=True, check=True, capture_output=True)
     place.deploy(one)
     assert place.problems(one) == {}
+
+
+def test_a_stop_that_is_under_way_is_made_good(place: Place, one: Images, shop: Shop) -> None:
+    """What is still being stopped as a deploy begins is up when the deploy says so."""
+    (web,) = place.ids("web")
+    stop = ["docker", "--host", place.target.host, "stop", "--time=3", web]
+    with subprocess.Popen(stop, stdout=subprocess.DEVNULL) as stopping:
+        place.deploy(two := {**one, "jobs": shop.image("jobs", "new")})
+        assert stopping.wait() == 0
+    assert place.problems(two) == {}
 
 
 def test_an_image_without_a_manifest_cannot_be_told(place: Place, one: Images) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -147,6 +148,76 @@ def test_drift_is_named_wherever_it_is(front: Front, drift: Callable[[Front], st
         for tag, stored in tags.items():
             images.put(tag, stored)
         front.promote("--sha", str(front.record()["release"]))
+    front.is_sound()
+
+
+def by_hand(front: Front, *options: str, **variables: str) -> None:
+    """Apply the ledger's own definition with Compose alone, in an empty folder."""
+    definition = front.repo.git(
+        "show", f"{LEDGER}:deployments/production.yaml", cwd=front.repo.origin
+    )
+    project = ("--project-name", front.place.target.project, "--file", "-")
+    values = {"PLACE": "production", **variables}
+    with tempfile.TemporaryDirectory() as empty:
+        front.place.docker(
+            *("compose", *project, "up", "--detach", *options), stdin=definition, env=values,
+            cwd=empty,
+        )  # fmt: skip
+
+
+def test_the_ledgers_definition_is_usable_without_this_program(front: Front) -> None:
+    """Compose alone, in an empty folder, makes of it what runs already."""
+    before = front.place.ids("web"), front.place.ids("jobs")
+    by_hand(front)
+    assert (front.place.ids("web"), front.place.ids("jobs")) == before
+    front.is_sound()
+
+
+def give_another_value(front: Front) -> tuple[str, str]:
+    by_hand(front, "--no-deps", "jobs", PLACE="elsewhere")
+    return "definition", "jobs"
+
+
+def scale_up(front: Front) -> tuple[str, str]:
+    by_hand(front, "--no-deps", "--scale=jobs=2", "jobs")
+    return "container", "jobs"
+
+
+def scale_to_nothing(front: Front) -> tuple[str, str]:
+    by_hand(front, "--no-deps", "--scale=jobs=0", "jobs")
+    return "count", "jobs"
+
+
+@pytest.mark.parametrize("change", [give_another_value, scale_up, scale_to_nothing])
+def test_a_change_by_hand_is_named_and_undone(
+    front: Front, change: Callable[[Front], tuple[str, str]]
+) -> None:
+    """Right bytes, by another definition or in another number: exit 9; a promotion mends it."""
+    wanted = change(front)
+    said = front.repo.inv("verify", "--env", "production", "--json", expect=9)
+    wrong = [row for row in said.json()["evidence"] if not row["holds"]]
+    assert wanted in {(row["check"], row["service"]) for row in wrong}
+    front.promote("--sha", str(front.record()["release"]))
+    front.is_sound()
+
+
+def test_todays_variables_are_deployed_on_demand(front: Front) -> None:
+    """With another value there is nothing to do, which says so; --redeploy brings it."""
+    file = front.repo.root / "pyproject.toml"
+    before, ids, sha = file.read_text(), front.place.ids("web"), str(front.record()["release"])
+    file.write_text(before.replace('"production" }', '"abroad" }').replace('"2m"', '"3m"'))
+    try:
+        said = front.promote("--sha", sha)
+        assert "jobs, web would get other variables or secrets today" in " ".join(said.out.split())
+        assert front.place.ids("web") == ids
+        done = front.promote("--redeploy", "--reason", "moved")
+        assert 'timeout is "3m" in this checkout, and was "2m"' in " ".join(done.err.split())
+        (web,) = front.place.ids("web")
+        assert "PLACE=abroad" in front.place.docker("inspect", "--format={{.Config.Env}}", web)
+        front.is_sound()
+    finally:
+        file.write_text(before)
+        front.promote("--redeploy")
     front.is_sound()
 
 

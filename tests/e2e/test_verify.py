@@ -197,7 +197,7 @@ def test_the_workflows_summary_gets_a_table(released: Monorepo, tmp_path: Path) 
 
 def test_status_shows_what_runs_where(released: Monorepo) -> None:
     """Each environment and service has its commit, subject and digest, and is in step."""
-    done = released.inv("status")
+    done = released.inv("status", "--all")
     for environment in ("staging", "production"):
         for service in SERVICES:
             row = done.row(environment, released.sha(), "Begin", service)
@@ -211,6 +211,17 @@ def test_status_shows_a_pointer_out_of_step(released: Monorepo) -> None:
     rows = released.inv("status", "--json").json()
     (row,) = [row for row in rows if not row["in_sync"]]
     assert (row["environment"], row["service"], row["pointer"]) == ("production", "web", found)
+
+
+def test_status_is_a_line_for_each_environment(released: Monorepo) -> None:
+    """What is in sync takes one line; what is not is named below, and decides only --check."""
+    short = released.inv("status", "--check")
+    assert [line.split()[0] for line in short.out.splitlines()] == [
+        *("environment", "staging", "production")
+    ]
+    pointer_to_other_bytes(released)
+    assert "names" in released.inv("status").row("production", "web", "pointer")
+    assert "out of sync: production" in released.inv("status", "--check", expect=9).err
 
 
 def test_status_before_the_first_promotion(built: Monorepo) -> None:

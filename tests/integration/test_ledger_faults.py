@@ -186,7 +186,7 @@ def test_a_running_release_without_a_record(released: Monorepo) -> None:
     remove(released, f"releases/{runs}.json")
     there = app(released)
     status(there, as_json=False)
-    assert f"{runs}: there is no record of it" in heard(there)
+    assert f"none of release {runs}" in heard(there)
     assert codes(refusals(released, "verify"), "of which there is no record") == {9}
     promote(app(released), "staging")
     assert released.record(RECORD)["release"] == released.sha()

@@ -66,11 +66,17 @@ class Place:
     def running(self, images: Mapping[str, ImageRef]) -> list[Running]:
         return self.engine(images).running()
 
-    def docker(self, *arguments: str, stdin: str = "", env: Mapping[str, str] = NOTHING) -> str:
+    def docker(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        env: Mapping[str, str] = NOTHING,
+        cwd: str | None = None,
+    ) -> str:
         """The docker client on this host, behind the library's back."""
         done = subprocess.run(
             ["docker", "--host", self.target.host, *arguments],
-            input=stdin, env={**os.environ, **env}, capture_output=True, text=True,
+            input=stdin, env={**os.environ, **env}, capture_output=True, text=True, cwd=cwd,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

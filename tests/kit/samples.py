@@ -10,7 +10,7 @@ from pathlib import Path
 from buildonce.build.inputs import Inputs
 from buildonce.build.pins import Pins
 from buildonce.config import Environment
-from buildonce.engines.base import Deployment, Files, Running, Target
+from buildonce.engines.base import Deployment, Files, Resolved, Running, Target
 from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit, Git
 from buildonce.ledger.records.environment import EnvironmentRecord
@@ -124,6 +124,9 @@ class FakeEngine:
 
     def render(self) -> str:
         return f"definition of {self.deployment.sha}"
+
+    def resolved(self) -> Resolved:
+        return Resolved()
 
     def commands(self) -> list[str]:
         return ["deploy FILE"]

@@ -8,7 +8,7 @@ import pytest
 from buildonce import errors
 from buildonce.config import environments, tables
 from buildonce.errors import ReportedError
-from buildonce.ledger.records import environment, promotion, release
+from buildonce.ledger.records import deployment, environment, promotion, release
 from buildonce.ledger.records.record import Record
 from buildonce.tasks import release_tasks
 from tests.kit.repository import ROOT
@@ -23,7 +23,10 @@ TABLES = [
     environments.PreDeploy,
     tables.Prune,
 ]
-RECORDS = [release.Release, release.ImageRecord, environment.EnvironmentRecord, promotion.Promotion]
+RECORDS = [
+    *(release.Release, release.ImageRecord, environment.EnvironmentRecord, promotion.Promotion),
+    *(deployment.DeploymentRecord, deployment.PlaceRecord, deployment.DeployedService),
+]
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(?:#(?P<heading>[^)]*))?\)")
 
 

@@ -44,7 +44,7 @@ INSIDE = {
     "announce": ["event", "command", "github"],
     "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
-    "ledger/records": ["record", "release", "promotion", "environment"],
+    "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [
         *("instructions", "dockerfile", "pins", "policy", "inputs", "context", "bake", "buildx"),
     ],
@@ -63,7 +63,8 @@ INSIDE = {
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
-    "engines/compose": ["watching", "containers", "engine"],
+    "verify": ["evidence", "deployed", "former", "gather"],
+    "engines/compose": ["contents", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
         *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),

@@ -29,6 +29,6 @@ def test_the_bundle_is_that_of_the_environments_engine(engine: str, bundle: str 
         }
     )
     recorded = {bundle_path("production", RELEASE.sha, "compose"): b"recorded"}
-    targets = Targets(project, GIT, cast("Any", lambda deployment: deployment))
+    targets = Targets(project, GIT, cast("Any", lambda deployment: deployment), cast("Any", None))
     deployment: Any = targets.bind("production", RELEASE, Snapshot(GIT, None, {**recorded}))
     assert deployment.bundle == bundle

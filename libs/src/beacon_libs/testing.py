@@ -6,6 +6,7 @@ The server of BEACON_TEST_STORE_URL if that is set, else one of their own, from 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,9 @@ from beacon_libs.settings import Settings
 from beacon_libs.store import Store, StoreError
 
 SERVERS = ("valkey-server", "redis-server")
+
+PORTS = range(20_000, 32_768)
+"""Below those that Linux, and Docker with it, gives to whoever asks for any port."""
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +91,17 @@ def answers(store: Store) -> bool:
 
 def free_port() -> int:
     """Return a port of this machine that nobody listens on."""
+    return next(port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a port can be listened on at this moment."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:

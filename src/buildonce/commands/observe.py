@@ -11,12 +11,20 @@ from typing import Any
 from buildonce.app import App
 from buildonce.engines.base import Engine
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
+from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.release import Release
-from buildonce.ledger.snapshot import Snapshot, bundle_path, deployment_path, run_path
+from buildonce.ledger.snapshot import (
+    Snapshot,
+    bundle_path,
+    deployed_path,
+    deployment_path,
+    run_path,
+)
 from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Lineage, Observation
 from buildonce.plan.pointers import Pointers, pointers_wait, references
 from buildonce.registry.connections import is_loopback
+from buildonce.verify import deployed
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -44,6 +52,7 @@ def observe(
     shas = [known.sha for known in (release, previous) if known]
     snapshot.load(
         deployment_path(environment),
+        deployed_path(environment),
         *(run_path(environment, sha) for sha in shas),
         *(bundle_path(environment, sha, engine_name) for sha in shas),
     )
@@ -54,7 +63,7 @@ def observe(
         way_back = engine if same else app.targets.bind(environment, previous, snapshot)
     looks: list[Callable[[], Any]] = [
         partial(_pointers, app, environment, (release, previous), back_to),
-        partial(_in_sync, None if record.open else engine),
+        partial(_in_sync, None if record.open else engine, snapshot.deployed(environment)),
         partial(app.git.is_on, release.revision, settings.branches, app.project.ledger_remote),
         partial(_lineage, app, release, previous),
     ]
@@ -186,7 +195,7 @@ def _lineage(app: App, release: Release, previous: Release | None) -> Lineage:
     return "behind" if behind else "apart"
 
 
-def _in_sync(engine: Engine | None) -> bool:
+def _in_sync(engine: Engine | None, record: DeploymentRecord | None) -> bool:
     if engine is None:
         return True
-    return not any(found.problem and not found.remedy for found in engine.running())
+    return all(row.holds or row.remedy for row in deployed.rows(engine, engine.running(), record))

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from buildonce import ci
 from buildonce.app import App, now
-from buildonce.commands.observe import new_promotion_id, observe, release_in_question
-from buildonce.errors import UsageError
+from buildonce.commands.observe import new_promotion_id, observe, release_in_question, sha_of
+from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.events import busy
 from buildonce.ledger.records.promotion import Promotion, Request
 from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.building import listed
 from buildonce.plan.file import PlanFile, PlannedState, read_plan, require_unchanged, write_plan
 from buildonce.plan.gates import pass_gates
 from buildonce.plan.observation import Observation
 from buildonce.plan.plans import Plan, plan_promotion
 from buildonce.plan.pointers import references
-from buildonce.report.sentences import astray, describe, named
+from buildonce.report.sentences import astray, changed_policy, describe, named
+from buildonce.verify.deployed import given_otherwise
 
 
 def promote(
@@ -28,6 +30,7 @@ def promote(
     reason: str = "",
     overrides: Sequence[str] = (),
     irreversible: bool = False,
+    redeploy: bool = False,
     plan_to: Path | None = None,
 ) -> None:
     """Make an environment run a release that was built before; or only write the plan."""
@@ -35,10 +38,11 @@ def promote(
     snapshot = app.ledger.read()
     request = Request(
         environment=environment,
-        release=release_in_question(app, snapshot, environment, name),
+        release=_release(app, snapshot, environment, name, redeploy=redeploy),
         reason=reason,
         overrides=tuple(overrides),
         irreversible=irreversible,
+        redeploy=redeploy,
     )
     if plan_to is None or app.dry_run:
         carry_out(app, snapshot, request)
@@ -79,8 +83,10 @@ def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation
         raise busy(record.open)
     back_to = request.release if request.kind == "rollback" else None
     seen = observe(app, snapshot, request.environment, request.release, back_to=back_to)
-    if seen.is_settled:
-        return seen, Plan(f"{seen.name} runs {seen.release.sha} already: nothing to do")
+    if seen.is_settled and not request.redeploy:
+        return seen, Plan(_nothing_to_do(seen))
+    for change in changed_policy(seen):
+        app.report.note(change)
     if seen.lineage == "apart":
         app.report.note(
             f"{seen.release.sha} does not contain {seen.record.release}, which {seen.name} runs: "
@@ -91,6 +97,38 @@ def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation
     overridden = pass_gates(seen, request, app.registry, now(), app.project.ledger_remote)
     request = request.model_copy(update={"overrides": overridden})
     return seen, plan_promotion(seen, _promotion(app, seen, request))
+
+
+def _release(
+    app: App, snapshot: Snapshot, environment: str, name: str | None, *, redeploy: bool
+) -> str:
+    if not redeploy:
+        return release_in_question(app, snapshot, environment, name)
+    if app.project.environment(environment).engine == "none":
+        raise UsageError(f"--redeploy: {environment} has no engine, so nothing is deployed there")
+    runs = snapshot.environment(environment).release
+    if runs is None:
+        raise PreconditionError(
+            f"--redeploy: {environment} runs nothing yet", hint=f"inv promote {environment}"
+        )
+    if name is not None and sha_of(app, snapshot, name) != runs:
+        raise UsageError(
+            f"--redeploy deploys what {environment} runs, {runs}, again",
+            hint=f"inv promote {environment} --sha {name}, without --redeploy",
+        )
+    return runs
+
+
+def _nothing_to_do(seen: Observation) -> str:
+    record = seen.snapshot.deployed(seen.name)
+    said = f"{seen.name} runs {seen.release.sha} already: nothing to do"
+    otherwise = given_otherwise(seen.engine, record) if seen.engine and record else []
+    if not otherwise:
+        return said
+    return (
+        f"{said}; but {listed(otherwise)} would get other variables or secrets today: "
+        f"inv promote {seen.name} --redeploy"
+    )
 
 
 def _promotion(app: App, seen: Observation, request: Request) -> Promotion:

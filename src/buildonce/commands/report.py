@@ -17,7 +17,8 @@ from buildonce.parallel import run_by_key
 from buildonce.refs import ImageRef
 from buildonce.report.html.model import Commit, Deployment, Environment, Pending, Report, Size
 from buildonce.report.html.page import page
-from buildonce.verify.gather import Evidence, compare, gather
+from buildonce.verify.evidence import Evidence
+from buildonce.verify.gather import compare, gather
 
 HISTORY = 100
 """How many promotions of each environment the page goes back."""
@@ -147,7 +148,14 @@ def _evidence(app: App, snapshot: Snapshot) -> tuple[list[Evidence], str]:
     if not names:
         return [], "no environment runs a release yet"
     try:
-        rows = gather(snapshot, names, app.registry, app.targets.bind, app.project.place_of)
+        rows = gather(
+            snapshot,
+            names,
+            app.registry,
+            app.targets.bind,
+            app.project.place_of,
+            app.targets.remains,
+        )
     except BuildonceError as error:
         return [], error.message
     return rows + compare(snapshot, names), ""

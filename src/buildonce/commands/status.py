@@ -1,86 +1,106 @@
-"""``inv status``: what every environment runs, and whether it is in sync."""
+"""``inv status``: what every environment runs, since when, and whether it is in sync."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from buildonce.app import App, now
 from buildonce.commands.observe import pointers_of
-from buildonce.errors import BuildonceError, PreconditionError
+from buildonce.engines.base import Running
+from buildonce.errors import BuildonceError, DifferenceError, PreconditionError
 from buildonce.git.repository import Commit
 from buildonce.ledger.events import busy
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Release
-from buildonce.ledger.snapshot import Snapshot, environment_path
+from buildonce.ledger.snapshot import Snapshot, deployed_path, environment_path
+from buildonce.parallel import run_all
+from buildonce.plan.pointers import Pointers
 from buildonce.refs import short
+from buildonce.verify import deployed
+
+_SHORT = ["environment", "state", "release", "subject", "deployed", "in sync"]
+_EVERY = [*_SHORT[:5], "service", "digest", "pointer", "containers"]
+_DETAILS = ["environment", "service", "what", "found"]
 
 
-def status(app: App, *, as_json: bool) -> None:
-    """Show what every environment runs, and whether its pointers agree with the record."""
+@dataclass(frozen=True)
+class _Status:
+    """An environment as it was found. ``running`` is None where nothing runs or can be seen.
+
+    ``differences`` are what is not as the ledger says: service, what, found.
+    """
+
+    record: EnvironmentRecord
+    release: Release | None = None
+    commit: Commit | None = None
+    pointers: Pointers | None = None
+    running: Sequence[Running] | None = None
+    differences: Sequence[tuple[str, str, str]] = ()
+
+    @property
+    def name(self) -> str:
+        return self.record.environment
+
+    @property
+    def since(self) -> datetime | None:
+        """When what it runs was deployed."""
+        return self.record.successes[0].at if self.record.successes else None
+
+
+def status(app: App, *, as_json: bool = False, every: bool = False, check: bool = False) -> None:
+    """Show what environments run: a line each, and what differs; with ``every``, all services.
+
+    Raises:
+        DifferenceError: with ``check``, where an environment is out of sync or in progress.
+    """
     snapshot = app.ledger.read()
-    snapshot.load(*(environment_path(name) for name in app.project.environments))
-    rows: list[dict[str, object]] = []
-    for name in app.project.environments:
-        rows += _status_of(app, snapshot, snapshot.environment(name))
+    names = list(app.project.environments)
+    snapshot.load(*map(environment_path, names), *map(deployed_path, names))
+    found = run_all(partial(_look, app, snapshot), names)
     if as_json:
-        app.report.json(rows)
-        return
-    app.report.table(
-        ["environment", "state", "release", "subject", "age", "service", "digest", "pointer"]
-        + ["containers"],
-        [_status_row(row) for row in rows],
-    )
-    for name in app.project.environments:
-        promotion = snapshot.environment(name).open
-        if promotion is not None:
-            locked = busy(promotion)
-            app.report.note(f"{locked.message}\n  → {locked.hint}")
+        app.report.json([row for one in found for row in _as_json(one)])
+    else:
+        _show(app, found, every=every)
+    wrong = [one.name for one in found if one.differences or one.record.open]
+    if check and wrong:
+        raise DifferenceError(
+            f"out of sync: {', '.join(wrong)}", hint=f"inv verify --env {wrong[0]}"
+        )
 
 
-def _status_of(app: App, snapshot: Snapshot, record: EnvironmentRecord) -> list[dict[str, object]]:
-    common: dict[str, object] = {
-        "environment": record.environment,
-        "state": state_of(record),
-        "release": record.release,
-    }
+def _look(app: App, snapshot: Snapshot, name: str) -> _Status:
+    record = snapshot.environment(name)
     release = snapshot.runs(record)
     if release is None:
-        return [common]
-    pointers = pointers_of(app, record.environment, release)
-    containers = _containers(app, snapshot, record.environment, release)
-    commit = _commit(app, release.revision)
-    return [
-        {
-            **common,
-            "subject": commit.subject if commit else None,
-            "committed_at": commit.time if commit else None,
-            "since": record.successes[0].at.isoformat() if record.successes else None,
-            "service": service,
-            "digest": image.digest,
-            "pointer": pointers[service],
-            "in_sync": pointers[service] == image.digest,
-            "containers": containers.get(service) if containers is not None else None,
-        }
+        lost = [("", "record", f"none of release {record.release}")] if record.release else []
+        return _Status(record, differences=lost)
+    pointers = pointers_of(app, name, release)
+    running, differences = _engine(app, snapshot, name, release)
+    astray = [
+        (service, "pointer", f"names {short(pointers[service] or 'nothing')}")
         for service, image in release.services.items()
+        if pointers[service] != image.digest
     ]
+    commit = _commit(app, release.revision)
+    return _Status(record, release, commit, pointers, running, [*astray, *differences])
 
 
-def _containers(
-    app: App, snapshot: Snapshot, environment: str, release: Release
-) -> dict[str, list[str]] | None:
-    """Return for each service what its containers are, in words; None where none are run."""
-    engine = app.targets.bind(environment, release, snapshot)
+def _engine(
+    app: App, snapshot: Snapshot, name: str, release: Release
+) -> tuple[Sequence[Running] | None, list[tuple[str, str, str]]]:
+    engine = app.targets.bind(name, release, snapshot)
     if engine is None:
-        return None
-    states: dict[str, list[str]] = {service: [] for service in release.services}
+        return None, []
     try:
-        for container in engine.running():
-            states.setdefault(container.service, []).append(container.problem or container.state)
+        running = engine.running()
     except BuildonceError as error:
-        app.report.note(f"{error.message}\n  → {error.hint}")
-        return {service: ["unknown"] for service in states}
-    return states
+        return None, [("", "containers", f"{error.message}; {error.hint}")]
+    rows = deployed.rows(engine, running, snapshot.deployed(name))
+    return running, [(row.service, row.check, row.found) for row in rows if not row.holds]
 
 
 def _commit(app: App, revision: str) -> Commit | None:
@@ -88,6 +108,91 @@ def _commit(app: App, revision: str) -> Commit | None:
         return app.commit(revision)
     except PreconditionError:
         return None
+
+
+def _show(app: App, found: Sequence[_Status], *, every: bool) -> None:
+    if every:
+        app.report.table(_EVERY, [row for one in found for row in _rows(one)])
+    else:
+        app.report.table(_SHORT, [[*_common(one), _in_sync(one)] for one in found])
+    differing = [[one.name, *difference] for one in found for difference in one.differences]
+    if differing:
+        app.report.table(_DETAILS, differing)
+    for one in found:
+        if one.record.open is not None:
+            locked = busy(one.record.open)
+            app.report.note(f"{locked.message}\n  → {locked.hint}")
+
+
+def _common(one: _Status) -> list[str]:
+    runs = one.record.release or "nothing yet"
+    subject = one.commit.subject if one.commit else ""
+    return [one.name, state_of(one.record), runs, subject, _ago(one.since)]
+
+
+def _in_sync(one: _Status) -> str:
+    if one.differences:
+        return f"no: {_counted(len(one.differences), 'difference')}"
+    if one.release is None:
+        return ""
+    return "yes" if one.running is not None else "yes (pointers)"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _rows(one: _Status) -> list[list[str]]:
+    if one.release is None or one.pointers is None:
+        return [[*_common(one), *[""] * 4]]
+    return [
+        [
+            *_common(one), service, short(image.digest),
+            "in sync" if one.pointers[service] == image.digest
+            else f"names {short(one.pointers[service] or 'nothing')}",
+            _in_words(one, service),
+        ]
+        for service, image in one.release.services.items()
+    ]  # fmt: skip
+
+
+def _as_json(one: _Status) -> list[dict[str, object]]:
+    common: dict[str, object] = {
+        "environment": one.name,
+        "state": state_of(one.record),
+        "release": one.record.release,
+        "differences": [
+            dict(zip(("service", "what", "found"), difference, strict=True))
+            for difference in one.differences
+        ],
+    }
+    if one.release is None or one.pointers is None:
+        return [common]
+    return [
+        {
+            **common,
+            "subject": one.commit.subject if one.commit else None,
+            "committed_at": one.commit.time if one.commit else None,
+            "since": one.since.isoformat() if one.since else None,
+            "service": service,
+            "digest": image.digest,
+            "pointer": one.pointers[service],
+            "in_sync": one.pointers[service] == image.digest,
+            "containers": None if one.running is None else _states(one.running, service),
+        }
+        for service, image in one.release.services.items()
+    ]
+
+
+def _states(running: Sequence[Running], service: str) -> list[str]:
+    return [found.problem or found.state for found in running if found.service == service]
+
+
+def _in_words(one: _Status, service: str) -> str:
+    if one.running is None:
+        return ""
+    counted = Counter(state.removeprefix("is ") for state in _states(one.running, service))
+    return ", ".join(f"{number} {state}" for state, number in counted.items()) or "none"
 
 
 def state_of(record: EnvironmentRecord) -> str:
@@ -106,35 +211,11 @@ def state_of(record: EnvironmentRecord) -> str:
             return outcome
 
 
-def _status_row(row: dict[str, object]) -> list[str]:
-    if "service" not in row:
-        runs = f"{row['release']}: there is no record of it" if row["release"] else "nothing yet"
-        return [str(row["environment"]), str(row["state"]), runs, *[""] * 6]
-    time = row["committed_at"]
-    age = _age(now(), time) if isinstance(time, int) else "not in this clone"
-    return [
-        str(row["environment"]),
-        str(row["state"]),
-        str(row["release"]),
-        str(row["subject"] or ""),
-        age,
-        str(row["service"]),
-        short(str(row["digest"])),
-        "in sync" if row["in_sync"] else f"names {short(str(row['pointer'] or 'nothing'))}",
-        _in_words(row["containers"]),
-    ]
-
-
-def _in_words(containers: object) -> str:
-    if not isinstance(containers, list):
+def _ago(time: datetime | None) -> str:
+    if time is None:
         return ""
-    counted = Counter(str(state).removeprefix("is ") for state in containers)
-    return ", ".join(f"{number} {state}" for state, number in counted.items()) or "none"
-
-
-def _age(present: datetime, time: int) -> str:
-    seconds = int(present.timestamp()) - time
+    seconds = int((now() - time).total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{max(seconds, 0)} s"
+            return f"{seconds // length} {unit} ago"
+    return f"{max(seconds, 0)} s ago"

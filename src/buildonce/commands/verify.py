@@ -12,7 +12,8 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.report.markdown import evidence_markdown
 from buildonce.report.terminal import evidence_json
-from buildonce.verify.gather import Evidence, compare, gather
+from buildonce.verify.evidence import Evidence
+from buildonce.verify.gather import compare, gather
 
 _LASTING = ("bytes", "commit tag", "media type", "revision label", "repository", "same as")
 """Checks that a promotion of the same release does not mend."""
@@ -32,14 +33,17 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
             "there is no environment to verify", hint="add [tool.buildonce.environments.staging]"
         )
     snapshot = app.ledger.read()
-    rows = gather(snapshot, chosen, app.registry, app.targets.bind, app.project.place_of)
+    rows = gather(
+        snapshot, chosen, app.registry, app.targets.bind, app.project.place_of, app.targets.remains
+    )
     rows += [] if each else compare(snapshot, chosen)
     ci.summarise(evidence_markdown(rows), os.environ)
     if as_json:
         app.report.json(evidence_json(rows))
     else:
         app.report.evidence(rows)
-    differing = [row for row in rows if not row.holds]
+    checked = [row for row in rows if row.checked]
+    differing = [row for row in checked if not row.holds]
     if differing:
         named = "\n  ".join(
             f"{row.environment} {row.service} {row.check} at {row.where}: "
@@ -47,12 +51,24 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
             for row in differing
         )
         raise DifferenceError(
-            f"{len(differing)} of {len(rows)} checks do not hold:\n  {named}",
+            f"{len(differing)} of {len(checked)} checks do not hold:\n  {named}",
             hint=_remedy(snapshot, differing),
         )
     if not as_json:
-        same = "" if each or len(chosen) == 1 else f"; {' and '.join(chosen)} are identical"
-        app.report.say(f"all {len(rows)} checks hold{same}")
+        app.report.say(_proven(rows, chosen, each=each))
+
+
+def _proven(rows: Sequence[Evidence], environments: Sequence[str], *, each: bool) -> str:
+    """Return the closing sentence: what was checked, and no more than that."""
+    unchecked = [row for row in rows if not row.checked]
+    sentence = f"all {len(rows) - len(unchecked)} checks hold"
+    if unchecked:
+        sentence += f", {len(unchecked)} not checked"
+    if each or len(environments) == 1:
+        return sentence
+    unseen = {row.environment for row in unchecked if row.check == "containers"}
+    what = "the images of " if unseen else ""
+    return f"{sentence}; {what}{' and '.join(environments)} are identical"
 
 
 def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -126,6 +127,12 @@ class Environment(Table):
     def files(self) -> tuple[str, ...]:
         """The Compose or stack files, in order."""
         return (self.file,) if isinstance(self.file, str) else self.file
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """Return the settings that differ from their defaults, as JSON by name; no variables."""
+        said = self.model_dump(mode="json", exclude={"variables"}, exclude_defaults=True)
+        return {name: json.dumps(value, sort_keys=True) for name, value in said.items()}
 
     @property
     def elsewhere(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from buildonce.engines.base import Deployment, Engine, Target
+from buildonce.engines.base import Deployment, Engine, Remains, Target
 
 _ENGINES = {"compose": "Compose", "kubernetes": "Kubernetes", "swarm": "Swarm"}
 
@@ -18,6 +18,17 @@ def bind(deployment: Deployment) -> Engine:
     module = import_module(f"buildonce.engines.{name}.engine")
     made: Engine = getattr(module, _ENGINES[name])(deployment)
     return made
+
+
+def remains(target: Target) -> Remains:
+    """Return what there is of a target's project, whatever release it is of.
+
+    Raises:
+        UnavailableError, PreconditionError: the engine does not answer.
+    """
+    module = import_module(f"buildonce.engines.{target.engine}.engine")
+    found: Remains = module.remains(target)
+    return found
 
 
 def require_answer(target: Target) -> None:

@@ -69,7 +69,8 @@ class Deployment:
     the release was deployed there before, with images as variables; None where it never was.
     ``images`` are the release's, by service and by digest. ``variables`` are the environment's
     settings from the configuration; they come before the process's own. ``names`` are what the
-    files call a service's image where that is not its name in the registry.
+    files call a service's image where that is not its name in the registry. ``policy`` has the
+    environment's settings, as JSON by name.
     """
 
     target: Target
@@ -79,6 +80,7 @@ class Deployment:
     variables: Mapping[str, str] = field(default_factory=dict)
     bundle: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    policy: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class Running:
     ``service`` is its name in the definition. ``expected`` is None where the definition names
     no digest for it; ``digest`` is None where it cannot be told. ``source`` says how much
     ``digest`` is worth: read from the container itself, or from the task that a Swarm manager
-    gave to a node. ``remedy`` is what ends it where a deploy does not.
+    gave to a node. ``remedy`` is what ends it where a deploy does not. ``definition`` is what the
+    engine knows its definition by; empty where it does not say. ``counted`` says that the
+    definition says how many of it there are.
     """
 
     host: str
@@ -100,6 +104,8 @@ class Running:
     stray: bool = False
     source: str = "container"
     remedy: str = ""
+    definition: str = ""
+    counted: bool = False
 
     @property
     def problem(self) -> str:
@@ -113,6 +119,27 @@ class Running:
         if self.expected and not self.digest:
             return "cannot tell which bytes it runs"
         return ""
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left of a project where nothing should be: names, and the command that removes it."""
+
+    names: tuple[str, ...]
+    removal: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What decides a deploy besides the release.
+
+    ``variables`` are the names of those that the definition uses. ``services`` has for each
+    service all that is said of it, the values of variables and secrets included: it is for
+    hashing, and never shown or kept.
+    """
+
+    variables: tuple[str, ...] = ()
+    services: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 UNTOUCHED = "what ran before the promotion still runs"
@@ -142,6 +169,10 @@ class Engine(Protocol):
         Raises:
             UsageError: the bundle has no place for an image.
         """
+        ...
+
+    def resolved(self) -> Resolved:
+        """Return what today's variables and secrets make of the definition."""
         ...
 
     def commands(self) -> list[str]:

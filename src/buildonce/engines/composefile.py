@@ -71,6 +71,28 @@ def fill(text: str, value: Callable[[str], str | None]) -> str:
     return VARIABLE.sub(filled, text)
 
 
+def contents(
+    service: Mapping[str, Any], model: Mapping[str, Any], variables: Mapping[str, str]
+) -> list[str]:
+    """Return what a service is given by configs and secrets, as far as it can be read here.
+
+    Args:
+        service: one of the model's services.
+        model: a definition as data, with every variable's value.
+        variables: those that secrets may be read from.
+    """
+    found = []
+    for kind in ("configs", "secrets"):
+        known = model.get(kind) or {}
+        for use in service.get(kind) or ():
+            one = known.get(use["source"]) or {}
+            if "content" in one:
+                found.append(f"{kind} {use['source']} {one['content']}")
+            elif "environment" in one:
+                found.append(f"{kind} {use['source']} {variables.get(one['environment'], '')}")
+    return sorted(found)
+
+
 def dump(model: Mapping[str, Any]) -> str:
     """Return a model as YAML, in its own order, each value on one line."""
     return yaml.safe_dump(dict(model), sort_keys=False, allow_unicode=True, width=10_000)

@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from buildonce.config.fields import image_variable
-from buildonce.engines.base import Deployment
+from buildonce.engines.base import Deployment, Resolved
 from buildonce.engines.bundle import Sources, make_bundle
-from buildonce.engines.composefile import AS_WRITTEN, fill, required_variables
+from buildonce.engines.composefile import (
+    AS_WRITTEN,
+    contents,
+    fill,
+    names_in,
+    required_variables,
+)
 from buildonce.engines.docker import Docker, Refused
 from buildonce.engines.paths import NOWHERE, has_variable_paths, relative_paths
 from buildonce.errors import UsageError
@@ -154,6 +160,17 @@ class Definition:
         found = {name: _part(name, service or {}) for name, service in services}
         _require_digests(found.values(), self.deployment)
         return found
+
+    def decided(self) -> Resolved:
+        """Return the names of the variables, and what their values make of each service."""
+        model, values = self.resolved, {**os.environ, **self.deployment.variables}
+        return Resolved(
+            tuple(sorted(set(names_in(self.text)))),
+            {
+                name: json.dumps([service, contents(service, model, values)], sort_keys=True)
+                for name, service in (model.get("services") or {}).items()
+            },
+        )
 
     def require_part(self, name: str) -> None:
         """See that the definition has a service.

@@ -40,7 +40,10 @@ def environment(inspected: Mapping[str, Any]) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a Compose project."""
+    """A container of a Compose project.
+
+    ``definition`` is Compose's hash of its service, as it was when the container was made.
+    """
 
     id: str
     name: str
@@ -52,6 +55,7 @@ class Container:
     exit_code: int
     restarts: int
     started_at: str
+    definition: str = ""
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any]) -> Container:
@@ -69,6 +73,7 @@ class Container:
             exit_code=int(state.get("ExitCode") or 0),
             restarts=int(inspected.get("RestartCount") or 0),
             started_at=state.get("StartedAt", ""),
+            definition=labels.get("com.docker.compose.config-hash", ""),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from buildonce.plan.steps import (
     TakeOver,
     Unpoint,
 )
+from buildonce.verify.deployed import record_of
 
 
 @dataclass(frozen=True)
@@ -70,29 +72,31 @@ class Promotions:
     def deploy(self, step: Deploy, run: Run) -> Run:
         """Change the containers, and wait until they are healthy."""
         step.engine.deploy(self.progress.note)
-        return replace(
-            run,
-            deployed_by=DeployedBy(
-                step.engine.deployment.target.engine, step.engine.render(), step.engine.bundle
-            ),
-        )
+        return run
 
     def confirm(self, step: Confirm, run: Run) -> Run:
-        """See that every container of the release runs its bytes; point out those of others.
+        """See that every container of the release runs its bytes, and keep how it was deployed.
+
+        Containers of others are pointed out.
 
         Raises:
             DeployError: naming the first that does not, or of which it cannot be told.
         """
-        for container in step.engine.running():
+        engine = step.engine
+        running = engine.running()
+        for container in running:
             name = f"({container.container}) {container.problem}"
             if container.stray:
                 self.progress.note(f"{container.service} on {container.host} {name}")
             elif container.problem:
                 raise DeployError(
                     name, service=container.service, host=container.host,
-                    hint=f"inv verify --env {step.engine.deployment.target.name}",
+                    hint=f"inv verify --env {engine.deployment.target.name}",
                 )  # fmt: skip
-        return run
+        deployed_by = DeployedBy(
+            engine.render(), engine.bundle, record_of(engine, running, secrets.token_hex(16))
+        )
+        return replace(run, deployed_by=deployed_by)
 
     def point(self, step: Point, run: Run) -> Run:
         """Move a pointer."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from buildonce.errors import BusyError, PreconditionError
+from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.promotion import Ending, Promotion
 from buildonce.ledger.records.record import Record
@@ -18,6 +19,7 @@ from buildonce.ledger.snapshot import (
     Event,
     Snapshot,
     bundle_path,
+    deployed_path,
     deployment_path,
     environment_path,
     run_path,
@@ -28,9 +30,9 @@ from buildonce.ledger.snapshot import (
 class DeployedBy:
     """What an engine deployed a release by: the definition with its images, and without them."""
 
-    engine: str
     definition: str
     bundle: str
+    record: DeploymentRecord
 
 
 Files: TypeAlias = dict[str, "Record | str | None"]
@@ -94,22 +96,24 @@ def closed(
     if record.promotion and record.promotion.id == promotion.id and not record.open:
         return None
     require_holder(record, promotion)
-    files = _definitions(record, outcome, deployed_by)
+    files = _definitions(snapshot, record, outcome, deployed_by)
     if outcome == "done":
         return _event("done", record.done(at, by), {**files, **_runs(snapshot, record, at)})
     return _event(outcome, record.undone(outcome, at, by, message), files)
 
 
 def _definitions(
-    record: EnvironmentRecord, outcome: Ending, deployed_by: DeployedBy | None
+    snapshot: Snapshot, record: EnvironmentRecord, outcome: Ending, deployed_by: DeployedBy | None
 ) -> Files:
     """Return what an environment runs by now, and the bundle of the release that it runs."""
     sha = record.open.release if record.open and outcome == "done" else record.release
     if deployed_by is None or sha is None:
         return {}
+    name, made = record.environment, deployed_by.record
     return {
-        deployment_path(record.environment): deployed_by.definition,
-        bundle_path(record.environment, sha, deployed_by.engine): deployed_by.bundle,
+        deployment_path(name): deployed_by.definition,
+        deployed_path(name): made.following(snapshot.deployed(name)),
+        bundle_path(name, sha, made.place.engine): deployed_by.bundle,
     }
 
 

@@ -7,6 +7,7 @@ The tree is the present state: one JSON file for each record, read from git by p
     environments/<name>.json              what an environment runs, and what is in progress
     runs/<environment>/<sha>.json         when a release ran there
     pruned/<sha>.json                     a release out of use, until its tags are gone
+    deployments/<environment>.json        what its containers were deployed by, and where
     deployments/<environment>.yaml        the definition it runs by, usable without this program
     bundles/<environment>/<sha>.<engine>.yaml   the same of a release, images as variables
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 
 from buildonce.errors import IntegrityError
 from buildonce.git.repository import Git, trailers
+from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.record import AnyRecord, Record, parse_record
 from buildonce.ledger.records.release import ImageRecord, Release
@@ -56,6 +58,11 @@ def pruned_path(sha: str) -> str:
 def deployment_path(environment: str) -> str:
     """Return where the definition that an environment runs by is."""
     return f"deployments/{environment}.yaml"
+
+
+def deployed_path(environment: str) -> str:
+    """Return where the record of what an environment's containers were deployed by is."""
+    return f"deployments/{environment}.json"
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,10 @@ class Snapshot:
         folder = f"bundles/{environment}"
         names = self.folders(folder)
         return [f"{folder}/{name}" for name in names if name.startswith(f"{sha}.")]
+
+    def deployed(self, environment: str) -> DeploymentRecord | None:
+        """Return what an environment's containers were deployed by; None where it is not known."""
+        return self._record(DeploymentRecord, deployed_path(environment))
 
     def has_deployment(self, environment: str) -> bool:
         """Tell whether a release was ever deployed in an environment."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 
+_SIGNS = {"✓": "✅", "✗": "❌", "•": "⚪"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|!~&@:])")
 
 
@@ -36,7 +37,7 @@ def evidence_markdown(rows: Sequence[Evidence]) -> str:
     """Return rows of evidence as a Markdown table, for the summary of a run."""
     held = "all hold" if all(row.holds for row in rows) else "**a difference was found**"
     cells = [
-        ["✅" if row.holds else "❌", text(row.environment), text(row.service), text(row.check)]
+        [_SIGNS[row.mark], text(row.environment), text(row.service), text(row.check)]
         + [code(row.expected), code(row.found)]
         for row in rows
     ]

@@ -91,6 +91,20 @@ def astray(seen: Observation) -> list[str]:
     ]
 
 
+def changed_policy(seen: Observation) -> list[str]:
+    """Return what is said of settings that are not those of the latest deployment."""
+    record = seen.snapshot.deployed(seen.name)
+    if record is None:
+        return []
+    before, today = record.policy, seen.settings.policy
+    return [
+        f"{seen.name}: {name} is {today.get(name, 'not set')} in this checkout, and was "
+        f"{before.get(name, 'not set')} when {record.release} was deployed"
+        for name in sorted({*before, *today})
+        if before.get(name) != today.get(name)
+    ]
+
+
 def named(digest: Digest | None) -> str:
     """Return what a pointer names, for people."""
     return short(digest) if digest else "nothing"

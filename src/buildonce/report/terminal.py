@@ -24,7 +24,7 @@ from buildonce.plan.plans import Plan
 from buildonce.plan.steps import Step
 from buildonce.refs import short
 from buildonce.report.sentences import describe
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 
 _WIDTH_FOR_FILES = 240
 _WHOLE = ("release", "digest", "from", "to")
@@ -176,7 +176,7 @@ class Reporter:
         self.table(
             ["", "environment", "service", "check", "expected", "found"],
             [
-                ["✓" if row.holds else "✗", row.environment, row.service, row.check]
+                [row.mark, row.environment, row.service, row.check]
                 + [_brief(row.expected, row.holds), _brief(row.found, row.holds)]
                 for row in rows
             ],

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
-from buildonce.engines.base import Engine, Running
+from buildonce.engines.base import Engine
 from buildonce.errors import BuildonceError, IntegrityError
+from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
-from buildonce.ledger.snapshot import Snapshot
+from buildonce.ledger.snapshot import Snapshot, release_path
 from buildonce.parallel import run_all
 from buildonce.refs import ImageRef, Repository
 from buildonce.registry import Manifest
+from buildonce.verify import deployed, former
+from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 
-NOTHING = "nothing"
 PLAIN = "a plain manifest"
 ANSWER = "an answer"
-SERVING = "serving"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One row: what was expected, where it was looked for, what was found.
-
-    ``remedy`` is what puts it right where a promotion of the same release does not.
-    """
-
-    environment: str
-    service: str
-    check: str
-    where: str
-    expected: str
-    found: str
-    remedy: str = ""
-
-    @property
-    def holds(self) -> bool:
-        """Whether what was found is what was expected."""
-        return self.expected == self.found
+ONLY_POINTERS = "the configuration names no engine: only pointers move"
 
 
 class Images(Protocol):
@@ -65,6 +45,7 @@ def gather(
     images: Images,
     bind: Bind,
     place_of: Callable[[str], Repository],
+    remains: former.Look,
 ) -> list[Evidence]:
     """Return the evidence for each environment against its own record."""
     rows: list[Evidence] = []
@@ -80,8 +61,12 @@ def gather(
                 for service in release.services
             ]
             engine = bind(name, release, snapshot)
-            if engine is not None:
-                jobs.append(partial(_container_rows, engine, name))
+            if engine is None:
+                rows.append(unchecked(name, "", "containers", "engine", ONLY_POINTERS))
+            else:
+                jobs.append(partial(_container_rows, engine, snapshot.deployed(name)))
+            jobs.append(partial(former.rows, name, snapshot.deployed(name), remains))
+            jobs.append(partial(_leftovers, images, snapshot, record, release))
     for found in run_all(lambda job: job(), jobs):
         rows += found
     return rows
@@ -154,23 +139,30 @@ def _service_rows(
     ]
 
 
-def _container_rows(engine: Engine, environment: str) -> list[Evidence]:
+def _container_rows(engine: Engine, record: DeploymentRecord | None) -> list[Evidence]:
+    name = engine.deployment.target.name
     try:
         found = engine.running()
     except BuildonceError as error:
-        return [Evidence(environment, "", "containers", "engine", ANSWER, error.message)]
-    return [_container_row(environment, container) for container in found]
+        return [Evidence(name, "", "containers", "engine", ANSWER, error.message)]
+    return deployed.rows(engine, found, record)
 
 
-def _container_row(environment: str, container: Running) -> Evidence:
-    expected = container.expected or SERVING
-    problem = container.problem.removeprefix("is ")
-    found = ": ".join(filter(None, (container.digest, problem))) if problem else expected
-    name, host = container.container, container.host
-    where = f"{name} on {host}" if name else host
-    return Evidence(
-        environment, container.service, container.source, where, expected, found, container.remedy
-    )
+def _leftovers(
+    images: Images, snapshot: Snapshot, record: EnvironmentRecord, release: Release
+) -> list[Evidence]:
+    """Return a row for each pointer of a service that the release has no longer."""
+    dropped: dict[str, ImageRef] = {}
+    snapshot.load(*(release_path(past.release) for past in record.successes))
+    for past in filter(None, (snapshot.release(one.release) for one in record.successes)):
+        for service, image in past.services.items():
+            if service not in release.services:
+                dropped.setdefault(service, image.tag(record.environment))
+    return [
+        unchecked(record.environment, service, "left over", str(tag), f"still names {found.digest}")
+        for service, tag in dropped.items()
+        if (found := images.manifest(tag))
+    ]
 
 
 def _at(images: Images, image: Image, tag: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from buildonce.errors import BusyError, PreconditionError
 from buildonce.ledger import events, releases
+from buildonce.ledger.records.deployment import DeploymentRecord, PlaceRecord
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
@@ -36,7 +37,12 @@ from tests.kit.samples import (
 
 FIRST, SECOND = release(1), release(2)
 STAGING = environment_path("staging")
-DEPLOYED_BY = events.DeployedBy("swarm", "with digests", "with variables")
+PLACE = PlaceRecord(engine="swarm", project="shop")
+DEPLOYED_BY = events.DeployedBy(
+    "with digests",
+    "with variables",
+    DeploymentRecord(release=FIRST.sha, place=PLACE, salt="salt"),
+)
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -290,6 +296,7 @@ def test_what_was_deployed_by_is_written_with_the_outcome() -> None:
     )
     assert event is not None
     assert event.files["deployments/staging.yaml"] == "with digests"
+    assert event.files["deployments/staging.json"] == DEPLOYED_BY.record
     assert event.files[f"bundles/staging/{FIRST.sha}.swarm.yaml"] == "with variables"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from buildonce.report import markdown
 from buildonce.report.markdown import evidence_markdown
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 from tests.kit.samples import digest
 
 GOOD = Evidence("staging", "web", "pointer", "r/web:staging", digest("a"), digest("a"))

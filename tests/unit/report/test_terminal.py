@@ -12,7 +12,7 @@ from buildonce.errors import PreconditionError
 from buildonce.plan.plans import plan_promotion
 from buildonce.report.sentences import describe
 from buildonce.report.terminal import Reporter, evidence_json
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 from tests.kit.samples import digest, observation, promotion, release, running
 
 GOOD = Evidence("staging", "web", "pointer", "r/web:staging", digest("a"), digest("a"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from buildonce.engines.base import Running
+from buildonce.engines.base import Remains, Running, Target
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import Record
@@ -16,7 +16,8 @@ from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
 from buildonce.refs import Digest, ImageRef, Repository, digest_of
 from buildonce.registry import Manifest
-from buildonce.verify.gather import Bind, Evidence, compare, gather
+from buildonce.verify.evidence import Evidence
+from buildonce.verify.gather import Bind, compare, gather
 from tests.kit.samples import (
     REGISTRY,
     FakeEngine,
@@ -63,6 +64,11 @@ def place_of(service: str) -> Repository:
     return Repository.parse(f"{REGISTRY}/{service}")
 
 
+def nothing_left(_target: Target) -> Remains:
+    """A former place that is empty."""
+    return Remains((), "")
+
+
 def bound(*found: Running, **failures: BuildonceError) -> Bind:
     """What binds an engine that runs these containers, or fails."""
 
@@ -106,12 +112,13 @@ def failing(rows: list[Evidence]) -> list[tuple[str, str, str]]:
 
 
 def test_where_all_is_well_every_row_holds(registry: FakeRegistry) -> None:
-    """Record, bytes, both tags, media type and label: six rows, all with what was expected."""
-    rows = gather(BOTH, ["staging"], registry, no_containers, place_of)
+    """Record, bytes, both tags, media type and label hold; that no container is seen is said."""
+    rows = gather(BOTH, ["staging"], registry, no_containers, place_of, nothing_left)
     assert failing(rows) == []
     assert [row.check for row in rows] == [
-        *("record", "bytes", "commit tag", "pointer", "media type", "revision label")
+        *("record", "containers", "bytes", "commit tag", "pointer", "media type", "revision label")
     ]
+    assert [row.check for row in rows if not row.checked] == ["containers"]
 
 
 def lose_the_manifest(registry: FakeRegistry) -> None:
@@ -159,15 +166,15 @@ def test_what_is_spoilt_has_a_row(
 ) -> None:
     """Each kind of damage fails its own row, and no row that it does not touch."""
     spoil(registry)
-    rows = gather(BOTH, ["staging"], registry, no_containers, place_of)
+    rows = gather(BOTH, ["staging"], registry, no_containers, place_of, nothing_left)
     assert failing(rows) == [("staging", "web", check) for check in checks]
 
 
 def test_only_what_was_asked_for_is_looked_at(registry: FakeRegistry) -> None:
     """Evidence about staging says nothing about production."""
     registry.stored[str(RELEASE.services["web"].tag("production"))] = b"other"
-    assert failing(gather(BOTH, ["staging"], registry, no_containers, place_of)) == []
-    both = gather(BOTH, ["staging", "production"], registry, no_containers, place_of)
+    assert failing(gather(BOTH, ["staging"], registry, no_containers, place_of, nothing_left)) == []
+    both = gather(BOTH, ["staging", "production"], registry, no_containers, place_of, nothing_left)
     assert failing(both) == [("production", "web", "pointer")]
 
 
@@ -186,7 +193,7 @@ def test_a_record_that_proves_nothing_does_not_hold(
     registry: FakeRegistry, record: EnvironmentRecord, found: str
 ) -> None:
     """An environment that runs nothing, or is being changed, is not reported as fine."""
-    rows = gather(state(record), ["staging"], registry, no_containers, place_of)
+    rows = gather(state(record), ["staging"], registry, no_containers, place_of, nothing_left)
     assert failing(rows) == [("staging", "", "record")]
     assert rows[0].found == found
 
@@ -197,16 +204,19 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
     other = Digest(digest_of(b"other"))
     right = Running("h1", "web", "web-1", expected, "running", expected)
     wrong = Running("h2", "web", "web-2", other, "running", expected, source="task")
-    rows = gather(BOTH, ["staging"], registry, bound(right, wrong), place_of)[-2:]
-    assert [(row.check, row.holds) for row in rows] == [("container", True), ("task", False)]
-    assert rows[1].where == "web-2 on h2"
-    assert other in rows[1].found
+    *_, good, bad, unknown = gather(
+        BOTH, ["staging"], registry, bound(right, wrong), place_of, nothing_left
+    )
+    assert [(row.check, row.holds) for row in (good, bad)] == [("container", True), ("task", False)]
+    assert bad.where == "web-2 on h2"
+    assert other in bad.found
+    assert (unknown.check, unknown.checked) == ("definition", False)
 
 
 def test_an_engine_that_does_not_answer_is_no_proof(registry: FakeRegistry) -> None:
     """Where containers cannot be read, that is a row that does not hold."""
     down = UnavailableError("the engine of staging does not answer")
-    rows = gather(BOTH, ["staging"], registry, bound(running=down), place_of)
+    rows = gather(BOTH, ["staging"], registry, bound(running=down), place_of, nothing_left)
     assert failing(rows) == [("staging", "", "containers")]
     assert "does not answer" in rows[-1].found
 
@@ -239,5 +249,5 @@ def test_an_image_from_elsewhere_has_a_row(registry: FakeRegistry) -> None:
     def elsewhere(service: str) -> Repository:
         return Repository.parse(f"elsewhere.example.org/{service}")
 
-    rows = gather(BOTH, ["staging"], registry, no_containers, elsewhere)
+    rows = gather(BOTH, ["staging"], registry, no_containers, elsewhere, nothing_left)
     assert failing(rows) == [("staging", "web", "repository")]

@@ -43,6 +43,8 @@ class Project:
                 expected=_expected(container.service, parts),
                 stray=container.id in strays,
                 remedy=self._removal(container) if container.one_off else "",
+                definition=container.definition,
+                counted=True,
             )
             for container in found
         ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Any
 
 from buildonce.engines import pulling
-from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
+from buildonce.engines.base import UNTOUCHED, Deployment, Remains, Resolved, Running, Target
 from buildonce.engines.compose.containers import Project
-from buildonce.engines.compose.watching import INTERVAL, Failing, Watch, slowest
+from buildonce.engines.compose.contents import with_contents
+from buildonce.engines.compose.watching import INTERVAL, Failing, Stopped, Watch, slowest
 from buildonce.engines.definition import NO_FOLDER, Definition
 from buildonce.engines.docker import CALL, Docker, Expired, Refused, Started
 from buildonce.engines.secrets import mask
@@ -41,6 +44,10 @@ class Compose:
     def render(self) -> str:
         """Return the bundle with the images filled in by digest, and nothing else."""
         return self._definition.text
+
+    def resolved(self) -> Resolved:
+        """Return what today's variables and secrets make of the definition."""
+        return self._definition.decided()
 
     def commands(self) -> list[str]:
         """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
@@ -117,13 +124,18 @@ class Compose:
             raise Refused(f"exit code {code}")
 
     def deploy(self, progress: Callable[[str], None]) -> None:
-        """Have Compose change what differs, and wait until all of it is up."""
+        """Have Compose change what differs, and wait until all of it is up.
+
+        What was stopped after Compose had looked at it is started by a second look.
+        """
         before = {container.id: container for container in self._project.containers()}
         watch = Watch(self._definition.parts, before, progress)
         deadline = time.monotonic() + self._target.timeout
         try:
-            with self._started(*_UP) as up:
-                self._watch(watch, up, deadline)
+            try:
+                self._apply(watch, deadline)
+            except Stopped:
+                self._apply(watch, deadline)
         except Failing as failing:
             raise self._failed(failing) from None
 
@@ -131,12 +143,25 @@ class Compose:
         """Return every container of the project, and a row for each that is missing."""
         return self._project.running(self._definition.parts, self._host)
 
+    @cached_property
+    def _applied(self) -> str:
+        """What Compose gets: the rendered text, and labels by which it sees new contents."""
+        text, model = self.render(), self._definition.model
+        if not (model.get("configs") or model.get("secrets")):
+            return text
+        variables = {**os.environ, **self.deployment.variables}
+        return with_contents(text, self._target.project, self._definition.resolved, variables)
+
     def _require_usable(self) -> None:
         self._definition.require_usable()
         try:
             self._call("config", "--quiet")
         except Refused as refused:
             raise self._definition.unusable(self._masked(refused.complaint)) from None
+
+    def _apply(self, watch: Watch, deadline: float) -> None:
+        with self._started(*_UP) as up:
+            self._watch(watch, up, deadline)
 
     def _watch(self, watch: Watch, up: Started, deadline: float) -> None:
         while True:
@@ -175,13 +200,20 @@ class Compose:
 
     def _given(self) -> dict[str, Any]:
         return {
-            "text": self.render(),
+            "text": self._applied,
             "variables": self.deployment.variables,
         }
 
     def _words(self, *words: str) -> tuple[str, ...]:
         project = ("--project-name", self._target.project)
         return ("compose", "--progress", "quiet", *NO_FOLDER, *project, "--file", "-", *words)
+
+
+def remains(target: Target) -> Remains:
+    """Return the containers of a project."""
+    docker = Docker(target)
+    names = sorted(container.name for container in Project(docker, target.project).containers())
+    return Remains(tuple(names), docker.line("compose", "--project-name", target.project, "down"))
 
 
 def require_answer(target: Target) -> None:

@@ -29,6 +29,13 @@ class Failing(Exception):
         self.host = host
 
 
+class Stopped(Failing):
+    """A container that Compose had left as it was ended: its stop came from elsewhere.
+
+    An engine still carries out what an interrupted deploy has asked for.
+    """
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A service that is not up yet, and its container where it has one."""
@@ -72,6 +79,7 @@ class Watch:
         not judged.
 
         Raises:
+            Stopped: a container that was up before, and was to stay, ended.
             Failing: a container crashed, ended, or is unhealthy.
         """
         present = [c for c in containers if c.service in self.parts and not c.one_off]
@@ -91,6 +99,8 @@ class Watch:
             what = f"crashed{_code(container)}"
         elif container.state in ("exited", "dead") and not completed(container, self.parts):
             what = f"ended{_code(container)}"
+            if known and known.up:
+                raise Stopped(container.service, what, container.id)
         else:
             return
         raise Failing(container.service, what, container.id)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
+from buildonce.engines.base import UNTOUCHED, Deployment, Remains, Resolved, Running, Target
 from buildonce.engines.kubernetes import access, applying, manifest, rendering, state
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.evidence import Evidence
@@ -43,6 +43,10 @@ class Kubernetes:
     def render(self) -> str:
         """Return the bundle with the images filled in by digest, and nothing else."""
         return manifest.write(self.manifests)
+
+    def resolved(self) -> Resolved:
+        """Return the variables' names: of the objects themselves the cluster knows what applies."""
+        return Resolved(tuple(sorted(self.deployment.variables)))
 
     def commands(self) -> list[str]:
         """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
@@ -121,6 +125,14 @@ class Kubernetes:
             for one in node["status"].get("conditions") or ()
             if one["type"] == "Ready" and one["status"] != "True"
         )
+
+
+def remains(target: Target) -> Remains:
+    """Return the listed objects of a project that are provably its own."""
+    kubectl = Kubectl(target)
+    left = [Manifest(item) for item in Inventory(kubectl, target.project).leftovers([])]
+    objects = [f"{one.kind.lower()}/{one.name}" for one in left]
+    return Remains(tuple(one.title for one in left), kubectl.line("delete", *objects))
 
 
 def require_answer(target: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,7 +72,9 @@ class Task:
 class Service:
     """One service of the stack. ``name`` is without the stack's; ``wanted`` counts tasks.
 
-    ``deployed`` is the image that ``docker stack deploy`` has noted for it.
+    ``deployed`` is the image that ``docker stack deploy`` has noted for it. ``definition`` is all
+    that is said of it, but for the count of forced updates, which change nothing. ``counted`` says
+    that it has a number of replicas, and is not one for each node.
     """
 
     id: str
@@ -83,6 +86,8 @@ class Service:
     shape: Mapping[str, Any]
     update: str
     update_began: str
+    definition: str = ""
+    counted: bool = True
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any], stack: str, replicas: str) -> Service:
@@ -109,7 +114,14 @@ class Service:
             },
             update=status.get("State", ""),
             update_began=status.get("StartedAt", ""),
+            definition=_definition(spec),
+            counted="Replicated" in spec.get("Mode", {}),
         )
+
+
+def _definition(spec: Mapping[str, Any]) -> str:
+    template = {**spec["TaskTemplate"], "ForceUpdate": 0}
+    return json.dumps({**spec, "TaskTemplate": template}, sort_keys=True)
 
 
 @dataclass(frozen=True)

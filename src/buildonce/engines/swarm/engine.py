@@ -10,7 +10,7 @@ from contextlib import suppress
 import yaml
 
 from buildonce.engines import pulling
-from buildonce.engines.base import UNTOUCHED, Deployment, Running, Target
+from buildonce.engines.base import UNTOUCHED, Deployment, Remains, Resolved, Running, Target
 from buildonce.engines.compose.watching import INTERVAL, Failing
 from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import CALL, Docker, Refused
@@ -43,6 +43,10 @@ class Swarm:
     def render(self) -> str:
         """Return the bundle with the images filled in by digest, and nothing else."""
         return stack_file(self._definition.text, self._target.project)
+
+    def resolved(self) -> Resolved:
+        """Return what today's variables and secrets make of the definition."""
+        return self._definition.decided()
 
     def commands(self) -> list[str]:
         """Return the command lines that a deploy runs; FILE is what ``render`` returns."""
@@ -194,6 +198,13 @@ class Swarm:
 
     def _words(self, *options: str) -> tuple[str, ...]:
         return ("stack", "deploy", *_FROM_INPUT, *_DEPLOY, *options, self._target.project)
+
+
+def remains(target: Target) -> Remains:
+    """Return the services of a stack."""
+    docker = Docker(target)
+    names = sorted(cluster.read(docker, target.project).services)
+    return Remains(tuple(names), docker.line("stack", "rm", target.project))
 
 
 def require_answer(target: Target) -> None:

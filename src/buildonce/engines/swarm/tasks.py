@@ -50,6 +50,8 @@ def _row(
         stray=part is None or task.left_behind,
         remedy=_ends(node) if task.left_behind and not node.ready else "",
         source=source,
+        definition=service.definition,
+        counted=service.counted,
     )
 
 

@@ -14,7 +14,8 @@ Ending = Literal["done", "failed", "aborted"]
 class Request(Record):
     """What a person asks for: a release in an environment, why, and which rules may break.
 
-    ``irreversible`` says that the release before it is no way back.
+    ``irreversible`` says that the release before it is no way back, ``redeploy`` that it is
+    deployed although nothing seems to differ.
     """
 
     environment: str
@@ -23,6 +24,7 @@ class Request(Record):
     reason: str = ""
     overrides: tuple[str, ...] = ()
     irreversible: bool = False
+    redeploy: bool = False
 
 
 class Promotion(Request):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 
 
 @dataclass(frozen=True)

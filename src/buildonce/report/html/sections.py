@@ -9,7 +9,7 @@ from buildonce.report.html.markup import Markup, element, join
 from buildonce.report.html.model import Commit, Deployment, Environment, Pending, Report
 from buildonce.report.html.tables import badge, details, digest, paragraph, section, table
 from buildonce.report.html.words import checks, commits, duration, moment, person
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 
 _OUTCOMES = {
     "done": ("good", "✓"),
@@ -49,13 +49,15 @@ def evidence(report: Report) -> Markup:
     if report.unverified:
         return section("evidence", "Evidence", paragraph(f"Not verified: {report.unverified}"))
     failed = [row for row in report.evidence if not row.holds]
+    unknown = [row for row in report.evidence if not row.checked]
     verdict = (
         badge("bad", "✗", f"{checks(len(failed))} not hold, of {len(report.evidence)}")
         if failed
-        else badge("good", "✓", f"all {len(report.evidence)} checks hold")
+        else badge("good", "✓", f"all {len(report.evidence) - len(unknown)} checks hold")
     )
     head = paragraph(verdict, " as of ", moment(report.made_at), ".")
     shown = [_evidence("Checks that do not hold", failed)] if failed else []
+    shown += [_evidence("Not checked", unknown)] if unknown else []
     every = details("Every check", _evidence("Checks", report.evidence))
     return section("evidence", "Evidence", head, *shown, every, _images(report))
 
@@ -160,7 +162,10 @@ def _evidence(caption: str, rows: Sequence[Evidence]) -> Markup:
 
 
 def _row(row: Evidence) -> list[str]:
-    verdict = badge("good", "✓", "holds") if row.holds else badge("bad", "✗", "differs")
+    if not row.checked:
+        verdict = badge("plain", "•", "not checked")
+    else:
+        verdict = badge("good", "✓", "holds") if row.holds else badge("bad", "✗", "differs")
     return [
         verdict, row.environment, row.service, row.check, row.where,
         digest(row.expected), digest(row.found),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from buildonce.engines.compose.watching import Failing, Watch, completed, slowest
+from buildonce.engines.compose.watching import Failing, Stopped, Watch, completed, slowest
 from buildonce.engines.definition import Part
 from buildonce.engines.inspected import Container
 
@@ -89,6 +89,16 @@ def test_what_will_not_come_up_is_said_at_once(change: dict[str, object], what: 
     with pytest.raises(Failing) as failing:
         watch().look([replace(WEB, **change)], applied=True)  # type: ignore[arg-type]
     assert (failing.value.service, failing.value.what) == ("web", what)
+
+
+def test_a_stop_from_elsewhere_is_told_apart() -> None:
+    """A kept container that ends did not fail to come up; a new one that ends did."""
+    ended = replace(WEB, state="exited")
+    with pytest.raises(Stopped):
+        watch(WEB).look([ended], applied=True)
+    with pytest.raises(Failing) as failing:
+        watch().look([ended], applied=True)
+    assert not isinstance(failing.value, Stopped)
 
 
 def test_restarts_from_before_are_forgiven() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from buildonce.report.html.model import Commit, Deployment, Environment, Pending, Report, Size
-from buildonce.verify.gather import Evidence
+from buildonce.verify.evidence import Evidence
 from tests.kit.samples import digest
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)
