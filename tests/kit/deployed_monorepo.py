@@ -54,7 +54,7 @@ DOCKERFILE = """\
 FROM python:3.13-slim
 COPY {service} shared /app/
 HEALTHCHECK --interval=3s --timeout=3s --start-period=2s --start-interval=250ms --retries=2 \\
-    CMD ["python3", "/app/health.py"]
+    CMD ["bash", "/app/health.sh"]
 CMD ["python3", "/app/app.py"]
 """
 
@@ -167,7 +167,7 @@ def opened(hosts: lab.Lab, folder: Path) -> Iterator[Front]:
             "deploy/compose.yaml": COMPOSE,
             "deploy/stack.yaml": STACK,
             "shared/app.py": APP + PROGRAM,
-            "shared/health.py": HEALTH,
+            "shared/health.sh": HEALTH,
             "shared/migrate.py": MIGRATE,
             **{f"{one}/Dockerfile": DOCKERFILE.format(service=one) for one in SERVICES},
         }

@@ -18,6 +18,7 @@ DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.m
 TABLES = [
     tables.Project,
     tables.Service,
+    tables.BuildSecret,
     environments.Environment,
     environments.Freeze,
     environments.PreDeploy,

@@ -15,7 +15,7 @@ from tests.kit.repository import ROOT
 PACKAGE = ROOT / "src/buildonce"
 
 ROOMS = [
-    {"ci", "errors", "durations", "parallel"},
+    {"ci", "errors", "durations", "masking", "parallel"},
     {"refs"},
     {"git", "registry"},
     {"config"},
@@ -46,7 +46,8 @@ INSIDE = {
     "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [
-        *("instructions", "dockerfile", "pins", "policy", "inputs", "context", "bake", "buildx"),
+        *("instructions", "dockerfile", "pins", "policy", "secrets", "inputs", "context"),
+        *("bake", "buildx"),
     ],
     "plan": [
         *("steps", "pointers", "observation", "availability", "retention", "rules"),

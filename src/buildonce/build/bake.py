@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from buildonce.build.pins import Pins
+from buildonce.build.secrets import options
 from buildonce.config import Project, Service
 from buildonce.git.repository import Commit
 from buildonce.refs import ImageRef
@@ -128,6 +129,7 @@ def _target(project: Project, name: str, root: PurePath, context: PurePath) -> d
         "dockerfile": str(root / project.dockerfile(name)),
         "platforms": [project.platform],
         **stage,
+        **options(service),
     }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,28 @@ from python_on_whales.exceptions import DockerException
 
 from buildonce.build.policy import VARIABLE
 from buildonce.errors import PreconditionError, UnavailableError
+from buildonce.masking import hide
 from buildonce.refs import Digest, parse_digest
 
-_ENVIRONMENT = {
-    # the definition is our own, and names an exported tree outside the working directory
-    "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
-    # of the metadata only the digests are read; resolving the rest takes time
-    "BUILDX_METADATA_PROVENANCE": "disabled",
-}
-"""See docs.docker.com, "bake --allow" and "Build environment variables"."""
+_ENVIRONMENT = {"BUILDX_METADATA_PROVENANCE": "disabled"}
+"""Of the metadata only the digests are read; resolving the rest takes time."""
 
+_ALLOWED = ("--allow=fs.read=*", "--allow=ssh")
+"""The definition is our own: what it reads outside the working folder, and SSH, need no question.
 
-_CONSENT = "Your build is requesting privileges"
+See docs.docker.com, "docker buildx bake --allow". python-on-whales has no argument for it
+(0.81), and puts targets where Buildx takes options as well.
+"""
+
+_DEBUG = "PYTHON_ON_WHALES_DEBUG"
+"""Makes python-on-whales print all variables of the process, and so build secrets."""
 
 
 class Buildx:
     """Builds by a bake definition, on whichever builder the docker client uses."""
 
     def __init__(self, docker: DockerClient | None = None) -> None:
+        os.environ.pop(_DEBUG, None)
         self._docker = docker or DockerClient()
 
     def bake(
@@ -39,6 +44,7 @@ class Buildx:
         definition: Mapping[str, Any],
         policy: Mapping[str, Any],
         on_log: Callable[[str], None],
+        secrets: Collection[str] = (),
     ) -> dict[str, Digest]:
         """Build every target and return what Buildx says it pushed, by target.
 
@@ -46,6 +52,7 @@ class Buildx:
             definition: a bake file's content.
             policy: the source policy: which images are taken from outside.
             on_log: gets each line of the build's log.
+            secrets: values that are taken out of the log.
 
         Raises:
             PreconditionError: the build failed; the message ends with the log's last line.
@@ -56,7 +63,12 @@ class Buildx:
             bakefile.write_text(json.dumps(definition), encoding="utf-8")
             rules = Path(folder) / "policy.json"
             rules.write_text(json.dumps(policy), encoding="utf-8")
-            self._run(bakefile, metadata, rules, on_log)
+            variables = {**_ENVIRONMENT, VARIABLE: str(rules)}
+            lines = self._docker.buildx.bake(
+                [*_ALLOWED, "default"], files=bakefile, metadata_file=metadata, progress="plain",
+                stream_logs=True, variables=variables,
+            )  # fmt: skip
+            self._follow((hide(str(line).rstrip(), secrets) for line in lines), on_log)
             built = json.loads(metadata.read_text(encoding="utf-8"))
         return {
             target: parse_digest(built[target]["containerimage.digest"])
@@ -64,16 +76,10 @@ class Buildx:
             if "containerimage.digest" in built.get(target, {})
         }
 
-    def _run(
-        self, bakefile: Path, metadata: Path, policy: Path, on_log: Callable[[str], None]
-    ) -> None:
+    def _follow(self, lines: Iterable[str], on_log: Callable[[str], None]) -> None:
         said = ""
         try:
-            lines = self._docker.buildx.bake(
-                files=bakefile, metadata_file=metadata, progress="plain", stream_logs=True,
-                variables={**_ENVIRONMENT, VARIABLE: str(policy)},
-            )  # fmt: skip
-            for line in without_consent(str(line).rstrip() for line in lines):
+            for line in lines:
                 said = line or said
                 on_log(line)
         except DockerException as error:
@@ -95,15 +101,3 @@ class Buildx:
             return self._docker.version().server is not None
         except DockerException:
             return False
-
-
-def without_consent(lines: Iterable[str]) -> Iterator[str]:
-    """Leave out what Buildx says about privileges even where it was told not to ask for consent.
-
-    It begins with the sentence below and ends where the build's own log begins.
-    """
-    asking = False
-    for line in lines:
-        asking = line.startswith(_CONSENT) or (asking and not line.startswith("#"))
-        if not asking:
-            yield line

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from buildonce.build.instructions import flags, frontend, instructions
 from buildonce.errors import PreconditionError
@@ -75,6 +76,24 @@ def external_images(
                 hint="name it without variables, but those of an ARG ahead of the first FROM",
             )
     return Images(None if found[0] == _SCRATCH else found[0], tuple(names))
+
+
+def mounted(dockerfile: str, kind: str) -> list[str]:
+    """Return the ids of what RUN mounts of a kind: ``secret`` or ``ssh``."""
+    mounts = [
+        _mount(value)
+        for keyword, rest in _instructions(dockerfile)
+        for name, value in flags(rest)
+        if (keyword, name) == ("RUN", "mount")
+    ]
+    ids = [_id(mount) for mount in mounts if mount.get("type", "").lower() == kind]
+    return list(dict.fromkeys(ids))
+
+
+def _id(mount: Mapping[str, str]) -> str:
+    targets = [mount[key] for key in ("target", "dst", "destination") if key in mount]
+    default = PurePosixPath(targets[0]).name if targets else "default"
+    return mount.get("id", default)
 
 
 def _stages(text: str, known: dict[str, str], args: Mapping[str, str]) -> list[_Stage]:

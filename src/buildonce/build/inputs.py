@@ -62,6 +62,8 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
             "context": table.context,
             "dockerfile": dockerfile,
             "platform": project.platform,
+            "secrets": sorted(table.secrets),
+            "ssh": sorted(ssh.partition("=")[0] for ssh in table.ssh),
             "target": table.target,
         }
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from buildonce.app import App
-from buildonce.build import bake, policy
+from buildonce.build import bake, policy, secrets
 from buildonce.commands.inputs import candidates
 from buildonce.config import PROJECT_FILE, read_table, table_in
 from buildonce.errors import BuildonceError, PreconditionError
@@ -16,6 +16,8 @@ from buildonce.ledger.records.release import Release
 from buildonce.parallel import run_by_key
 from buildonce.plan.building import listed as listed_services
 from buildonce.plan.building import plan_build
+from buildonce.plan.plans import Plan
+from buildonce.plan.steps import Bake
 from buildonce.refs import short
 
 _SHOWN = 20
@@ -57,10 +59,16 @@ def build_commit(
     found = run_by_key(app.registry.digest, recorded)
     known = candidates(app, snapshot, commit, missing)
     plan = plan_build(commit, sha, tags, record, found, known, fresh)
+    secrets.require(project, _baked(plan))
     run = app.carry_out(plan, details=details)
     release = run.release or record
     if release and not (app.dry_run and plan.steps):
         _show(app, release, details=details)
+
+
+def _baked(plan: Plan) -> list[str]:
+    steps = [step for step in plan.steps if isinstance(step, Bake)]
+    return [service for step in steps for service in step.targets]
 
 
 def _show(app: App, release: Release, *, details: bool) -> None:
@@ -112,11 +120,14 @@ def build_working_tree(app: App, services: Sequence[str]) -> None:
     chosen = services or list(app.project.services)
     tags = {service: str(app.project.repository(service).tag("dev")) for service in chosen}
     definition = bake.local_definition(app.project, app.root, tags)
+    secrets.require(app.project, chosen)
     if app.dry_run:
         app.report.say(f"dry run: build {', '.join(tags.values())} from the working tree")
         app.report.json(definition)
         return
     with app.report.step(f"build {', '.join(chosen)} from the working tree"):
-        Buildx().bake(definition, policy.replacing(app.project.bases), app.report.log)
+        rules = policy.replacing(app.project.bases)
+        values = secrets.values(app.project, chosen)
+        Buildx().bake(definition, rules, app.report.log, values)
     for tag in tags.values():
         app.report.say(f"loaded {tag}   (a local build: it cannot be promoted)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,6 +25,20 @@ def _inside_repository(text: str) -> str:
     if not text or outside or str(path).startswith("-"):
         raise ValueError("must be a path inside the repository, relative to its root")
     return str(path)
+
+
+def _absolute(text: str) -> str:
+    path = Path.home() / text[2:] if text.startswith("~/") else Path(text)
+    if not path.is_absolute() or not text.isprintable():
+        raise ValueError("must be an absolute path, or begin with ~/")
+    return str(path)
+
+
+def _ssh(text: str) -> str:
+    name, given, path = text.partition("=")
+    if "," in path:
+        raise ValueError("must name one socket or key: 'default', or 'deploy=~/.ssh/deploy'")
+    return f"{name}={_absolute(path)}" if given else name
 
 
 def _image(text: str) -> str:
@@ -71,6 +85,8 @@ _ARGUMENT = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _GIT_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 _HOST = r"^(?:|[A-Za-z0-9][^\s]*)$"
 _URL = r"^(?:|https?://[^\s@]+)$"
+_SECRET = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_SSH = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(?:=.+)?$"
 _PLATFORM = r"^[a-z0-9]+/[a-z0-9]+(?:/v[0-9]+)?$"
 
 PATTERNS = {
@@ -80,6 +96,8 @@ PATTERNS = {
     _GIT_NAME: "must be letters, digits and any of _ . / - after the first one",
     _HOST: "must begin with a letter or a digit, and have no space",
     _URL: "must be an address without a user: https://shop.example",
+    _SECRET: "must be letters, digits and any of _ . - after the first one",
+    _SSH: "must look like 'default' or 'deploy=~/.ssh/deploy'",
     _PLATFORM: "must look like 'linux/amd64' or 'linux/arm/v7'",
 }
 """What each pattern means, in words."""
@@ -89,6 +107,11 @@ NameWithoutDots = Annotated[str, StringConstraints(pattern=_NAME_WITHOUT_DOTS, m
 """What can also name a bake target and a Compose project."""
 
 PathInside = Annotated[str, AfterValidator(_inside_repository)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+SecretName = Annotated[str, StringConstraints(pattern=_SECRET)]
+Ssh = Annotated[str, StringConstraints(pattern=_SSH), AfterValidator(_ssh)]
+"""An SSH agent or key as ``docker build --ssh`` takes it: ``NAME``, or ``NAME=PATH``."""
+
 ImageName = Annotated[str, AfterValidator(_image)]
 ArgumentName = Annotated[str, StringConstraints(pattern=_ARGUMENT)]
 GitName = Annotated[str, StringConstraints(pattern=_GIT_NAME), AfterValidator(_git_name)]

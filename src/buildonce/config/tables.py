@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from buildonce.config.environments import Environment, Table
 from buildonce.config.fields import (
+    AbsolutePath,
     ArgumentName,
     GitName,
     ImageName,
@@ -18,6 +19,8 @@ from buildonce.config.fields import (
     NameWithoutDots,
     PathInside,
     Platform,
+    SecretName,
+    Ssh,
     image_variable,
 )
 from buildonce.durations import Duration
@@ -29,6 +32,21 @@ RESERVED_TAGS = frozenset({"buildcache", "dev", "latest"})
 
 
 AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+class BuildSecret(Table):
+    """Where the value of a build secret comes from: one of the two."""
+
+    variable: ArgumentName | None = Field(None, description="The variable that has its value.")
+    file: AbsolutePath | None = Field(
+        None, description="The file that has it: an absolute path, or one that begins with `~/`."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> BuildSecret:
+        if (self.variable is None) == (self.file is None):
+            raise ValueError("needs either `variable` or `file`")
+        return self
 
 
 class Service(Table):
@@ -50,6 +68,15 @@ class Service(Table):
     )
     target: Name | None = Field(
         None, description="The stage of the Dockerfile to build. Default: the last one."
+    )
+    secrets: dict[SecretName, BuildSecret] = Field(
+        default_factory=dict,
+        description="What `RUN --mount=type=secret` gets, by its `id`. Nothing else sees it.",
+    )
+    ssh: tuple[Ssh, ...] = Field(
+        (),
+        description="What `RUN --mount=type=ssh` gets: `default` is the SSH agent, "
+        "`NAME=~/.ssh/key` a key or another agent's socket.",
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from buildonce.adopt.contexts import fitting, lacking, sources
 from buildonce.adopt.survey import Survey, below
 from buildonce.app import App
-from buildonce.build.dockerfile import external_images
+from buildonce.build import secrets
+from buildonce.build.dockerfile import external_images, mounted
 from buildonce.build.pins import stand_in
 from buildonce.config import Project
 from buildonce.doctor.findings import Finding
@@ -65,6 +66,7 @@ def _service(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
                 "problem", cost, _reach(tree, name, dockerfile, below(context, source)),
             )  # fmt: skip
         yield from _stage(project, tree, name)
+        yield from _secrets(project, tree, name)
 
 
 def _stage(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
@@ -76,6 +78,32 @@ def _stage(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
             f"service {name}", f"{dockerfile}: {error.message}", "problem",
             _NOT_BUILT.format(name), f"correct {dockerfile}, or services.{name}.target",
         )  # fmt: skip
+
+
+def _secrets(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
+    """Give the secrets that a build would lack, and those that no RUN mounts."""
+    service, dockerfile = project.service(name), project.dockerfile(name)
+    subject, text = f"service {name}", tree.text(dockerfile)
+    for problem in secrets.lacking(service):
+        yield Finding(
+            subject, problem, "warning", f"{_NOT_BUILT.format(name)} on this machine",
+            "set the variable, or put the file there",
+        )  # fmt: skip
+    given = {"secret": [*service.secrets], "ssh": [ssh.partition("=")[0] for ssh in service.ssh]}
+    for kind, names in given.items():
+        key = f"services.{name}.{'secrets' if kind == 'secret' else 'ssh'}"
+        used = mounted(text, kind)
+        for unknown in (one for one in used if one not in names):
+            yield Finding(
+                subject, f"{dockerfile} mounts {kind} {unknown}, which {key} does not have",
+                "warning", "the build goes without it, or fails", f"add {unknown} to {key}",
+            )  # fmt: skip
+        for idle in (one for one in names if one not in used):
+            yield Finding(
+                subject, f"{key} has {idle}, and no RUN of {dockerfile} mounts it",
+                "warning", "the build does not see it", f"remove it, or mount it: "
+                f"RUN --mount=type={kind},id={idle}",
+            )  # fmt: skip
 
 
 def _commit_or_correct(tree: Survey, path: str, key: str) -> str:

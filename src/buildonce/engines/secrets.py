@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildonce.engines.definition import Definition
-
-SHORTEST = 4
-"""Characters: what is shorter is part of too many words to be taken out of them."""
+from buildonce.masking import hide
 
 _NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
 
@@ -24,12 +22,7 @@ def mask(text: str, definition: Definition) -> str:
     """
     deployment = definition.deployment
     public = "\n".join([definition.bundle, *deployment.variables.values()])
-    lines = {line.strip() for value in _given(definition) for line in value.splitlines()}
-    values = [line for line in lines if len(line) >= SHORTEST]
-    for value in sorted(values, key=len, reverse=True):
-        if not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", public):
-            text = text.replace(value, "***")
-    return text
+    return hide(text, _given(definition), public)
 
 
 def _given(definition: Definition) -> Iterator[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
-from buildonce.build import bake, policy
+from buildonce.build import bake, policy, secrets
 from buildonce.config import Project
 from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.execute.ports import Builder, Images, Progress
@@ -63,7 +63,8 @@ class Builds:
             definition = self.definition(step, sources.root, sources.contexts, cached.result())
             rules = policy.pinning(target.inputs.pins for target in step.targets.values())
             try:
-                pushed = builder.result().bake(definition, rules, self.progress.log)
+                values = secrets.values(self.project, step.targets)
+                pushed = builder.result().bake(definition, rules, self.progress.log, values)
             except PreconditionError as error:
                 raise sources.explained(error) from None
         images = run_by_key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -19,8 +19,12 @@ class Builder(Protocol):
         definition: Mapping[str, Any],
         policy: Mapping[str, Any],
         on_log: Callable[[str], None],
+        secrets: Collection[str] = (),
     ) -> dict[str, Digest]:
-        """Build a bake definition's targets under a source policy; return what was pushed."""
+        """Build a bake definition's targets under a source policy; return what was pushed.
+
+        No value of ``secrets`` reaches the log.
+        """
         ...
 
 

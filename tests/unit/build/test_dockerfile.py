@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from buildonce.build.dockerfile import external_images
+from buildonce.build.dockerfile import external_images, mounted
 from buildonce.errors import PreconditionError
 
 LINUX = "linux/arm64/v8"
@@ -233,3 +233,15 @@ def test_the_syntax_may_be_an_argument() -> None:
     dockerfile = "# syntax=docker/dockerfile:1\nFROM scratch\n"
     assert images(dockerfile, BUILDKIT_SYNTAX="mine:1") == {"mine:1"}
     assert images("# first\n# syntax=docker/dockerfile:1\nFROM scratch\n") == set()
+
+
+def test_what_a_run_mounts_is_known_by_its_id() -> None:
+    """By the id or, without one, the target's last part; an SSH agent is `default`."""
+    dockerfile = (
+        "FROM python\n"
+        "RUN --mount=type=secret,id=token --mount=type=secret,target=/etc/pip.conf,required pip\n"
+        "RUN --mount=type=ssh --mount=type=ssh,id=deploy --mount=type=cache,target=/c git clone\n"
+        "RUN --mount=type=secret,id=token again\n"
+    )
+    assert mounted(dockerfile, "secret") == ["token", "pip.conf"]
+    assert mounted(dockerfile, "ssh") == ["default", "deploy"]

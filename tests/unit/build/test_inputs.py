@@ -139,3 +139,12 @@ def test_a_project_may_be_in_a_folder_of_its_repository() -> None:
     one = web(of=tree(nested, "shop/"))
     assert web(of=tree({**nested, ".gitattributes": "new"}, "shop/")).identity != one.identity
     assert web(of=tree({**nested, "other": "new"}, "shop/")).identity == one.identity
+
+
+def test_the_names_of_secrets_count_and_their_places_do_not() -> None:
+    """Another secret is another input; where its value comes from is this machine's affair."""
+    token = web(secrets={"token": {"variable": "A"}}, ssh=["default"])
+    moved = web(secrets={"token": {"file": "/b"}}, ssh=["default=/agent"])
+    assert token.identity == moved.identity
+    assert web(secrets={"key": {"variable": "A"}}, ssh=["default"]).identity != token.identity
+    assert web(secrets={"token": {"variable": "A"}}).identity != token.identity

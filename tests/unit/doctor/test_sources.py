@@ -77,3 +77,33 @@ def test_images_without_a_digest_are_named() -> None:
 def test_an_image_that_the_configuration_pins_is_not_named() -> None:
     """`bases` with a digest pins a tag."""
     assert unpinned(FILES, bases={"node:22": "node:22@sha256:" + "a" * 64}) == []
+
+
+def warned(service: Mapping[str, object], dockerfile: str) -> dict[str, str]:
+    """What is warned of, and the remedy of each."""
+    files = {"shop/Dockerfile": dockerfile}
+    looked_at = examine(project(service), Survey(Path("/nowhere"), tuple(files), texts=files))
+    return {finding.found: finding.remedy for finding in looked_at if finding.level == "warning"}
+
+
+def test_a_secret_that_is_mounted_and_not_configured_is_named() -> None:
+    """A build that mounts what nobody gives it goes without."""
+    mounting = "FROM scratch\nRUN --mount=type=secret,id=token --mount=type=ssh true\n"
+    assert warned({}, mounting) == {
+        "shop/Dockerfile mounts secret token, which services.shop.secrets does not have": "add "
+        "token to services.shop.secrets",
+        "shop/Dockerfile mounts ssh default, which services.shop.ssh does not have": "add default "
+        "to services.shop.ssh",
+    }
+
+
+def test_a_secret_that_nothing_mounts_or_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is configured in vain is named, and what this machine lacks."""
+    monkeypatch.delenv("TOKEN", raising=False)
+    said = warned({"secrets": {"token": {"variable": "TOKEN"}}}, "FROM scratch\n")
+    assert list(said) == [
+        "the variable TOKEN, for the secret token, is not set",
+        "services.shop.secrets has token, and no RUN of shop/Dockerfile mounts it",
+    ]

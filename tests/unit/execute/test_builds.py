@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 
+from buildonce.config import parse
 from buildonce.errors import IntegrityError
 from buildonce.execute.builds import Builds
 from buildonce.execute.run import Run
@@ -25,7 +26,8 @@ def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision
     images.manifest.return_value = held
     images.revision.return_value = label
     builder.bake.return_value = pushed
-    parts = (mock.Mock(), mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
+    project = parse({"registry": REGISTRY, "services": {"api": {}}})
+    parts = (project, mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
     step = Bake(commit(), {"api": Target(TAG, inputs(), "new")})
     with mock.patch.object(Sources, "export"), mock.patch.object(Builds, "definition"):
         Builds(*parts, lambda: NOON, "laptop").bake(step, Run())

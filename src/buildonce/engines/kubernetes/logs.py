@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from buildonce.engines.kubernetes.kubectl import Kubectl, Refused
 from buildonce.engines.kubernetes.pods import Container, Pod
 from buildonce.errors import UnavailableError
+from buildonce.masking import hide
 
 LINES = 20
-SHORTEST = 4
-"""Characters: what is shorter is part of too many words to be taken out of them."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Logs:
             return [f"(its log is not shown: {why})"]
         earlier = ("--previous",) if shown.restarts and shown.state == "running" else ()
         lines = self.kubectl.tail(pod.name, f"--container={shown.name}", *earlier, lines=LINES)
-        return [_masked(line, values) for line in lines]
+        return [hide(line, values) for line in lines]
 
     def line(self, pod: Pod, container: Container | None) -> str:
         """Return the command that shows the log."""
@@ -49,15 +48,8 @@ class Logs:
             except Refused as refused:
                 raise UnavailableError(refused.message) from None
             for encoded in ((found or {}).get("data") or {}).values():
-                values += _decoded(encoded).splitlines()
-        lines = {value.strip() for value in values}
-        return sorted((one for one in lines if len(one) >= SHORTEST), key=len, reverse=True)
-
-
-def _masked(line: str, values: list[str]) -> str:
-    for value in values:
-        line = line.replace(value, "***")
-    return line
+                values.append(_decoded(encoded))
+        return values
 
 
 def _decoded(encoded: str) -> str:
