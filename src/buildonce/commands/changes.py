@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -79,16 +79,18 @@ def difference(
     if record.release is None:
         return None
     sha = release_in_question(app, snapshot, environment, name)
-    running = required_release(snapshot, record.release)
+    running = required_release(snapshot, record.release).only(record.services)
+    services = app.project.environment(environment).services or tuple(app.project.services)
     release = snapshot.release(sha)
+    release = release and release.only(services)
     revision = release.revision if release else app.commit(sha).revision
-    found = _between(app, running.revision, revision, "ships")
-    found += _between(app, revision, running.revision, "reverts")
+    found = _between(app, running.revision, revision, "ships", services)
+    found += _between(app, revision, running.revision, "reverts", services)
     bytes_of = _bytes(app, running, release) if release else {}
     return Difference(environment, running.sha, sha, tuple(found), bytes_of)
 
 
-def _between(app: App, old: str, new: str, direction: str) -> list[Change]:
+def _between(app: App, old: str, new: str, direction: str, services: Sequence[str]) -> list[Change]:
     try:
         commits = app.git.commits(old, new)
     except PreconditionError as error:
@@ -101,7 +103,8 @@ def _between(app: App, old: str, new: str, direction: str) -> list[Change]:
             commit.revision
             for commit in app.git.commits(old, new, table.inputs or (table.context,))
         }
-        for service, table in app.project.services.items()
+        for service in services
+        for table in [app.project.service(service)]
     }
     return [
         Change(

@@ -44,7 +44,8 @@ def observe(
     settings = app.project.environment(environment)
     _require_shared_ledger(app, environment)
     record = snapshot.environment(environment)
-    release = required_release(snapshot, sha)
+    services = record.open.services if record.open else settings.services
+    release = required_release(snapshot, sha).only(services)
     previous = snapshot.runs(record)
     for recorded in filter(None, (release, previous)):
         _require_own_images(app, recorded)

@@ -136,6 +136,7 @@ def _promotion(app: App, seen: Observation, request: Request) -> Promotion:
         **request.model_dump(),
         id=new_promotion_id(),
         sequence=seen.record.sequence + 1,
+        services=seen.settings.services,
         previous=seen.record.release,
         actor=app.git.identity(),
         host=ci.here(),

@@ -68,7 +68,9 @@ def _proven(rows: Sequence[Evidence], environments: Sequence[str], *, each: bool
         return sentence
     unseen = {row.environment for row in unchecked if row.check == "containers"}
     what = "the images of " if unseen else ""
-    return f"{sentence}; {what}{' and '.join(environments)} are identical"
+    apart = any(row.check.startswith("same as") for row in unchecked)
+    identical = "are identical in what all of them run" if apart else "are identical"
+    return f"{sentence}; {what}{' and '.join(environments)} {identical}"
 
 
 def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:

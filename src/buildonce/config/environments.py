@@ -105,6 +105,9 @@ class Environment(Table):
         default_factory=dict, description="Values for the file's variables. Not for secrets."
     )
 
+    services: tuple[NameWithoutDots, ...] = Field(
+        (), description="The services that run there, if not all."
+    )
     url: Url = Field("", description="The environment's address, for GitHub's page of deployments.")
 
     after: Name | None = Field(

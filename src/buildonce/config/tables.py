@@ -150,13 +150,21 @@ class Project(Table):
         if environment.after is not None and environment.after not in self.environments:
             known = suggest(environment.after, self.environments)
             raise ValueError(f"{where}.after: there is no environment {environment.after!r}{known}")
+        for service in environment.services:
+            self._check_service(f"{where}.services", service)
         command = environment.pre_deploy
-        if command is not None and command.service not in self.services:
-            known = suggest(command.service, self.services)
-            raise ValueError(
-                f"{where}.pre_deploy.service: there is no service {command.service!r}{known}"
-            )
+        if command is not None:
+            self._check_service(f"{where}.pre_deploy.service", command.service)
+            if environment.services and command.service not in environment.services:
+                raise ValueError(
+                    f"{where}.pre_deploy.service: {command.service} is none of {where}.services"
+                )
         self._check_order(name)
+
+    def _check_service(self, where: str, service: str) -> None:
+        if service not in self.services:
+            known = suggest(service, self.services)
+            raise ValueError(f"{where}: there is no service {service!r}{known}")
 
     def _check_order(self, name: str) -> None:
         seen = [name]

@@ -69,7 +69,7 @@ def _deployment(app: App, environment: str) -> Deployment:
     nothing = digest_of(b"")
     images = {
         name: Image(image=str(project.repository(name)), digest=nothing)
-        for name in project.services
+        for name in project.environment(environment).services or project.services
     }
     release = Release(
         revision=head.revision, sha=app.sha(head), expects=tuple(images), services=images,

@@ -37,6 +37,11 @@ class Target:
     namespace: str = ""
     pre_deploy_timeout: float | None = None
 
+    @property
+    def table(self) -> str:
+        """Where the configuration has its environment."""
+        return f"tool.buildonce.environments.{self.name}"
+
     def __str__(self) -> str:
         place = "/".join(filter(None, (self.host or "the local engine", self.namespace)))
         return f"{self.name} ({place})"

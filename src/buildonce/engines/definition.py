@@ -108,8 +108,8 @@ class Definition:
             listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
             raise UsageError(
                 f"{self.deployment.target.name} needs a value for:\n  {listed}",
-                hint="set it in the environment of this command, or under [tool.buildonce."
-                f"environments.{self.deployment.target.name}.variables], or give it a default: "
+                hint="set it in the environment of this command, or under "
+                f"[{self.deployment.target.table}.variables], or give it a default: "
                 f"${{{missing[0]}:-}}",
             )
 
@@ -229,7 +229,8 @@ def _filled(bundle: str, deployment: Deployment) -> str:
     if unused := sorted(set(images) - used):
         raise UsageError(
             f"{deployment.files.name} runs no service with ${{{unused[0]}}}",
-            hint=f"write  image: ${{{unused[0]}}}  in it, and commit it",
+            hint=f"write  image: ${{{unused[0]}}}  in it, and commit it; or list the services that "
+            f"run there: {deployment.target.table}.services",
         )
     return text
 

@@ -98,8 +98,9 @@ class Snapshot:
         return record and self._same(record, "identity", identity, path)
 
     def runs(self, record: EnvironmentRecord) -> Release | None:
-        """Return the release that an environment runs; None where it runs none, or has lost it."""
-        return self.release(record.release) if record.release else None
+        """Return what an environment runs of its release; None for nothing, or a lost record."""
+        release = self.release(record.release) if record.release else None
+        return release and release.only(record.services)
 
     def environment(self, name: str) -> EnvironmentRecord:
         """Return an environment's record; an empty one before its first promotion."""

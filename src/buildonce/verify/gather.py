@@ -74,23 +74,30 @@ def gather(
 
 def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
     """Return the evidence that environments have identical bytes: each against the first."""
-    first, *others = environments
+    first, *others = (snapshot.environment(name) for name in environments)
     expected = _recorded(snapshot, first)
     rows = []
-    for name in others:
-        found = _recorded(snapshot, name)
+    for record in others:
+        found, check = _recorded(snapshot, record), f"same as {first.environment}"
         for service in sorted({*expected, *found}):
+            alone = [one.environment for one in (first, record) if not _is_meant(one, service)]
             rows.append(
-                Evidence(
-                    name, service, f"same as {first}", "ledger",
+                unchecked(record.environment, service, check, "ledger", f"not for {alone[0]}")
+                if alone
+                else Evidence(
+                    record.environment, service, check, "ledger",
                     expected.get(service, NOTHING), found.get(service, NOTHING),
                 )
             )  # fmt: skip
     return rows
 
 
-def _recorded(snapshot: Snapshot, environment: str) -> dict[str, str]:
-    record = snapshot.environment(environment)
+def _is_meant(record: EnvironmentRecord, service: str) -> bool:
+    """Tell whether an environment is to run a service, where a release has it."""
+    return not record.services or service in record.services
+
+
+def _recorded(snapshot: Snapshot, record: EnvironmentRecord) -> dict[str, str]:
     release = snapshot.runs(record)
     return {name: str(digest) for name, digest in release.digests().items()} if release else {}
 
@@ -154,8 +161,9 @@ def _leftovers(
     """Return a row for each pointer of a service that the release has no longer."""
     dropped: dict[str, ImageRef] = {}
     snapshot.load(*(release_path(past.release) for past in record.successes))
-    for past in filter(None, (snapshot.release(one.release) for one in record.successes)):
-        for service, image in past.services.items():
+    for past in record.successes:
+        known = snapshot.release(past.release)
+        for service, image in known.only(past.services).services.items() if known else ():
             if service not in release.services:
                 dropped.setdefault(service, image.tag(record.environment))
     return [

@@ -99,6 +99,7 @@ def test_the_image_template_is_filled_in() -> None:
         (environments(buildcache={}), "the tag 'buildcache' is used for something else"),
         (environments(abcdef012345={}), "the tag 'abcdef012345' is used for something else"),
         (environments(live={"after": "tset"}, test={}), "perhaps you meant 'test'"),
+        (environments(live={"services": ["apy"]}), "live.services: there is no service 'apy'; per"),
         (environments(live={"after": "live"}), "environments.live.after: live after live is a"),
     ],
 )

@@ -64,7 +64,8 @@ def replace(
         raise UsageError(
             f"{deployment.files.name} runs no container of service {missing[0]}",
             hint=f"name its image there: {repository}, or ${{{image_variable(missing[0])}}}; or "
-            f"give the name that it has there in {_table(deployment)}.images",
+            f"give the name that it has there in {deployment.target.table}.images; or list the "
+            f"services that run there: {deployment.target.table}.services",
         )
     for manifest in replaced:
         replacing.require_no_other(manifest)
@@ -118,7 +119,3 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{path}[{number}]")
     elif isinstance(value, str):
         yield path, value
-
-
-def _table(deployment: Deployment) -> str:
-    return f"tool.buildonce.environments.{deployment.target.name}"

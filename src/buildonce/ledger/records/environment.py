@@ -14,12 +14,14 @@ SUCCESSES_KEPT = 20
 class Success(Record):
     """A release that an environment ran, by the promotion ``sequence``.
 
-    ``irreversible`` says that the release before it is no way back.
+    ``services`` are those of it that ran, none for all of them; ``irreversible`` says that the
+    release before it is no way back.
     """
 
     release: str
     sequence: int
     at: Time
+    services: tuple[str, ...] = ()
     irreversible: bool = False
 
 
@@ -41,6 +43,11 @@ class EnvironmentRecord(Record):
         return self.promotion if self.promotion and self.promotion.is_open else None
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """The services of its release that it runs; none for all of them."""
+        return self.successes[0].services if self.successes else ()
+
+    @property
     def sequence(self) -> int:
         """The number of the latest promotion; 0 before the first."""
         return self.promotion.sequence if self.promotion else 0
@@ -60,6 +67,7 @@ class EnvironmentRecord(Record):
             release=promotion.release,
             sequence=promotion.sequence,
             at=at,
+            services=promotion.services,
             irreversible=promotion.irreversible or self._was_irreversible(promotion.release),
         )
         others = tuple(past for past in self.successes if past.release != success.release)

@@ -31,12 +31,14 @@ class Promotion(Request):
     """A request that is carried out, from its intent to its outcome.
 
     ``id`` names it and its present holder, ``sequence`` counts an environment's promotions,
+    ``services`` are those of the release that the environment runs, none for all of them;
     ``previous`` is the release that ran before. ``broken`` is an open promotion that could
     neither finish nor be put back; ``finished_at`` and ``ended_by`` are of one that ended.
     """
 
     id: str
     sequence: int
+    services: tuple[str, ...] = ()
     previous: str | None
     actor: str
     host: str

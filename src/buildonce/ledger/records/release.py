@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import model_validator
 
@@ -94,6 +94,14 @@ class Release(Record):
         if len(self.sha) < 7 or not self.revision.startswith(self.sha):
             raise ValueError(f"sha {self.sha!r} does not belong to revision {self.revision}")
         return self
+
+    def only(self, services: Sequence[str]) -> Release:
+        """Return what an environment runs of it: these services or, of none, all."""
+        if not services:
+            return self
+        kept = {name: image for name, image in self.services.items() if name in services}
+        expects = [name for name in self.expects if name in kept or name not in self.services]
+        return self.model_copy(update={"services": kept, "expects": tuple(expects)})
 
     def missing(self) -> tuple[str, ...]:
         """Return the services that have no image yet."""
