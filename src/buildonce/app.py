@@ -81,6 +81,7 @@ class App:
         return Executor(
             {
                 steps.CarryOver: self.builds.carry_over,
+                steps.Import: self.builds.carry_over,
                 steps.Bake: self.builds.bake,
                 steps.RecordRelease: self.builds.record,
                 steps.Prepare: promotions.prepare,

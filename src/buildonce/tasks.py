@@ -93,11 +93,13 @@ def _signals() -> Iterator[None]:
 
 @task(
     optional=["sha"],
-    iterable=["service"],
+    iterable=["service", "digest"],
     help={
         "sha": "Build this commit, push its images and record them; HEAD if no commit is given. "
         "Without --sha, the working tree is built as :dev and never pushed.",
         "service": "Only this service; can be repeated.",
+        "digest": "SERVICE=sha256:…: the image of a service that is built elsewhere; default: what "
+        "the commit's tag names; can be repeated.",
         "fresh": "Build also what there is an image of, and take nothing from a layer cache; needs "
         "--reason.",
         "reason": _REASON,
@@ -110,6 +112,7 @@ def build(
     context: Context,
     sha: str | None = None,
     service: list[str] | None = None,
+    digest: list[str] | None = None,
     fresh: bool = False,
     reason: str = "",
     details: bool = False,
@@ -121,11 +124,13 @@ def build(
     app = _app(context, dry_run=dry_run)
     if fresh != bool(reason) or (fresh and sha is None):
         raise UsageError("--fresh needs --sha and --reason, and --reason needs --fresh")
+    if digest and sha is None:
+        raise UsageError("--digest needs --sha")
     if sha is None:
         build_working_tree(app, service or [])
     else:
         name = "HEAD" if cast(object, sha) is True else sha
-        build_commit(app, name, service or [], fresh=reason, details=details)
+        build_commit(app, name, service or [], digests=digest or [], fresh=reason, details=details)
 
 
 @task(

@@ -66,6 +66,7 @@ def test_a_secret_reaches_its_run_and_nothing_else(
     ledger = repo.git("log", "--patch", "release-ledger", cwd=repo.origin)
     kept = [json.dumps([*documents, *configs]), ledger, *(one.out + one.err for one in outputs)]
     assert not [text for text in kept if TOKEN in text or CONF in text]
+    assert "privileges" not in outputs[1].err
 
 
 def test_the_value_of_a_secret_is_no_input(secretive: Monorepo, agent: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TypeVar
 
 from buildonce.build.inputs import Inputs
 from buildonce.build.pins import Pins
@@ -17,7 +18,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, ImageRecord, Release
-from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
+from buildonce.ledger.snapshot import Event, Snapshot, environment_path, release_path
 from buildonce.plan.observation import Observation
 from buildonce.plan.pointers import Pointers
 from buildonce.refs import Digest, digest_of
@@ -107,6 +108,17 @@ def ledger(files: Mapping[str, Record]) -> Snapshot:
     """A ledger with these files and nothing else."""
     contents = {path: record.to_json().encode() for path, record in files.items()}
     return Snapshot(Git(Path("/nowhere")), None, dict(contents))
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def recorded(kind: type[AnyRecord], event: Event | None, path: str) -> AnyRecord:
+    """A record that an event writes."""
+    assert event is not None
+    record = event.files[path]
+    assert isinstance(record, kind)
+    return record
 
 
 @dataclass(frozen=True, eq=False)

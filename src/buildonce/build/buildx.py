@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +63,22 @@ class Buildx:
             bakefile.write_text(json.dumps(definition), encoding="utf-8")
             rules = Path(folder) / "policy.json"
             rules.write_text(json.dumps(policy), encoding="utf-8")
-            variables = {**_ENVIRONMENT, VARIABLE: str(rules)}
-            lines = self._docker.buildx.bake(
-                [*_ALLOWED, "default"], files=bakefile, metadata_file=metadata, progress="plain",
-                stream_logs=True, variables=variables,
-            )  # fmt: skip
-            self._follow((hide(str(line).rstrip(), secrets) for line in lines), on_log)
+            lines = self._lines(bakefile, metadata, rules)
+            self._follow((hide(line, secrets) for line in lines), on_log)
             built = json.loads(metadata.read_text(encoding="utf-8"))
         return {
             target: parse_digest(built[target]["containerimage.digest"])
             for target in definition["target"]
             if "containerimage.digest" in built.get(target, {})
         }
+
+    def _lines(self, bakefile: Path, metadata: Path, policy: Path) -> Iterator[str]:
+        lines = self._docker.buildx.bake(
+            [*_ALLOWED, "default"], files=bakefile, metadata_file=metadata, progress="plain",
+            stream_logs=True, variables={**_ENVIRONMENT, VARIABLE: str(policy)},
+        )  # fmt: skip
+        for line in lines:
+            yield str(line).rstrip()
 
     def _follow(self, lines: Iterable[str], on_log: Callable[[str], None]) -> None:
         said = ""

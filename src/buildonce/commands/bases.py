@@ -50,7 +50,7 @@ def _uses(app: App) -> tuple[list[Use], list[str]]:
         files = [app.root / path for path in paths]
         return [file.read_bytes() if file.is_file() else None for file in files]
 
-    found = pins.find(project, project.services, read)
+    found = pins.find(project, project.built, read)
     names = sorted({name for images in found.values() for name in images.all})
     uses = [
         Use(

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from buildonce.app import App
 from buildonce.build import bake, policy, secrets
+from buildonce.commands.imports import given_digests, imported, require_same
 from buildonce.commands.inputs import candidates
 from buildonce.config import PROJECT_FILE, read_table, table_in
-from buildonce.errors import BuildonceError, PreconditionError
+from buildonce.errors import BuildonceError, PreconditionError, UsageError
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import Release
 from buildonce.parallel import run_by_key
@@ -28,20 +29,30 @@ _ORIGINS = 3
 
 
 def build_commit(
-    app: App, name: str, services: Sequence[str], *, fresh: str = "", details: bool = False
+    app: App,
+    name: str,
+    services: Sequence[str],
+    *,
+    digests: Sequence[str] = (),
+    fresh: str = "",
+    details: bool = False,
 ) -> None:
     """Build what is missing of a commit's release, push it and record it.
 
-    ``fresh`` is why to build also what there is an image of already; ``details`` shows every
-    service, and in a dry run what Buildx gets.
+    ``digests`` says which images to import, as ``service=sha256:…``; ``fresh`` is why to build
+    also what there is an image of already; ``details`` shows every service, and in a dry run
+    what Buildx gets.
 
     Raises:
-        PreconditionError: it is to be built afresh, and the release has it already.
+        UsageError: a digest is none, or of a service that is built here.
+        PreconditionError: it is to be built afresh, and the release has it already; or what is
+            built elsewhere is not there.
     """
     project = app.project
     chosen = services or list(project.services)
     commit = app.commit(name)
     sha = app.sha(commit)
+    given = given_digests(project, digests)
     tags = {service: project.repository(service).tag(sha) for service in chosen}
     with ThreadPoolExecutor(2) as aside:
         left_out = aside.submit(lambda: name == "HEAD" and app.git.has_changes())
@@ -53,12 +64,17 @@ def build_commit(
         app.report.note(f"services are built as this folder's {PROJECT_FILE} says, not {sha}'s")
     record = snapshot.release(sha)
     recorded = {name: ref for name, ref in tags.items() if record and name in record.services}
-    if fresh and recorded:
-        raise _built_already(sha, recorded)
+    built = {name: ref for name, ref in recorded.items() if name in project.built}
+    if fresh and built:
+        raise _built_already(sha, built)
     missing = {name: ref for name, ref in tags.items() if name not in recorded}
     found = run_by_key(app.registry.digest, recorded)
-    known = candidates(app, snapshot, commit, missing)
-    plan = plan_build(commit, sha, tags, record, found, known, fresh)
+    require_same(record, given)
+    images = imported(app, commit, missing, given)
+    known = candidates(
+        app, snapshot, commit, {name: ref for name, ref in missing.items() if name not in images}
+    )
+    plan = plan_build(commit, sha, tags, record, found, known, fresh, images)
     secrets.require(project, _baked(plan))
     run = app.carry_out(plan, details=details)
     release = run.release or record
@@ -113,11 +129,26 @@ def _is_configured_as_committed(app: App, commit: Commit) -> bool:
     return committed == read_table(app.root)
 
 
+def _built_here(app: App, services: Sequence[str]) -> list[str]:
+    """Return the services of a local build: those asked for or, of none, all that are built.
+
+    Raises:
+        UsageError: one of them is built elsewhere.
+    """
+    for name in services:
+        if image := app.project.service(name).image:
+            raise UsageError(
+                f"service {name} is built elsewhere: {image}",
+                hint="inv build --sha imports its image",
+            )
+    return list(services or app.project.built)
+
+
 def build_working_tree(app: App, services: Sequence[str]) -> None:
     """Build the folder as it is, for trying it out: loaded as ``:dev``, never pushed."""
     from buildonce.build.buildx import Buildx
 
-    chosen = services or list(app.project.services)
+    chosen = _built_here(app, services)
     tags = {service: str(app.project.repository(service).tag("dev")) for service in chosen}
     definition = bake.local_definition(app.project, app.root, tags)
     secrets.require(app.project, chosen)

@@ -104,6 +104,7 @@ def _between(app: App, old: str, new: str, direction: str, services: Sequence[st
             for commit in app.git.commits(old, new, table.inputs or (table.context,))
         }
         for service in services
+        if service in app.project.built
         for table in [app.project.service(service)]
     }
     return [

@@ -63,7 +63,7 @@ def _pins(app: App, commit: Commit, services: Collection[str]) -> dict[str, Pins
 
     found = pins.find(project, services, read)
     if pins.unused(project.bases, found):
-        pins.require_used(project.bases, pins.find(project, project.services, read))
+        pins.require_used(project.bases, pins.find(project, project.built, read))
     return pins.pin(project, found, app.registry.digest)
 
 

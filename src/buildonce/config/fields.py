@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, StringConstraints
 
 from buildonce.errors import UsageError
-from buildonce.refs import ImageRef
+from buildonce.refs import ImageRef, Repository
 
 DATE = "%Y-%m-%d %H:%M"
 """How a freeze's moment on a date looks."""
@@ -44,6 +44,14 @@ def _ssh(text: str) -> str:
 def _image(text: str) -> str:
     try:
         ImageRef.parse(text)
+    except UsageError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+def _repository(text: str) -> str:
+    try:
+        Repository.parse(text)
     except UsageError as error:
         raise ValueError(error.message) from None
     return text
@@ -112,6 +120,7 @@ SecretName = Annotated[str, StringConstraints(pattern=_SECRET)]
 Ssh = Annotated[str, StringConstraints(pattern=_SSH), AfterValidator(_ssh)]
 """An SSH agent or key as ``docker build --ssh`` takes it: ``NAME``, or ``NAME=PATH``."""
 
+RepositoryName = Annotated[str, AfterValidator(_repository)]
 ImageName = Annotated[str, AfterValidator(_image)]
 ArgumentName = Annotated[str, StringConstraints(pattern=_ARGUMENT)]
 GitName = Annotated[str, StringConstraints(pattern=_GIT_NAME), AfterValidator(_git_name)]

@@ -19,6 +19,7 @@ from buildonce.config.fields import (
     NameWithoutDots,
     PathInside,
     Platform,
+    RepositoryName,
     SecretName,
     Ssh,
     image_variable,
@@ -52,6 +53,11 @@ class BuildSecret(Table):
 class Service(Table):
     """One image-producing part of the monorepo."""
 
+    image: RepositoryName | None = Field(
+        None,
+        description="Where its image is, if something else builds it: `ghcr.io/acme/report`. "
+        "No other key then.",
+    )
     dockerfile: PathInside = Field(
         "", description="The Dockerfile. Default: `Dockerfile` in the service's folder."
     )
@@ -78,6 +84,13 @@ class Service(Table):
         description="What `RUN --mount=type=ssh` gets: `default` is the SSH agent, "
         "`NAME=~/.ssh/key` a key or another agent's socket.",
     )
+
+    @model_validator(mode="after")
+    def _is_built_once(self) -> Service:
+        others = sorted(self.model_fields_set - {"image"})
+        if self.image and others:
+            raise ValueError(f"image: is built elsewhere, so {', '.join(others)} has no use")
+        return self
 
 
 class Prune(Table):
@@ -204,6 +217,11 @@ class Project(Table):
         """
         return _named(self.environments, name, "environment")
 
+    @property
+    def built(self) -> tuple[str, ...]:
+        """The services that are built here; the others' images come from elsewhere."""
+        return tuple(name for name, table in self.services.items() if not table.image)
+
     def dockerfile(self, service: str) -> str:
         """Return the path of a service's Dockerfile, relative to the repository's root."""
         table = self.service(service)
@@ -238,6 +256,9 @@ def _require_distinct(values: Mapping[str, str], message: str) -> None:
 
 
 def _repository(project: Project, service: str) -> Repository:
+    table = project.services.get(service)
+    if table and table.image:
+        return Repository.parse(table.image)
     try:
         return Repository.parse(project.image.format(registry=project.registry, service=service))
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):

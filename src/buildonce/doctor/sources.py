@@ -27,7 +27,7 @@ def committed(app: App) -> Survey:
     """Return what HEAD has, with the text of each service's Dockerfile."""
     listed = app.git.text("ls-tree", "-r", "-z", "--name-only", "HEAD")
     files = tuple(path for path in listed.split("\0") if path)
-    paths = {app.project.dockerfile(name) for name in app.project.services} & {*files}
+    paths = {app.project.dockerfile(name) for name in app.project.built} & {*files}
     contents = app.git.blobs([f"HEAD:./{path}" for path in sorted(paths)])
     texts = {
         path: (content or b"").decode(errors="replace")
@@ -38,7 +38,7 @@ def committed(app: App) -> Survey:
 
 def examine(project: Project, tree: Survey) -> Iterator[Finding]:
     """Give what is wrong with the services' sources, or one line that nothing is."""
-    problems = [finding for name in project.services for finding in _service(project, tree, name)]
+    problems = [finding for name in project.built for finding in _service(project, tree, name)]
     yield from problems
     if not problems:
         yield Finding("sources", "every Dockerfile, context and COPY source is in the commit")
@@ -137,7 +137,7 @@ class _Use:
 def _unpinned(project: Project, tree: Survey) -> Iterator[Finding]:
     """Give the outside images that a service is made from by a tag, each once."""
     uses: dict[str, _Use] = {}
-    for name in project.services:
+    for name in project.built:
         for image in _outside_images(project, tree, name):
             if "@sha256:" not in stand_in(project.bases, image):
                 uses.setdefault(image, _Use(image)).services.append(name)

@@ -24,6 +24,7 @@ from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.steps import (
     Bake,
     CarryOver,
+    Import,
     RecordRelease,
 )
 from buildonce.refs import Digest
@@ -45,8 +46,8 @@ class Builds:
     now: Callable[[], datetime]
     host: str
 
-    def carry_over(self, step: CarryOver, run: Run) -> Run:
-        """Tag what was built before; its manifest was read when this was planned."""
+    def carry_over(self, step: CarryOver | Import, run: Run) -> Run:
+        """Tag what was built before, or elsewhere; manifests were read when this was planned."""
         run_all(lambda image: self.images.tag(image.tag, image.manifest), step.images.values())
         carried = {name: image.record for name, image in step.images.items()}
         return replace(run, images={**run.images, **carried})

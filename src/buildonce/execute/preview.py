@@ -9,7 +9,7 @@ from pathlib import PurePath
 from buildonce.build import policy
 from buildonce.execute.builds import Builds
 from buildonce.plan.building import listed
-from buildonce.plan.steps import Bake, CarryOver, Deploy, Point, RemoveTag, Step, Unpoint
+from buildonce.plan.steps import Bake, CarryOver, Deploy, Import, Point, RemoveTag, Step, Unpoint
 
 
 def preview(steps: Iterable[Step], builds: Builds, *, details: bool = True) -> list[str]:
@@ -26,6 +26,8 @@ def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
             return [*_whys(step, details), *(_of_bake(step, builds) if details else [])]
         case CarryOver():
             return _origins(step)
+        case Import():
+            return [f"{name}: {image.record.ref}" for name, image in step.images.items()]
         case Deploy():
             return [*step.engine.commands(), "where FILE is", step.engine.render()]
         case Point():

@@ -13,6 +13,7 @@ from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.snapshot import (
     Event,
     Snapshot,
+    deployed_path,
     deployment_path,
     environment_path,
     image_path,
@@ -142,6 +143,8 @@ def retired(snapshot: Snapshot, environment: str, reason: str, actor: str) -> Ev
     present = [environment_path(environment), *runs, *bundles]
     if snapshot.has_deployment(environment):
         present.append(deployment_path(environment))
+    if snapshot.deployed(environment):
+        present.append(deployed_path(environment))
     return Event(
         f"retire {environment}",
         (("Event", "retired"), ("Environment", environment), ("Actor", actor), ("Reason", reason)),

@@ -11,7 +11,16 @@ from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.plan.plans import Plan
 from buildonce.plan.pointers import Pointers
-from buildonce.plan.steps import Bake, Carried, CarryOver, Point, RecordRelease, Step, Target
+from buildonce.plan.steps import (
+    Bake,
+    Carried,
+    CarryOver,
+    Import,
+    Point,
+    RecordRelease,
+    Step,
+    Target,
+)
 from buildonce.refs import ImageRef
 from buildonce.registry import Manifest
 
@@ -41,6 +50,7 @@ def plan_build(
     found: Pointers,
     candidates: Mapping[str, Candidate],
     fresh: str = "",
+    imported: Mapping[str, Carried] | None = None,
 ) -> Plan:
     """Plan the build of the services in ``tags``.
 
@@ -51,6 +61,7 @@ def plan_build(
         record: the release's record, where there is one.
         found: what the references of the services that it has name now.
         candidates: the services that it lacks.
+        imported: those that it lacks and that are built elsewhere.
         fresh: why to build also what there is an image of; empty where that is taken over.
 
     Raises:
@@ -72,7 +83,10 @@ def plan_build(
         for name, ref in tags.items()
         if name in recorded and found[name] is None
     ]
-    steps += _steps(commit, sha, candidates, fresh)
+    steps += _steps(candidates, commit, fresh)
+    steps += [Import(imported)] if imported else []
+    new = (*candidates, *(imported or ()))
+    steps += [RecordRelease(commit.revision, sha, new)] if new else []
     if not steps:
         return Plan(f"{sha} is built already: {listed(tags)}")
     return Plan(f"build {sha}", tuple(steps))
@@ -108,7 +122,7 @@ def listed(services: Collection[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _steps(commit: Commit, sha: str, candidates: Mapping[str, Candidate], fresh: str) -> list[Step]:
+def _steps(candidates: Mapping[str, Candidate], commit: Commit, fresh: str) -> list[Step]:
     carried: dict[str, Carried] = {}
     targets: dict[str, Target] = {}
     for name, candidate in candidates.items():
@@ -119,7 +133,6 @@ def _steps(commit: Commit, sha: str, candidates: Mapping[str, Candidate], fresh:
             targets[name] = _target(candidate, reason)
     steps: list[Step] = [CarryOver(carried)] if carried else []
     steps += [Bake(commit, targets, fresh=bool(fresh))] if targets else []
-    steps += [RecordRelease(commit.revision, sha, tuple(candidates))] if candidates else []
     return steps
 
 

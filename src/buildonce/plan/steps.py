@@ -58,6 +58,13 @@ class CarryOver:
 
 
 @dataclass(frozen=True)
+class Import:
+    """Tag images that were built elsewhere, byte for byte."""
+
+    images: Mapping[str, Carried]
+
+
+@dataclass(frozen=True)
 class RecordRelease:
     """Write the digests of what was built into the ledger; the first to write them wins."""
 
@@ -184,6 +191,7 @@ class RetireEnvironment:
 Step = (
     Bake
     | CarryOver
+    | Import
     | RecordRelease
     | Prepare
     | OpenPromotion

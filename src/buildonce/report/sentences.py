@@ -15,6 +15,7 @@ from buildonce.plan.steps import (
     Confirm,
     Deploy,
     ForgetReleases,
+    Import,
     OpenPromotion,
     Point,
     PreDeploy,
@@ -33,7 +34,7 @@ from buildonce.refs import Digest, short
 def describe(step: Step) -> str:
     """Return a step as a sentence."""
     match step:
-        case Bake() | CarryOver() | RecordRelease():
+        case Bake() | CarryOver() | Import() | RecordRelease():
             return _of_build(step)
         case Prepare() | PreDeploy() | Deploy() | Confirm():
             return _of_deploy(step)
@@ -47,7 +48,7 @@ def describe(step: Step) -> str:
             return _of_prune(step)
 
 
-def _of_build(step: Bake | CarryOver | RecordRelease) -> str:
+def _of_build(step: Bake | CarryOver | Import | RecordRelease) -> str:
     match step:
         case Bake():
             tag = next(iter(step.targets.values())).tag.reference
@@ -55,6 +56,9 @@ def _of_build(step: Bake | CarryOver | RecordRelease) -> str:
         case CarryOver():
             tag = next(iter(step.images.values())).tag.reference
             return f"take over {listed(step.images)}, unchanged, as {tag}"
+        case Import():
+            tag = next(iter(step.images.values())).tag.reference
+            return f"import {listed(step.images)}, built elsewhere, as {tag}"
         case RecordRelease():
             return f"record release {step.sha} ({listed(step.services)}) in the ledger"
 

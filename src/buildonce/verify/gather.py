@@ -13,7 +13,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, release_path
 from buildonce.parallel import run_all
-from buildonce.refs import ImageRef, Repository
+from buildonce.refs import ImageRef, Repository, is_revision
 from buildonce.registry import Manifest
 from buildonce.verify import deployed, former
 from buildonce.verify.evidence import NOTHING, Evidence, unchecked
@@ -21,6 +21,7 @@ from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 PLAIN = "a plain manifest"
 ANSWER = "an answer"
 ONLY_POINTERS = "the configuration names no engine: only pointers move"
+UNLABELLED = "it was built elsewhere, and no label names a commit"
 
 
 class Images(Protocol):
@@ -137,12 +138,15 @@ def _service_rows(
 
     found_type, found_revision = _inside(images, manifest)
     carried = f", built from {image.built_from[:12]}" if image.built_from else ""
+    label = f"revision label{carried}"
     return [
         row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
         row("commit tag", image.tag(release.sha), image.digest, _at(images, image, release.sha)),
         row("pointer", image.tag(name), image.digest, _at(images, image, name)),
         row("media type", image.ref, PLAIN, found_type),
-        row(f"revision label{carried}", image.ref, release.revision_of(service), found_revision),
+        unchecked(name, service, label, str(image.ref), UNLABELLED)
+        if image.imported and not is_revision(found_revision)
+        else row(label, image.ref, release.revision_of(service), found_revision),
     ]
 
 

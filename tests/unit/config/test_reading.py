@@ -84,6 +84,8 @@ def test_the_image_template_is_filled_in() -> None:
         (service(secrets={"a": {}}), "secrets.a = {}: needs either `variable` or `file`"),
         (service(secrets={"a": {"file": "x"}}), "must be an absolute path, or begin with ~/"),
         (service(secrets={"a,b": {"variable": "X"}}), "must be letters, digits and any of _ . -"),
+        (service(image="r/a", target="b", args={}), "so args, target has no use"),
+        (service(image="a b"), "services.api.image = 'a b'"),
         (service(ssh=["a,b"]), "must look like 'default' or 'deploy=~/.ssh/deploy'"),
         (service(ssh=["a=/b,/c"]), "must name one socket or key"),
         (table(image="{registry}/{servise}"), "may use {registry} and {service} only"),

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
 
 import pytest
 
 from buildonce.errors import BusyError, PreconditionError
-from buildonce.ledger import events, releases
+from buildonce.ledger import events
 from buildonce.ledger.records.deployment import DeploymentRecord, PlaceRecord
 from buildonce.ledger.records.environment import EnvironmentRecord, RunRecord
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.records.record import Record
-from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.snapshot import (
     Event,
     environment_path,
-    image_path,
-    pruned_path,
     release_path,
     run_path,
 )
@@ -26,11 +22,10 @@ from tests.kit.samples import (
     DANA,
     LATER,
     NOON,
-    REGISTRY,
     empty,
-    image_record,
     ledger,
     promotion,
+    recorded,
     release,
     running,
 )
@@ -43,16 +38,6 @@ DEPLOYED_BY = events.DeployedBy(
     "with variables",
     DeploymentRecord(release=FIRST.sha, place=PLACE, salt="salt"),
 )
-
-AnyRecord = TypeVar("AnyRecord", bound=Record)
-
-
-def recorded(kind: type[AnyRecord], event: Event | None, path: str) -> AnyRecord:
-    """A record that an event writes."""
-    assert event is not None
-    record = event.files[path]
-    assert isinstance(record, kind)
-    return record
 
 
 def files(record: EnvironmentRecord) -> dict[str, Record]:
@@ -71,103 +56,6 @@ def in_progress(name: str = "mine") -> tuple[EnvironmentRecord, Promotion]:
 def done(state: Mapping[str, Record], begun: Promotion) -> Event | None:
     """The event of a promotion's success."""
     return events.closed(ledger(state), begun, "done", LATER, DANA)
-
-
-def images(of: Release, number: int = 1) -> dict[str, ImageRecord]:
-    """The images of a release as a build makes them."""
-    return {name: image_record(name, f"{name} {number}") for name in of.services}
-
-
-def empty_of(of: Release) -> Release:
-    """A release whose images are still to be recorded."""
-    return of.model_copy(update={"services": {}})
-
-
-def test_the_first_build_is_recorded_as_it_is() -> None:
-    """Where there is no record, the release becomes it, and the message has the digests."""
-    event = releases.built(ledger({}), empty_of(FIRST), images(FIRST))
-    assert recorded(Release, event, release_path(FIRST.sha)).digests() == FIRST.digests()
-    assert event is not None
-    trailers = dict(event.trailers)
-    assert trailers["Event"] == "built"
-    assert trailers["Digest"] == f"web {FIRST.digests()['web']}"
-
-
-def test_each_image_is_recorded_under_its_identity() -> None:
-    """A build leaves one file for each service's inputs, from which later commits take over."""
-    made = images(FIRST)
-    event = releases.built(ledger({}), empty_of(FIRST), made)
-    for name, image in made.items():
-        assert recorded(ImageRecord, event, image_path(name, image.identity)) == image
-
-
-def test_an_image_of_another_commit_says_so() -> None:
-    """A release that takes over an image has the commit that it was built from."""
-    made = {"web": image_record("web", "web 1", number=1)}
-    state = {image_path("web", made["web"].identity): made["web"]}
-    event = releases.built(ledger(state), empty_of(SECOND), made)
-    release = recorded(Release, event, release_path(SECOND.sha))
-    assert release.services["web"].built_from == FIRST.revision
-    assert event is not None
-    assert set(event.files) == {release_path(SECOND.sha), pruned_path(SECOND.sha)}
-
-
-def test_two_builds_of_the_same_inputs_agree() -> None:
-    """Where another commit's build was recorded first, its image is the release's."""
-    first = image_record("web", "first bytes", number=1)
-    state = {image_path("web", first.identity): first}
-    late = {"web": image_record("web", "other bytes", number=2)}
-    event = releases.built(ledger(state), empty_of(SECOND), late)
-    release = recorded(Release, event, release_path(SECOND.sha))
-    assert release.digests() == {"web": first.digest}
-
-
-@pytest.mark.parametrize("changed", [{"generation": 2}, {"image": f"{REGISTRY}/elsewhere/web"}])
-def test_a_later_generation_or_place_replaces_an_image(changed: dict[str, Any]) -> None:
-    """A build of the same inputs that was asked for, or lies elsewhere, becomes their image."""
-    first = image_record("web", "first bytes")
-    path = image_path("web", first.identity)
-    anew = image_record("web", "new bytes", number=2, **changed)
-    event = releases.built(ledger({path: first}), empty_of(SECOND), {"web": anew})
-    assert recorded(ImageRecord, event, path) == anew
-
-
-def test_a_build_that_is_recorded_already_is_no_event() -> None:
-    """Appending the same build twice writes once."""
-    state = ledger({release_path(FIRST.sha): FIRST})
-    assert releases.built(state, empty_of(FIRST), images(FIRST)) is None
-
-
-def test_the_first_of_two_builds_is_the_one_that_counts() -> None:
-    """Another build of the commit, with other bytes, changes nothing of what is recorded."""
-    state = ledger({release_path(FIRST.sha): FIRST})
-    other = {"web": image_record("web", "other bytes", identity="another")}
-    assert releases.built(state, empty_of(FIRST), other) is None
-
-
-def test_missing_services_are_added() -> None:
-    """A build of the rest leaves what was there, and names what is new."""
-    part = release(1, "web")
-    event = releases.built(ledger({release_path(FIRST.sha): part}), empty_of(FIRST), images(FIRST))
-    assert recorded(Release, event, release_path(FIRST.sha)).digests() == FIRST.digests()
-    assert event is not None
-    assert event.subject == f"build {FIRST.sha}: api"
-
-
-def test_many_services_are_counted() -> None:
-    """The subject of a fleet's build tells how many services it is, not each."""
-    fleet = {f"s{number}": image_record(f"s{number}", "bytes") for number in range(100)}
-    event = releases.built(ledger({}), empty_of(FIRST), fleet)
-    assert event is not None
-    assert event.subject == f"build {FIRST.sha}: 100 services"
-
-
-def test_two_commits_with_one_tag_are_refused() -> None:
-    """Where the short form is not unique any more, the message says what to change."""
-    twin = FIRST.model_copy(update={"revision": FIRST.sha + "f" * 28})
-    with pytest.raises(PreconditionError, match="is the tag of two commits") as caught:
-        releases.built(ledger({release_path(FIRST.sha): FIRST}), twin, images(twin))
-    assert "sha_length" in caught.value.hint
 
 
 def test_an_intent_locks_the_environment() -> None:

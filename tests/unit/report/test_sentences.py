@@ -44,6 +44,7 @@ def brief(digest: Digest) -> str:
         ),
         (steps.Bake(commit(2), {"api": TARGET}), f"build api once from {SHA} and push"),
         (steps.CarryOver({"api": CARRIED}), f"take over api, unchanged, as {SHA}"),
+        (steps.Import({"api": CARRIED}), f"import api, built elsewhere, as {SHA}"),
         (steps.RecordRelease("r", SHA, ("api",)), f"record release {SHA} (api) in the ledger"),
         (steps.Prepare(ENGINE), f"pull {SHA} on staging"),
         (

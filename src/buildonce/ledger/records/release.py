@@ -20,13 +20,14 @@ class Image(Record):
     """A service's image: where it is and what its bytes hash to.
 
     ``identity`` is the hash of the inputs that it was built from, ``built_from`` the commit,
-    where that is not the release's own.
+    where that is not the release's own. ``imported`` says that it was built elsewhere.
     """
 
     image: RepositoryField
     digest: DigestField
     identity: str = ""
     built_from: RevisionField | None = None
+    imported: bool = False
 
     @property
     def repository(self) -> Repository:
@@ -49,7 +50,9 @@ class ImageRecord(Record):
     ``revision`` is the commit that it was built from. ``settings`` is the hash of the arguments,
     the stage and the like, ``sources`` has what each image that the Dockerfile takes from
     outside stood for. ``generation`` counts the builds of the same inputs, and ``reason`` says
-    why there is another than the first.
+    why there is another than the first. ``imported`` says that it was built elsewhere: its
+    identity is that of its bytes, and ``revision`` what its label says, or else the commit that
+    it was imported for.
     """
 
     image: RepositoryField
@@ -60,6 +63,7 @@ class ImageRecord(Record):
     sources: dict[str, str]
     generation: int = 1
     reason: str = ""
+    imported: bool = False
 
     @property
     def ref(self) -> ImageRef:
@@ -71,6 +75,7 @@ class ImageRecord(Record):
         return Image(
             image=self.image, digest=self.digest, identity=self.identity,
             built_from=None if revision == self.revision else self.revision,
+            imported=self.imported,
         )  # fmt: skip
 
 

@@ -1,0 +1,133 @@
+"""The ledger's events of releases and of environments as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from buildonce.errors import PreconditionError
+from buildonce.ledger import releases
+from buildonce.ledger.records.deployment import DeploymentRecord, PlaceRecord
+from buildonce.ledger.records.record import Record
+from buildonce.ledger.records.release import ImageRecord, Release
+from buildonce.ledger.snapshot import (
+    deployed_path,
+    environment_path,
+    image_path,
+    pruned_path,
+    release_path,
+)
+from tests.kit.samples import DANA, REGISTRY, image_record, ledger, recorded, release, running
+
+FIRST, SECOND = release(1), release(2)
+PLACE = PlaceRecord(engine="swarm", project="shop")
+
+
+def images(of: Release, number: int = 1) -> dict[str, ImageRecord]:
+    """The images of a release as a build makes them."""
+    return {name: image_record(name, f"{name} {number}") for name in of.services}
+
+
+def empty_of(of: Release) -> Release:
+    """A release whose images are still to be recorded."""
+    return of.model_copy(update={"services": {}})
+
+
+def test_the_first_build_is_recorded_as_it_is() -> None:
+    """Where there is no record, the release becomes it, and the message has the digests."""
+    event = releases.built(ledger({}), empty_of(FIRST), images(FIRST))
+    assert recorded(Release, event, release_path(FIRST.sha)).digests() == FIRST.digests()
+    assert event is not None
+    trailers = dict(event.trailers)
+    assert trailers["Event"] == "built"
+    assert trailers["Digest"] == f"web {FIRST.digests()['web']}"
+
+
+def test_each_image_is_recorded_under_its_identity() -> None:
+    """A build leaves one file for each service's inputs, from which later commits take over."""
+    made = images(FIRST)
+    event = releases.built(ledger({}), empty_of(FIRST), made)
+    for name, image in made.items():
+        assert recorded(ImageRecord, event, image_path(name, image.identity)) == image
+
+
+def test_an_image_of_another_commit_says_so() -> None:
+    """A release that takes over an image has the commit that it was built from."""
+    made = {"web": image_record("web", "web 1", number=1)}
+    state = {image_path("web", made["web"].identity): made["web"]}
+    event = releases.built(ledger(state), empty_of(SECOND), made)
+    release = recorded(Release, event, release_path(SECOND.sha))
+    assert release.services["web"].built_from == FIRST.revision
+    assert event is not None
+    assert set(event.files) == {release_path(SECOND.sha), pruned_path(SECOND.sha)}
+
+
+def test_two_builds_of_the_same_inputs_agree() -> None:
+    """Where another commit's build was recorded first, its image is the release's."""
+    first = image_record("web", "first bytes", number=1)
+    state = {image_path("web", first.identity): first}
+    late = {"web": image_record("web", "other bytes", number=2)}
+    event = releases.built(ledger(state), empty_of(SECOND), late)
+    release = recorded(Release, event, release_path(SECOND.sha))
+    assert release.digests() == {"web": first.digest}
+
+
+@pytest.mark.parametrize("changed", [{"generation": 2}, {"image": f"{REGISTRY}/elsewhere/web"}])
+def test_a_later_generation_or_place_replaces_an_image(changed: dict[str, Any]) -> None:
+    """A build of the same inputs that was asked for, or lies elsewhere, becomes their image."""
+    first = image_record("web", "first bytes")
+    path = image_path("web", first.identity)
+    anew = image_record("web", "new bytes", number=2, **changed)
+    event = releases.built(ledger({path: first}), empty_of(SECOND), {"web": anew})
+    assert recorded(ImageRecord, event, path) == anew
+
+
+def test_a_build_that_is_recorded_already_is_no_event() -> None:
+    """Appending the same build twice writes once."""
+    state = ledger({release_path(FIRST.sha): FIRST})
+    assert releases.built(state, empty_of(FIRST), images(FIRST)) is None
+
+
+def test_the_first_of_two_builds_is_the_one_that_counts() -> None:
+    """Another build of the commit, with other bytes, changes nothing of what is recorded."""
+    state = ledger({release_path(FIRST.sha): FIRST})
+    other = {"web": image_record("web", "other bytes", identity="another")}
+    assert releases.built(state, empty_of(FIRST), other) is None
+
+
+def test_missing_services_are_added() -> None:
+    """A build of the rest leaves what was there, and names what is new."""
+    part = release(1, "web")
+    event = releases.built(ledger({release_path(FIRST.sha): part}), empty_of(FIRST), images(FIRST))
+    assert recorded(Release, event, release_path(FIRST.sha)).digests() == FIRST.digests()
+    assert event is not None
+    assert event.subject == f"build {FIRST.sha}: api"
+
+
+def test_many_services_are_counted() -> None:
+    """The subject of a fleet's build tells how many services it is, not each."""
+    fleet = {f"s{number}": image_record(f"s{number}", "bytes") for number in range(100)}
+    event = releases.built(ledger({}), empty_of(FIRST), fleet)
+    assert event is not None
+    assert event.subject == f"build {FIRST.sha}: 100 services"
+
+
+def test_two_commits_with_one_tag_are_refused() -> None:
+    """Where the short form is not unique any more, the message says what to change."""
+    twin = FIRST.model_copy(update={"revision": FIRST.sha + "f" * 28})
+    with pytest.raises(PreconditionError, match="is the tag of two commits") as caught:
+        releases.built(ledger({release_path(FIRST.sha): FIRST}), twin, images(twin))
+    assert "sha_length" in caught.value.hint
+
+
+def test_nothing_of_a_retired_environment_stays() -> None:
+    """Its record and what it was deployed by go, and nothing of another environment."""
+    staging: dict[str, Record] = {
+        environment_path("staging"): running(FIRST),
+        deployed_path("staging"): DeploymentRecord(release=FIRST.sha, place=PLACE, salt="salt"),
+    }
+    production = {environment_path("production"): running(FIRST, "production")}
+    event = releases.retired(ledger({**staging, **production}), "staging", "merged", DANA)
+    assert event is not None
+    assert event.files == dict.fromkeys(staging)
