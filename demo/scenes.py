@@ -126,12 +126,13 @@ def _proof() -> Scene:
 def _one_line_changes(stage: Stage) -> Scene:
     return Scene(
         "One line changes",
-        "A new heading for the api's page goes the same way. What did not change is reused.",
+        "A new heading for the api's page goes the same way. Nothing of the worker changed: its "
+        "image is taken over, digest and all.",
         (
             Edit("api/src/beacon_api/page.py", "<h1>Beacon</h1>", "<h1>Beacon is watching</h1>"),
             Command('git commit --quiet --all --message "Say what Beacon does"'),
             Command("git push --quiet"),
-            Command("inv build --sha", keep=NOT_THE_BUILD_LOG),
+            Command("inv build --sha", keep=NOT_THE_BUILD_LOG, says="unchanged: worker"),
             Show(stage.layers),
             Command("inv promote staging", keep=RESULTS),
             Command("inv changes production"),

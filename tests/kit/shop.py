@@ -43,10 +43,12 @@ http.server.ThreadingHTTPServer(("", 8000), Page).serve_forever()
 HEALTH = """
 exec 3<>/dev/tcp/127.0.0.1/8000
 printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3
-read -r _ code _ <&3
-[ "$code" = 200 ]
+mapfile -t answer <&3
+[[ ${answer[0]} == *" 200 "* ]]
 """
-"""In bash, which starts in milliseconds: engines ask every second, of every container."""
+"""In bash, which starts in milliseconds: engines ask every second, of every container.
+
+The answer is read to its end: a server whose client leaves early logs an error."""
 
 HEALTHCHECK = {
     "Test": ["CMD", "bash", "-c", HEALTH],

@@ -42,7 +42,7 @@ INSIDE = {
         *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
     ],
     "announce": ["event", "command", "github"],
-    "doctor": ["findings", "machine", "access", "sources", "ports", "deployments"],
+    "doctor": ["findings", "machine", "access", "inputs", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [

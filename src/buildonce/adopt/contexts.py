@@ -40,6 +40,12 @@ def sources(dockerfile: str) -> list[str]:
     return [path for path in found if "$" not in path]
 
 
+def has_variables(dockerfile: str) -> bool:
+    """Tell whether a COPY or ADD has a variable in it, so that not all sources can be told."""
+    lines = [line.upper() for line in instructions(dockerfile)]
+    return any("$" in line for line in lines if line.startswith(("COPY", "ADD")))
+
+
 def fitting(survey: Survey, dockerfile: str) -> Context:
     """Return the innermost folder that has everything, from the Dockerfile's own to the root.
 

@@ -76,10 +76,10 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
 
 def _visible(context: str, declared: tuple[str, ...], tree: Tree) -> tuple[str, ...]:
     """Return what a build sees of its context: the inputs in it, or all where they have it all."""
-    if any(_is_within(context, path) for path in declared):
+    if any(is_within(context, path) for path in declared):
         return (context,)
     ignore = _below(context, ".dockerignore")
-    inside = [path for path in declared if _is_within(path, context)]
+    inside = [path for path in declared if is_within(path, context)]
     return tuple(dict.fromkeys([*inside, *([ignore] if tree.has(ignore) else [])]))
 
 
@@ -105,7 +105,7 @@ def _require_content(tree: Tree, service: str, needed: tuple[str, ...], dockerfi
             hint=f"set tool.buildonce.services.{service}.dockerfile to the file that it leads to",
         )
     for path in tree.submodules:
-        if any(_is_within(path, wanted) for wanted in needed):
+        if any(is_within(path, wanted) for wanted in needed):
             raise PreconditionError(
                 f"service {service}: {path} is a git submodule, and a commit has no files of it",
                 hint=f"leave it out of tool.buildonce.services.{service}.inputs, or have its files "
@@ -113,7 +113,8 @@ def _require_content(tree: Tree, service: str, needed: tuple[str, ...], dockerfi
             )
 
 
-def _is_within(path: str, folder: str) -> bool:
+def is_within(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder's, or the folder itself."""
     return folder == "." or PurePosixPath(path).is_relative_to(folder)
 
 

@@ -12,6 +12,7 @@ from buildonce.build import secrets
 from buildonce.build.dockerfile import external_images, mounted
 from buildonce.build.pins import stand_in
 from buildonce.config import Project
+from buildonce.doctor import inputs
 from buildonce.doctor.findings import Finding
 from buildonce.errors import PreconditionError
 
@@ -20,7 +21,9 @@ _NOT_BUILT = "inv build fails for {}"
 
 def services(app: App) -> Iterator[Finding]:
     """See that every service can be built from HEAD."""
-    yield from examine(app.project, committed(app))
+    tree = committed(app)
+    yield from examine(app.project, tree)
+    yield from inputs.examine(app.project, tree)
 
 
 def committed(app: App) -> Survey:
