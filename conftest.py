@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from pydantic import RedisDsn
 
 import lab
 from tests.kit.lab_docker import docker
@@ -24,9 +25,17 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def store_server() -> Iterator[str]:
     """A real store in a container of its own, in the lab."""
+    from beacon_libs.settings import Settings
+    from beacon_libs.store import Store
+    from beacon_libs.testing import answers, wait_until
+
     running = lab.up()
     container = docker(running, "run", "--detach", "--publish=127.0.0.1::6379", running.store_image)
     try:
-        yield f"redis://{docker(running, 'port', container, '6379')}/0"
+        address = f"redis://{docker(running, 'port', container, '6379')}/0"
+        store = Store(Settings(store_url=RedisDsn(address)))
+        wait_until(lambda: answers(store), f"the store at {address} answers")
+        store.close()
+        yield address
     finally:
         docker(running, "rm", "--force", "--volumes", container)

@@ -1,1 +1,1 @@
-"""Measures buildonce on Beacon against the workflow that it replaces, and against the floor."""
+"""Measures buildonce: beside the workflow that it replaces, beside the floor, and in fleets."""

@@ -1,4 +1,7 @@
-"""`python -m bench`: measure in labs of its own, print tables, keep bench/results.json."""
+"""`python -m bench [beacon|layers|fleets]`: measure in labs of its own, print tables.
+
+Without an argument, all of it. The figures are kept in bench/results.json.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,26 +19,29 @@ from rich.markup import escape
 from rich.padding import Padding
 
 import lab
+from demo.scratch import ROOT, SHA_LENGTH, git
 
-from . import report
+from . import beacon, fleets, layers, report
 from .ground import prepared
-from .measure import FailedError, Sample
-from .rounds import Rounds
+from .measure import FailedError, Sample, Samples
+from .targets import Target
 
 RESULTS = Path(__file__).with_name("results.json")
-ROUNDS = 3
-SECONDS = 480  # another round begins only if it should end within these
+PARTS = {"beacon": beacon.play, "layers": layers.play, "fleets": fleets.play}
 WIDTH_OF_FILES = 140
 ROOM = 4_000_000_000  # bytes of a registry and a runner, with much to spare
 
 
 def main() -> int:
     """Measure; a missed target is a result, not a failure."""
+    asked = sys.argv[1:] or list(PARTS)
+    if unknown := set(asked) - set(PARTS):
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with tempfile.TemporaryDirectory(prefix="buildonce-bench-", dir=_memory()) as folder:
-            _measure(Path(folder), console)
+            _measure(Path(folder), asked, console)
     except KeyboardInterrupt:
         return 130
     except (FailedError, lab.LabError, subprocess.CalledProcessError) as error:
@@ -44,25 +50,25 @@ def main() -> int:
     return 0
 
 
-def _measure(folder: Path, console: Console) -> None:
+def _measure(folder: Path, parts: Sequence[str], console: Console) -> None:
     _mention_noise(console)
 
     def say(name: str, sample: Sample) -> None:
-        console.print(f"  {name:<20}{sample.seconds:8.2f} s")
+        console.print(f"  {name:<24}{sample.seconds:8.2f} s")
 
+    samples = Samples(say)
+    titles: dict[str, str] = {}
+    targets: list[Target] = []
+    commit = git(ROOT, "rev-parse", "HEAD")[:SHA_LENGTH]
     with prepared(folder) as ground:
-        commit = ground.scratch.sha
-        rounds = Rounds(ground, say)
-        began = time.monotonic()
-        for done in range(ROUNDS):
-            if done and (time.monotonic() - began) * (done + 1) / done > SECONDS:
-                break
-            console.print(f"[bold]round {done + 1} of {ROUNDS}[/]")
-            rounds.play(done + 1)
-    reached = report.targets(rounds.samples)
-    console.print(Padding(report.figures_table(rounds.samples), (1, 0, 1, 0), expand=False))
-    console.print(Padding(report.targets_table(reached), (0, 0, 1, 0), expand=False))
-    RESULTS.write_text(report.as_json(rounds.samples, reached, commit) + "\n", encoding="utf-8")
+        for part in parts:
+            console.print(f"[bold]{part}[/]")
+            result = PARTS[part](ground, samples)
+            titles.update(result.titles)
+            targets += result.targets
+    console.print(Padding(report.figures_table(samples, titles), (1, 0, 1, 0), expand=False))
+    console.print(Padding(report.targets_table(targets), (0, 0, 1, 0), expand=False))
+    RESULTS.write_text(report.as_json(samples, targets, commit) + "\n", encoding="utf-8")
     console.print(f"kept in bench/{RESULTS.name}")
 
 

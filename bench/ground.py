@@ -16,7 +16,7 @@ from io import StringIO
 from pathlib import Path
 
 import lab
-from demo.scratch import Scratch, git
+from demo.scratch import SHA_LENGTH, git
 
 from .measure import Engine, Sample, run
 
@@ -25,14 +25,11 @@ TOOLS = Path(sys.executable).parent
 
 @dataclass
 class Ground:
-    """A scratch clone, a registry and the runner of the present job."""
+    """A registry, and the runner of the present job."""
 
     folder: Path
-    scratch: Scratch
     registry: lab.Lab
     runner: lab.Lab = field(init=False)
-    images: str = ""
-    changes: int = 0
 
     def renew_runner(self) -> None:
         """Replace the runner by one that has never seen an image.
@@ -49,23 +46,14 @@ class Ground:
                 "run it where no engine answers (unset DOCKER_HOST, stop Docker)"
             )
 
-    def change(self, path: str) -> None:
-        """Add one line to a file of the clone and commit that."""
-        self.changes += 1
-        with (self.scratch.clone / path).open("a", encoding="utf-8") as file:
-            file.write(f"CHANGE = {self.changes}\n")
-        git(self.scratch.clone, "commit", "--quiet", "--all", f"--message=Change {self.changes}")
-
-    def measure(self, *argv: str) -> Sample:
-        """Run a command in the clone, on the present runner."""
-        return run(argv, cwd=self.scratch.clone, env=self.environment(), engine=self._engine())
-
-    def inv(self, *arguments: str) -> Sample:
-        """Run one of the project's tasks."""
-        return self.measure(str(TOOLS / "inv"), *arguments)
+    def writes(self, namespace: str, tag: str) -> dict[Path, int]:
+        """Return when a tag was last written in each repository of the registry's storage."""
+        repositories = self.registry.state / "registry/docker/registry/v2/repositories" / namespace
+        links = repositories.glob(f"*/_manifests/tags/{tag}/current/link")
+        return {link: link.stat().st_mtime_ns for link in links}
 
     def environment(self) -> dict[str, str]:
-        """The runner's engine, the other lab's registry, and this round's own repositories."""
+        """The runner's engine, and the other lab's registry."""
         return {
             **os.environ,
             **self.registry.environ(),
@@ -73,10 +61,10 @@ class Ground:
             "TMPDIR": str(self.folder),
             "BUILDX_CONFIG": str(self.folder / "buildx"),
             "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
-            "INVOKE_BUILDONCE_IMAGE": self.images,
         }
 
-    def _engine(self) -> Engine:
+    def engine(self) -> Engine:
+        """Return the runner's engine, of which memory is measured."""
         (pid,) = (part.pid for part in lab.status(self._runner_state) if part.name == "engine")
         assert pid is not None
         return Engine(pid)
@@ -86,9 +74,37 @@ class Ground:
         return self.folder / "runner"
 
 
+@dataclass
+class Project:
+    """A clone to work in on a ground, and where its images are."""
+
+    ground: Ground
+    clone: Path
+    images: str
+
+    @property
+    def sha(self) -> str:
+        """The tag of the present commit."""
+        return git(self.clone, "rev-parse", "HEAD")[:SHA_LENGTH]
+
+    def commit(self, message: str) -> None:
+        """Commit everything."""
+        git(self.clone, "add", "--all")
+        git(self.clone, "commit", "--quiet", f"--message={message}")
+
+    def measure(self, *argv: str) -> Sample:
+        """Run a command in the clone, on the present runner."""
+        env = {**self.ground.environment(), "INVOKE_BUILDONCE_IMAGE": self.images}
+        return run(argv, cwd=self.clone, env=env, engine=self.ground.engine())
+
+    def inv(self, *arguments: str) -> Sample:
+        """Run one of the project's tasks."""
+        return self.measure(str(TOOLS / "inv"), *arguments)
+
+
 @contextmanager
 def prepared(folder: Path) -> Iterator[Ground]:
     """Have a ground, and leave nothing of it."""
     registry = folder / "registry"
     with lab.guarded(registry), lab.guarded(folder / "runner"):
-        yield Ground(folder, Scratch.make(folder), registry=lab.up(state=registry))
+        yield Ground(folder, registry=lab.up(state=registry))

@@ -7,8 +7,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CHILD = Path(__file__).with_name("child.py")
@@ -78,6 +79,25 @@ def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], engine: Engin
             said = log.read().decode(errors="replace")[-TAIL:]
             raise FailedError(f"{' '.join(argv)}\nended with {measured['code']}:\n{said}")
     return Sample(measured["seconds"], measured["process"], engine.peak())
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was measured so far, by name; `say` hears of each as it is taken."""
+
+    say: Callable[[str, Sample], None]
+    taken: defaultdict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, name: str, measuring: Callable[[], Sample]) -> Sample:
+        """Measure once more."""
+        sample = measuring()
+        self.taken[name].append(sample)
+        self.say(name, sample)
+        return sample
+
+    def medians(self) -> dict[str, float]:
+        """Return the median of the seconds of each."""
+        return {name: median(taken) for name, taken in self.taken.items()}
 
 
 def median(samples: Sequence[Sample]) -> float:

@@ -29,6 +29,7 @@ FROM_ENGINE_SUITE = {
     "docker-compose": "docker-compose",
     "containerd": "containerd",
     "tini-static": "tini-static",
+    "crane": "crane",
 }
 # only unpacked: to install it, older releases of Debian lack what its set-up needs
 ETCD = "etcd-server"

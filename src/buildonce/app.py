@@ -62,7 +62,7 @@ class App:
     def registry(self) -> Registry:
         """The registry."""
         host = self.project.registry.partition("/")[0]
-        return Registry(insecure=host if self.project.insecure else "")
+        return Registry(insecure=host if self.project.insecure else "", notice=self.report.note)
 
     @cached_property
     def builds(self) -> Builds:

@@ -71,13 +71,14 @@ def test_uncommitted_changes_do_not_get_in(repo: Monorepo) -> None:
     assert "uncommitted changes are left out" in done.err
 
 
-def test_a_configuration_that_is_not_committed_is_said_to_count(repo: Monorepo) -> None:
-    """The table is read from the folder: where the commit has another, that is announced."""
-    said = "services are built as this folder's pyproject.toml says"
-    assert said not in repo.inv("build", "--sha", "--dry-run").err
+def test_a_configuration_that_is_not_committed_does_not_count(repo: Monorepo) -> None:
+    """Services are built as the commit has them, not as an edit of the folder does."""
     text = (repo.root / "pyproject.toml").read_text()
     repo.write({"pyproject.toml": text.replace('"plain"', '"debug"')})
-    assert said in repo.inv("build", "--sha", "--dry-run").err
+    done = repo.inv("build", "--sha", "--dry-run", "--details")
+    assert '"plain"' in done.out
+    assert '"debug"' not in done.out
+    assert "uncommitted changes are left out" in done.err
 
 
 def test_a_submodule_in_the_inputs_is_refused(repo: Monorepo) -> None:

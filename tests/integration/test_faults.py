@@ -127,10 +127,9 @@ class Stage:
 @pytest.fixture
 def impatient() -> Iterator[None]:
     """A client that waits for little."""
-    retries = connections._RETRIES.new(backoff_factor=0)
     with (
         mock.patch.object(connections, "_TIMEOUT", urllib3.Timeout(connect=2, read=0.3)),
-        mock.patch.object(connections, "_RETRIES", retries),
+        mock.patch.object(connections, "_BACKOFF", 0),
         mock.patch.object(connections, "PATIENCE", 0.01),
         mock.patch.object(connections, "LONGEST", 5.0),
     ):

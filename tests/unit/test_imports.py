@@ -37,7 +37,16 @@ A room is a module, a package, or a package inside a package that other rooms ma
 """
 
 INSIDE = {
-    "config": ["fields", "environments", "tables", "reading", "writing", "overrides", "__init__"],
+    "config": [
+        "fields",
+        "environments",
+        "tables",
+        "reading",
+        "writing",
+        "overrides",
+        "committed",
+        "__init__",
+    ],
     "adopt": [
         *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
     ],

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from buildonce.app import App
 from buildonce.build import bake, policy, secrets
 from buildonce.commands.imports import given_digests, imported, require_same
 from buildonce.commands.inputs import candidates
-from buildonce.config import PROJECT_FILE, read_table, table_in
+from buildonce.config import PROJECT_FILE, as_committed, read_table, table_in
 from buildonce.errors import BuildonceError, PreconditionError, UsageError
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import Release
@@ -48,20 +49,18 @@ def build_commit(
         PreconditionError: it is to be built afresh, and the release has it already; or what is
             built elsewhere is not there.
     """
-    project = app.project
-    chosen = services or list(project.services)
     commit = app.commit(name)
     sha = app.sha(commit)
+    app = _as_committed(app, commit)
+    project = app.project
+    chosen = services or list(project.services)
     given = given_digests(project, digests)
     tags = {service: project.repository(service).tag(sha) for service in chosen}
-    with ThreadPoolExecutor(2) as aside:
+    with ThreadPoolExecutor(1) as aside:
         left_out = aside.submit(lambda: name == "HEAD" and app.git.has_changes())
-        is_committed = aside.submit(_is_configured_as_committed, app, commit)
         snapshot = app.ledger.read()
     if left_out.result():
         app.report.note(f"uncommitted changes are left out: {sha} is built as it was committed")
-    if not is_committed.result():
-        app.report.note(f"services are built as this folder's {PROJECT_FILE} says, not {sha}'s")
     record = snapshot.release(sha)
     recorded = {name: ref for name, ref in tags.items() if record and name in record.services}
     built = {name: ref for name, ref in recorded.items() if name in project.built}
@@ -121,12 +120,30 @@ def _built_already(sha: str, services: Collection[str]) -> PreconditionError:
     )
 
 
-def _is_configured_as_committed(app: App, commit: Commit) -> bool:
+def _as_committed(app: App, commit: Commit) -> App:
+    """Return the parts that build a commit's own services, whatever this folder's are.
+
+    Raises:
+        UsageError: the commit's configuration is wrong.
+    """
+    sha = app.sha(commit)
     try:
         committed = table_in(app.git.show(commit.revision, PROJECT_FILE), PROJECT_FILE)
     except BuildonceError:
-        return False
-    return committed == read_table(app.root)
+        app.report.note(f"{sha} has no services of its own: this folder's {PROJECT_FILE} counts")
+        return app
+    here = read_table(app.root)
+    if committed == here:
+        return app
+    its = replace(app, table=as_committed(app.table, here, committed))
+    try:
+        _ = its.project
+    except UsageError as error:
+        raise UsageError(
+            f"{sha} cannot be built: {error.message}",
+            hint=f"that is what {sha} has in its {PROJECT_FILE}; build a commit that corrects it",
+        ) from None
+    return its
 
 
 def _built_here(app: App, services: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml
 ``INVOKE_BUILDONCE_…`` variables and ``-f FILE`` override it before it is validated here.
 """
 
+from buildonce.config.committed import as_committed
 from buildonce.config.environments import Environment, Freeze
 from buildonce.config.reading import PROJECT_FILE, parse, read_table, table_in
 from buildonce.config.tables import BuildSecret, Project, Prune, Service, suggest
@@ -17,6 +18,7 @@ __all__ = [
     "Project",
     "Prune",
     "Service",
+    "as_committed",
     "parse",
     "read_table",
     "suggest",

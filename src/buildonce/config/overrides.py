@@ -24,17 +24,22 @@ def table_for_invoke(root: Path) -> dict[str, Any]:
 
     Invoke takes a variable only for a key that is there.
     """
+    try:
+        table = with_defaults(read_table(root))
+        _require_unambiguous(table)
+    except BuildonceError as error:
+        return {_UNREADABLE: {"message": error.message, "hint": error.hint}}
+    return table
+
+
+def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a project's table with the default of each simple key that it lacks."""
     defaults = {
         name: field.default
         for name, field in Project.model_fields.items()
         if isinstance(field.default, str | bool | int)
     }
-    try:
-        table = {**defaults, **read_table(root)}
-        _require_unambiguous(table)
-    except BuildonceError as error:
-        return {_UNREADABLE: {"message": error.message, "hint": error.hint}}
-    return table
+    return {**defaults, **table}
 
 
 def table_from_invoke(merged: Mapping[str, Any]) -> dict[str, Any]:

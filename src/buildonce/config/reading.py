@@ -21,6 +21,22 @@ _MODELS: dict[str, type[Table]] = {
     "before": PreDeploy,
 }  # fmt: skip
 
+_EXPECTED = {
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "too_short": "must not be empty",
+}
+"""What is said for the kinds of problem that pydantic has (its "Validation Errors")."""
+
 
 def read_table(root: Path) -> dict[str, Any]:
     """Return the raw table of the ``pyproject.toml`` in ``root``.
@@ -74,7 +90,7 @@ def parse(table: Mapping[str, Any]) -> Project:
 
 
 def _explain(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"] if part != "[key]"]
+    location = [str(part) for part in problem["loc"] if "[" not in str(part)]
     path = ".".join([TABLE, *location])
     if problem["type"] == "extra_forbidden":
         model = next((_MODELS[part] for part in reversed(location) if part in _MODELS), Project)
@@ -84,6 +100,8 @@ def _explain(problem: Any) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "string_pattern_mismatch":
         message = PATTERNS[problem["ctx"]["pattern"]]
+    if problem["type"] in _EXPECTED:
+        message = _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
     if problem["type"] == "value_error" and not location:
         return f"{TABLE}.{message}"
     return f"{path} = {problem['input']!r}: {message}"

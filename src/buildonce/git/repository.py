@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from buildonce import ci
@@ -298,8 +299,10 @@ class Git:
 
     def identity(self) -> str:
         """Return ``name <email>`` of who is acting: who triggered the CI run, or git's user."""
-        if actor := ci.actor(os.environ):
-            return actor
+        return ci.actor(os.environ) or self._user
+
+    @cached_property
+    def _user(self) -> str:
         known = self.attempt("var", "GIT_COMMITTER_IDENT")
         if known.returncode == 0:
             return known.stdout.decode(errors="replace").rsplit(" ", 2)[0]

@@ -85,6 +85,7 @@ class Snapshot:
     git: Git
     commit: str | None
     _files: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+    _folders: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def release(self, sha: str) -> Release | None:
         """Return the record of a release, or None where that commit was not built."""
@@ -164,11 +165,13 @@ class Snapshot:
         """Return the names of everything in a folder."""
         if self.commit is None:
             return []
-        listed = self.git.run(
-            "ls-tree", "-z", "--name-only", "--full-tree", self.commit, f"{folder}/"
-        )
-        paths = listed.decode().split("\0")
-        return [path.removeprefix(f"{folder}/") for path in paths if path]
+        if folder not in self._folders:
+            listed = self.git.run(
+                "ls-tree", "-z", "--name-only", "--full-tree", self.commit, f"{folder}/"
+            )
+            paths = listed.decode().split("\0")
+            self._folders[folder] = [path.removeprefix(f"{folder}/") for path in paths if path]
+        return self._folders[folder]
 
     def load(self, *paths: str) -> None:
         """Read several files at once, to spare a process for each."""

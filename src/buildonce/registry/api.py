@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from buildonce.errors import IntegrityError, UnavailableError
@@ -18,9 +19,14 @@ class Api:
     ``IntegrityError`` where bytes are not what their digest says.
     """
 
-    def __init__(self, *, insecure: str = "") -> None:
-        """``insecure`` names a registry that speaks plain HTTP (loopback always may)."""
-        self._insecure = insecure
+    def __init__(self, *, insecure: str = "", notice: Callable[[str], None] | None = None) -> None:
+        """Begin without a connection.
+
+        Args:
+            insecure: a registry that speaks plain HTTP (loopback always may).
+            notice: hears of a registry that asks to be waited for.
+        """
+        self._insecure, self._notice = insecure, notice
         self._transports: dict[str, Transport] = {}
 
     def manifest(self, ref: ImageRef) -> Manifest | None:
@@ -127,7 +133,9 @@ class Api:
     def _transport(self, registry: str) -> Transport:
         if registry not in self._transports:
             insecure = registry == self._insecure
-            self._transports.setdefault(registry, Transport(registry, insecure=insecure))
+            self._transports.setdefault(
+                registry, Transport(registry, insecure=insecure, notice=self._notice)
+            )
         return self._transports[registry]
 
 

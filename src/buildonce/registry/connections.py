@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,6 +15,12 @@ import urllib3
 
 from buildonce.errors import UsageError
 from buildonce.registry.trust import trust
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Notice = Callable[[int, float], None]
+"""Hears the status and the seconds of an answer that asks to be waited for."""
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of an answer. Manifests are at most 4 MiB (OCI distribution specification, "Pushing
@@ -25,6 +32,7 @@ LONGEST = 120.0
 PATIENCE = 20.0
 """Seconds that one ``Retry-After`` is waited for at most."""
 
+_BACKOFF = 0.2  # seconds before the second attempt, doubled for each after it
 _CHUNK = 64 * 1024
 _READS = 3
 _READING = ("GET", "HEAD")
@@ -33,18 +41,38 @@ _TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
 
 
 class _Retries(urllib3.Retry):
+    """Waits as long as a server asks for, within bounds, and says so."""
+
+    def __init__(self, *, notice: Notice | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._notice = notice
+
+    def new(self, **settings: Any) -> Self:
+        """Return a copy with other settings (urllib3 makes one for each attempt)."""
+        return super().new(notice=self._notice, **settings)
+
     def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+        """Return the seconds that an answer asks to wait, at most ``PATIENCE``."""
         asked = super().get_retry_after(response)
         return None if asked is None else min(asked, PATIENCE)
 
+    def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
+        """Wait if an answer asks for it."""
+        seconds = self.get_retry_after(response)
+        if seconds and self._notice:
+            self._notice(response.status, seconds)
+        return super().sleep_for_retry(response)
 
-_RETRIES = _Retries(
-    total=4,
-    backoff_factor=0.2,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,
-    raise_on_status=False,
-)
+
+def _retries(notice: Notice | None) -> _Retries:
+    return _Retries(
+        notice=notice,
+        total=4,
+        backoff_factor=_BACKOFF,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=None,
+        raise_on_status=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +88,9 @@ class Answer:
 class Connections:
     """Sends requests, with retries. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, notice: Notice | None = None) -> None:
+        """``notice`` hears of each time that a server asks to be waited for, and how long."""
+        self._retries = _retries(notice)
         self._pools: dict[tuple[str | None, str], urllib3.PoolManager] = {}
 
     def request(
@@ -94,7 +124,7 @@ class Connections:
         host = address.netloc.rpartition("@")[2] if address.scheme == "https" else ""
         key = proxy_for(url), host
         if key not in self._pools:
-            self._pools.setdefault(key, _pool(*key))
+            self._pools.setdefault(key, _pool(*key, self._retries))
         return self._pools[key]
 
 
@@ -141,17 +171,17 @@ def proxy_for(url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
-def _pool(proxy: str | None, host: str) -> urllib3.PoolManager:
+def _pool(proxy: str | None, host: str, retries: urllib3.Retry) -> urllib3.PoolManager:
     context = trust(host) if host else None
     if proxy is None:
         return urllib3.PoolManager(
-            maxsize=16, retries=_RETRIES, timeout=_TIMEOUT, ssl_context=context
+            maxsize=16, retries=retries, timeout=_TIMEOUT, ssl_context=context
         )
     try:
         user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
         headers = urllib3.make_headers(proxy_basic_auth=user) if user else {}
         return urllib3.ProxyManager(
-            proxy, proxy_headers=headers, maxsize=16, retries=_RETRIES, timeout=_TIMEOUT,
+            proxy, proxy_headers=headers, maxsize=16, retries=retries, timeout=_TIMEOUT,
             ssl_context=context,
         )  # fmt: skip
     except (ValueError, urllib3.exceptions.HTTPError):

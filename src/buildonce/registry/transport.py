@@ -6,7 +6,8 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -22,6 +23,23 @@ class DeniedError(UnavailableError):
     """The registry answers and does not let us: 401 or 403."""
 
 
+class _Waits:
+    """Says that a registry asks to be waited for, once for all requests that wait together."""
+
+    def __init__(self, registry: str, notice: Callable[[str], None]) -> None:
+        self._registry, self._notice = registry, notice
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self, status: int, seconds: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            known = now < self._until
+            self._until = max(self._until, now + seconds)
+        if not known:
+            self._notice(f"the registry {self._registry} asks to wait {seconds:.0f} s ({status})")
+
+
 class Transport:
     """Sends requests to one registry, with the credentials that ``docker login`` stored.
 
@@ -30,12 +48,14 @@ class Transport:
     one token for each scope. Safe to use from several threads.
     """
 
-    def __init__(self, registry: str, *, insecure: bool = False) -> None:
+    def __init__(
+        self, registry: str, *, insecure: bool = False, notice: Callable[[str], None] | None = None
+    ) -> None:
         plain = insecure or is_loopback(registry)
         host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
         self.registry = registry
         self._base = f"{'http' if plain else 'https'}://{host}"
-        self._connections = Connections()
+        self._connections = Connections(_Waits(registry, notice) if notice else None)
         self._authorizations: dict[str, str] = {}
         self._lock = threading.Lock()
 

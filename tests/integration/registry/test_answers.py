@@ -161,8 +161,10 @@ def test_a_wait_that_is_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         else:
             say(handler, 200, MANIFEST)
 
+    said: list[str] = []
     with serving(busy_once) as server:
-        assert Registry().digest(server.tag) == digest_of(MANIFEST)
+        assert Registry(notice=said.append).digest(server.tag) == digest_of(MANIFEST)
+    assert said == [f"the registry {server.tag.repository.registry} asks to wait 0 s (429)"]
 
 
 def test_another_hosts_challenge_gets_no_credentials(logged_in: Callable[[Server], None]) -> None:

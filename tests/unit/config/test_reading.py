@@ -168,6 +168,25 @@ def test_a_circle_of_environments_is_shown() -> None:
     assert "a after b after c after a is a circle" in refusal(wrong)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("registry", 3, "must be text"),
+        ("reuse", "maybe", "must be true or false"),
+        ("sha_length", "x", "must be a whole number"),
+        ("sha_length", 99, "must be at most 40"),
+        ("notify", "x", "must be a list"),
+        ("services", [], "must be a table"),
+        ("services", {}, "must not be empty"),
+    ],
+)
+def test_a_wrong_kind_of_value_is_told_in_words(key: str, value: object, said: str) -> None:
+    """What is written and what it must be, in TOML's terms, not in those of a library."""
+    assert refusal(table(**{key: value})).splitlines()[1:] == [
+        f"  tool.buildonce.{key} = {value!r}: {said}"
+    ]
+
+
 def test_all_problems_are_told_at_once() -> None:
     """Nobody has to run it once for each mistake."""
     told = refusal(table(platform="linux", sha_length=1, zebra=1))

@@ -9,6 +9,7 @@ import pytest
 import urllib3
 
 from buildonce.errors import UnavailableError
+from buildonce.registry import transport
 from buildonce.registry.connections import Answer, Connections
 from buildonce.registry.transport import Transport
 
@@ -58,3 +59,19 @@ def test_no_password_reaches_the_reason(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(UnavailableError) as caught:
         authorized().send("GET", "/v2/", scope=SCOPE)
     assert caught.value.message.endswith("did not answer: http://proxy.invalid:99999")
+
+
+def test_what_waits_together_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that are asked to wait at the same time are one line; a later one is another."""
+    clock = 100.0
+    monkeypatch.setattr("buildonce.registry.transport.time.monotonic", lambda: clock)
+    said: list[str] = []
+    waits = transport._Waits("ghcr.io", said.append)
+    waits(429, 20.0)
+    waits(429, 20.0)
+    clock = 121.0
+    waits(503, 5.0)
+    assert said == [
+        "the registry ghcr.io asks to wait 20 s (429)",
+        "the registry ghcr.io asks to wait 5 s (503)",
+    ]

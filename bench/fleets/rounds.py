@@ -1,0 +1,114 @@
+"""What is measured of a fleet: a first release, then changes of one service and of none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.floor import baked, start
+from bench.ground import Ground
+from bench.measure import Sample, Samples
+
+from .fleet import Fleet
+
+TURNS = 3
+
+
+@dataclass
+class Counts:
+    """What stayed and what moved, of all services; the worst of all turns."""
+
+    digests_stayed: int
+    pointers_written: int = 0
+    containers_replaced: int = 0
+
+
+@dataclass
+class Rounds:
+    """The samples of one fleet, their names beginning with its size."""
+
+    fleet: Fleet
+    samples: Samples
+    counts: Counts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = Counts(digests_stayed=self.fleet.size)
+
+    @classmethod
+    def on_new_runner(cls, ground: Ground, size: int, samples: Samples) -> Rounds:
+        """Begin with a runner and a monorepo that are new."""
+        ground.renew_runner()
+        return cls(Fleet.make(ground, size), samples)
+
+    def play(self) -> None:
+        """Measure everything."""
+        inv = self.fleet.project.inv
+        self._take("cold", lambda: inv("build", "--sha"))
+        self._first_promotion()
+        inv("promote", "production")
+        self._take("live, first", lambda: inv("promote", "live"))
+        for turn in range(TURNS):
+            self._one_line(turn)
+            self._released()
+            self._no_service()
+
+    def _first_promotion(self) -> None:
+        self._take("first", lambda: self.fleet.project.inv("promote", "staging"))
+        if shutil.which("crane"):
+            self._take("first, crane", lambda: self.fleet.tagged_by_crane("by-crane"))
+
+    def _one_line(self, turn: int) -> None:
+        self._in_turns(turn, {"one": self._built, "one, floor": self._baked})
+        self._take("tags", lambda: self.fleet.tagged(f"tags-{turn}"))
+        self._take("start", lambda: start(self.fleet.project))
+
+    def _built(self) -> Sample:
+        before = self.fleet.digests()
+        self._change()
+        sample = self.fleet.project.inv("build", "--sha")
+        stayed = sum(old == new for old, new in zip(before, self.fleet.digests(), strict=True))
+        self.counts.digests_stayed = min(self.counts.digests_stayed, stayed)
+        return sample
+
+    def _baked(self) -> Sample:
+        self._change()
+        sample = baked(self.fleet.project, [self.fleet.changing])
+        # what follows is about a release
+        self._change()
+        self.fleet.project.inv("build", "--sha")
+        return sample
+
+    def _released(self) -> None:
+        inv, fleet = self.fleet.project.inv, self.fleet
+        before = self._writes()
+        self._take("promote", lambda: inv("promote", "staging"))
+        written = len(self._writes().items() - before.items())
+        self.counts.pointers_written = max(self.counts.pointers_written, written)
+        inv("promote", "production")
+        sha = fleet.project.sha
+        self._take("verify", lambda: inv("verify", "--env=staging", "--env=production"))
+        self._take("verify, floor", lambda: fleet.read([sha, "staging", "production"]))
+        running = fleet.containers()
+        self._take("live", lambda: inv("promote", "live"))
+        replaced = len(fleet.containers() - running)
+        self.counts.containers_replaced = max(self.counts.containers_replaced, replaced)
+
+    def _no_service(self) -> None:
+        self.fleet.change("docs/page.md")
+        self._take("none", lambda: self.fleet.project.inv("build", "--sha"))
+
+    def _change(self) -> None:
+        self.fleet.change(f"{self.fleet.changing}/app.txt")
+
+    def _writes(self) -> dict[Path, int]:
+        return self.fleet.project.ground.writes(self.fleet.namespace, "staging")
+
+    def _in_turns(self, turn: int, measurings: dict[str, Callable[[], Sample]]) -> None:
+        names = list(measurings)
+        for name in names[:: -1 if turn % 2 else 1]:
+            self._take(name, measurings[name])
+
+    def _take(self, name: str, measuring: Callable[[], Sample]) -> None:
+        self.samples.take(f"{self.fleet.size}, {name}", measuring)
