@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from lab import processes, registry
@@ -44,27 +45,23 @@ def remove(place: Place, record: Record | None) -> None:
 
 def _stop_containers(place: Place) -> None:
     """End what an engine that was killed, or had too little time, has left running."""
-    pids = {
-        int(pid)
-        for cgroup in _cgroups(place)
-        for file in cgroup.rglob("cgroup.procs")
-        for pid in file.read_text().split()
-    }
+    pids: set[int] = set()
+    for cgroup in _cgroups(place):
+        with suppress(OSError):  # it went meanwhile
+            pids |= set(map(int, (cgroup / "cgroup.procs").read_text().split()))
     processes.stop(list(filter(None, map(processes.observe, pids))), seconds=0)
 
 
 def _remove_cgroups(place: Place) -> None:
     for cgroup in _cgroups(place):
-        for folder in sorted(filter(Path.is_dir, cgroup.rglob("*")), reverse=True):
-            folder.rmdir()
-        cgroup.rmdir()
+        with suppress(FileNotFoundError):
+            cgroup.rmdir()
 
 
 def _cgroups(place: Place) -> list[Path]:
-    """The lab's cgroup in each hierarchy: one in version 2, one for each controller in 1."""
-    return [
-        path for path in (CGROUPS / place.mark, *CGROUPS.glob(f"*/{place.mark}")) if path.is_dir()
-    ]
+    """The lab's cgroups, inner ones first: version 2 has one hierarchy, 1 one a controller."""
+    tops = (CGROUPS / place.mark, *CGROUPS.glob(f"*/{place.mark}"))
+    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
 
 
 def _unmount(*folders: Path) -> None:

@@ -229,6 +229,7 @@ def abort(context: Context, environment: str, reason: str = "", dry_run: bool = 
     help={
         "env": "Only this environment; can be repeated.",
         "each": "Compare each environment with its own record only, not with the others.",
+        "details": "A line for each check of each service, with its digest.",
         "json": "Print JSON.",
     },
 )
@@ -237,12 +238,13 @@ def verify(
     context: Context,
     env: list[str] | None = None,
     each: bool = False,
+    details: bool = False,
     json: bool = False,
 ) -> None:
     """Prove that environments run what was built, and that they are identical."""
     from buildonce.commands.verify import verify as prove
 
-    prove(_app(context), env or [], each=each, as_json=json)
+    prove(_app(context), env or [], each=each, details=details, as_json=json)
 
 
 @task(

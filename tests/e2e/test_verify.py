@@ -15,7 +15,7 @@ from tests.kit.registry_wire import Stored, another, index_of
 
 def test_what_was_promoted_holds(released: Monorepo) -> None:
     """Both environments are as recorded and identical: exit 0, every digest shown."""
-    done = released.inv("verify")
+    done = released.inv("verify", "--details")
     assert "staging and production are identical" in done.out
     for service in SERVICES:
         digest = released.digests(released.sha())[service]

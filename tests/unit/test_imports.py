@@ -69,7 +69,7 @@ INSIDE = {
     "execute": [
         *("run", "ports", "sources", "builds", "promotions", "prunings", "executor", "preview"),
     ],
-    "report": ["sentences", "terminal", "markdown", "references"],
+    "report": ["sentences", "grouping", "terminal", "markdown", "references"],
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],

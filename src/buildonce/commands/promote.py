@@ -21,6 +21,9 @@ from buildonce.plan.pointers import references
 from buildonce.report.sentences import astray, changed_policy, describe, named
 from buildonce.verify.deployed import given_otherwise
 
+_SHOWN = 20
+"""How many of the pointers that moved a table names."""
+
 
 def promote(
     app: App,
@@ -153,11 +156,18 @@ def _show_moves(app: App, seen: Observation) -> None:
     if seen.pointers is None:
         return
     before, after = seen.pointers, seen.release.digests()
-    rows = [
-        [name, str(tag), named(before.get(name)), named(after.get(name))]
-        for name, tag in references(seen.name, seen.release, seen.previous).items()
-    ]
-    app.report.table(["service", "pointer", "from", "to"], rows)
+    tags = references(seen.name, seen.release, seen.previous)
+    moved = [name for name in tags if before.get(name) != after.get(name)]
+    if moved:
+        rows = [
+            [name, str(tags[name]), named(before.get(name)), named(after.get(name))]
+            for name in moved[:_SHOWN]
+        ]
+        app.report.table(["service", "pointer", "from", "to"], rows)
+    if len(moved) > _SHOWN:
+        app.report.say(f"and {len(moved) - _SHOWN} more pointers moved")
+    if stayed := [name for name in tags if name not in moved]:
+        app.report.say(f"unchanged: {listed(stayed)}")
 
 
 def _show_outcome(app: App, seen: Observation) -> None:

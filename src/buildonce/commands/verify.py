@@ -18,9 +18,21 @@ from buildonce.verify.gather import compare, gather
 _LASTING = ("bytes", "commit tag", "media type", "revision label", "repository", "same as")
 """Checks that a promotion of the same release does not mend."""
 
+_NAMED = 20
+"""How many differences the error names."""
 
-def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) -> None:
+
+def verify(
+    app: App,
+    environments: Sequence[str],
+    *,
+    each: bool,
+    as_json: bool,
+    details: bool = False,
+) -> None:
     """Check environments against their records and, unless ``each``, against one another.
+
+    What holds is shown in groups; with ``details``, every row is.
 
     Raises:
         DifferenceError: a row of the evidence does not hold.
@@ -41,21 +53,27 @@ def verify(app: App, environments: Sequence[str], *, each: bool, as_json: bool) 
     if as_json:
         app.report.json(evidence_json(rows))
     else:
-        app.report.evidence(rows)
+        app.report.evidence(rows, details=details)
     checked = [row for row in rows if row.checked]
     differing = [row for row in checked if not row.holds]
     if differing:
-        named = "\n  ".join(
-            f"{row.environment} {row.service} {row.check} at {row.where}: "
-            f"expected {row.expected}, found {row.found}"
-            for row in differing
-        )
         raise DifferenceError(
-            f"{len(differing)} of {len(checked)} checks do not hold:\n  {named}",
+            f"{len(differing)} of {len(checked)} checks do not hold:\n  {_named(differing)}",
             hint=_remedy(snapshot, differing),
         )
     if not as_json:
         app.report.say(_proven(rows, chosen, each=each))
+
+
+def _named(differing: Sequence[Evidence]) -> str:
+    lines = [
+        f"{row.environment} {row.service} {row.check} at {row.where}: "
+        f"expected {row.expected}, found {row.found}"
+        for row in differing[:_NAMED]
+    ]
+    if len(differing) > _NAMED:
+        lines.append(f"and {len(differing) - _NAMED} more, in the table")
+    return "\n  ".join(lines)
 
 
 def _proven(rows: Sequence[Evidence], environments: Sequence[str], *, each: bool) -> str:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from buildonce.refs import Digest
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+Inspect = Callable[[Sequence[str]], Iterable[Mapping[str, Any]]]
+"""Returns what ``docker inspect --type image`` says about images, by their ids."""
+
+
+def manifest_digests(
+    containers: Collection[Mapping[str, Any]], inspect: Inspect
+) -> dict[str, Digest | None]:
+    """Return the digest of the manifest that each container was made from, by the container's id.
+
+    Images are looked at only where a container's own description does not say enough.
+    """
+    unknown = {row["Image"] for row in containers if _named_by_manifest(row) is None}
+    images = {image["Id"]: image for image in inspect(sorted(unknown))}
+    return {row["Id"]: manifest_digest(row, images.get(row["Image"])) for row in containers}
 
 
 def manifest_digest(container: Mapping[str, Any], image: Mapping[str, Any] | None) -> Digest | None:
@@ -24,12 +40,24 @@ def manifest_digest(container: Mapping[str, Any], image: Mapping[str, Any] | Non
         image: what ``docker inspect --type image`` says about the container's ``Image``;
             None where the image is gone.
     """
+    if named := _named_by_manifest(container):
+        return named
     if image is None:
         return _descriptor(container.get("ImageManifestDescriptor"))
     if known := _repo_digests(image):
         created_as = str(container.get("Config", {}).get("Image", "")).partition("@")[2]
         return Digest(created_as if created_as in known else known[0])
     return _descriptor(image.get("Descriptor"))
+
+
+def _named_by_manifest(container: Mapping[str, Any]) -> Digest | None:
+    """Return the digest of a container's image where that is what it was asked for by.
+
+    Only the containerd image store names an image by its manifest: the classic store's names
+    are digests of configurations, and no reference has one.
+    """
+    asked = str(container.get("Config", {}).get("Image", "")).partition("@")[2]
+    return Digest(asked) if asked and asked == container["Image"] else None
 
 
 def environment(inspected: Mapping[str, Any]) -> frozenset[str]:

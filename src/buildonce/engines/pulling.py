@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from buildonce.engines.docker import Docker, Refused
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.parallel import run_by_key
-from buildonce.refs import ImageRef
+from buildonce.refs import ImageRef, full_reference
 
 LIMIT = 1800.0
 """Seconds for one image: large ones come over slow lines."""
@@ -24,12 +24,18 @@ def pull(docker: Docker, images: Mapping[str, ImageRef]) -> None:
         IntegrityError: the registry has no such image.
         UnavailableError: the registry does not answer the engine, or wants credentials.
     """
-    run_by_key(lambda item: _pull(docker, *item), {name: (name, images[name]) for name in images})
+    present = _present(docker, images.values())
+    missing = {name: (name, ref) for name, ref in images.items() if str(ref) not in present}
+    run_by_key(lambda item: _pull(docker, *item), missing)
+
+
+def _present(docker: Docker, refs: Iterable[ImageRef]) -> set[str]:
+    """Return the references, by digest, of those images that an engine has."""
+    found = docker.inspect("image", [str(ref) for ref in refs])
+    return {full_reference(name) for image in found for name in image.get("RepoDigests") or ()}
 
 
 def _pull(docker: Docker, service: str, ref: ImageRef) -> None:
-    if docker.inspect("image", [str(ref)]):
-        return
     try:
         docker.run("pull", "--quiet", str(ref), limit=LIMIT)
     except Refused as refused:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from buildonce.execute.run import Run
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import (
+    MANY,
     Deploy,
     Point,
     PreDeploy,
@@ -36,6 +38,7 @@ from buildonce.plan.steps import (
 from buildonce.refs import short
 
 Handlers = Mapping[type[Step], Callable[[Any, Run], Run]]
+Show = Callable[[Step], AbstractContextManager[None]]
 AnyError = TypeVar("AnyError", bound=ReportedError)
 
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
@@ -74,10 +77,12 @@ class Executor:
     def _walk(self, run: Run, steps: Iterable[Step]) -> Run:
         """Do steps until one fails; what was done and what ended it is in the run returned."""
         try:
-            for together in _groups(steps):
-                self._require_lock(run, together[0])
-                run = run.beginning(together)
-                run = self._do(together, run)
+            for neighbours in _neighbours(steps):
+                with self._shown_as_one(neighbours):
+                    for together in _at_once(neighbours):
+                        self._require_lock(run, together[0])
+                        run = run.beginning(together)
+                        run = self._do(together, run, self._shown(neighbours))
         except (BuildonceError, StoppedError) as failure:
             return replace(run, failure=failure)
         except OSError as failure:
@@ -91,15 +96,24 @@ class Executor:
         if run.holding and isinstance(step, _UNDER_LOCK):
             self.promotions.require_lock(run.holding)
 
-    def _do(self, steps: list[Step], run: Run) -> Run:
+    def _shown_as_one(self, neighbours: Sequence[Step]) -> AbstractContextManager[None]:
+        return self.progress.doing(neighbours) if _are_many(neighbours) else nullcontext()
+
+    def _shown(self, neighbours: Sequence[Step]) -> Show:
+        """Return what shows each of some steps: nothing where they are shown as one."""
+        if _are_many(neighbours):
+            return lambda _step: nullcontext()
+        return lambda step: self.progress.doing([step])
+
+    def _do(self, steps: Sequence[Step], run: Run, show: Show) -> Run:
         if len(steps) == 1:
-            return self._do_one(steps[0], run)
-        parallel.run_all(lambda step: self._do_one(step, run), steps)
+            return self._do_one(steps[0], run, show)
+        parallel.run_all(lambda step: self._do_one(step, run, show), steps)
         return run
 
-    def _do_one(self, step: Step, run: Run) -> Run:
+    def _do_one(self, step: Step, run: Run, show: Show) -> Run:
         try:
-            with self.progress.doing(step):
+            with show(step):
                 return self.handlers[type(step)](step, run)
         except UnavailableError as error:
             if not _may_stay(step, error):
@@ -161,12 +175,23 @@ class Executor:
         self.progress.note(f"failed: {failure.message}")
 
 
-def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Give steps in order: each by itself, independent neighbours as many as run at once."""
+def _neighbours(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Give steps in order: each by itself, independent ones of a kind together."""
     for kind, group in groupby(steps, type):
-        neighbours = list(group)
-        size = parallel.WORKERS if kind in _INDEPENDENT else 1
-        yield from (neighbours[at : at + size] for at in range(0, len(neighbours), size))
+        if kind in _INDEPENDENT:
+            yield list(group)
+        else:
+            yield from ([step] for step in group)
+
+
+def _at_once(neighbours: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Give independent steps, as many at a time as are done at once."""
+    size = parallel.WORKERS
+    return (neighbours[at : at + size] for at in range(0, len(neighbours), size))
+
+
+def _are_many(neighbours: Sequence[Step]) -> bool:
+    return len(neighbours) > MANY
 
 
 def _may_stay(step: Step, error: UnavailableError) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -63,8 +63,8 @@ class Images(Protocol):
 class Progress(Protocol):
     """Whoever watches."""
 
-    def doing(self, step: Step) -> AbstractContextManager[None]:
-        """Show a step for as long as it takes, then how long it took."""
+    def doing(self, steps: Sequence[Step]) -> AbstractContextManager[None]:
+        """Show a step, or several of a kind, for as long as it takes, then how long it took."""
         ...
 
     def log(self, line: str) -> None:

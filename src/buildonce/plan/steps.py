@@ -13,6 +13,9 @@ from buildonce.ledger.records.release import ImageRecord
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Manifest
 
+MANY = 8
+"""More neighbours of a kind than these are shown as one line."""
+
 
 @dataclass(frozen=True)
 class Target:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from buildonce.engines.base import Engine
 from buildonce.plan.building import listed
 from buildonce.plan.observation import Observation
 from buildonce.plan.pointers import references
 from buildonce.plan.steps import (
+    MANY,
     Bake,
     CarryOver,
     ClosePromotion,
@@ -46,6 +48,33 @@ def describe(step: Step) -> str:
             return f"record in the ledger that {step.environment} is retired"
         case PruneReleases() | RemoveTag() | ForgetReleases():
             return _of_prune(step)
+
+
+def sentences(steps: Sequence[Step]) -> list[str]:
+    """Return steps as sentences, one for many neighbours of a kind."""
+    said: list[str] = []
+    for _, group in groupby(steps, type):
+        neighbours = list(group)
+        if len(neighbours) > MANY:
+            said.append(describe_together(neighbours))
+        else:
+            said += map(describe, neighbours)
+    return said
+
+
+def describe_together(steps: Sequence[Step]) -> str:
+    """Return steps of a kind as one sentence."""
+    first = steps[0]
+    if len(steps) == 1:
+        return describe(first)
+    services = listed([step.service for step in steps if isinstance(step, Point | Unpoint)], most=3)
+    match first:
+        case Point():
+            return f"move {len(steps)} pointers of {first.tag.reference}: {services}"
+        case Unpoint():
+            return f"remove {len(steps)} pointers of {first.tag.reference}: {services}"
+        case _:
+            return f"{describe(first)}, and {len(steps) - 1} more of the kind"
 
 
 def _of_build(step: Bake | CarryOver | Import | RecordRelease) -> str:

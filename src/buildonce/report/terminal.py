@@ -23,7 +23,8 @@ from buildonce.errors import ReportedError
 from buildonce.plan.plans import Plan
 from buildonce.plan.steps import Step
 from buildonce.refs import short
-from buildonce.report.sentences import describe
+from buildonce.report.grouping import grouped
+from buildonce.report.sentences import describe_together, sentences
 from buildonce.verify.evidence import Evidence
 
 _WIDTH_FOR_FILES = 240
@@ -96,9 +97,9 @@ class Reporter:
             else:
                 self._status.stop()
 
-    def doing(self, step: Step) -> AbstractContextManager[None]:
-        """Show a step of a plan for as long as it takes."""
-        return self.step(describe(step))
+    def doing(self, steps: Sequence[Step]) -> AbstractContextManager[None]:
+        """Show a step of a plan, or several of a kind, for as long as it takes."""
+        return self.step(describe_together(steps))
 
     def log(self, line: str) -> None:
         """Show a line of a tool's log."""
@@ -134,8 +135,8 @@ class Reporter:
     def steps(self, plan: Plan, *, heading: str = "") -> None:
         """Print the steps of a plan under its summary, or another heading."""
         self.say(heading or plan.summary)
-        for number, step in enumerate(plan.steps, 1):
-            self.say(f"  {number}. {describe(step)}")
+        for number, sentence in enumerate(sentences(plan.steps), 1):
+            self.say(f"  {number}. {sentence}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table."""
@@ -171,14 +172,14 @@ class Reporter:
             draw()
         return out.get() + err.get()
 
-    def evidence(self, rows: Sequence[Evidence]) -> None:
-        """Print rows of evidence; those that do not hold with both sides in full."""
+    def evidence(self, rows: Sequence[Evidence], *, details: bool = False) -> None:
+        """Print evidence: what holds grouped, unless with details; the rest in full."""
         self.table(
             ["", "environment", "service", "check", "expected", "found"],
             [
                 [row.mark, row.environment, row.service, row.check]
                 + [_brief(row.expected, row.holds), _brief(row.found, row.holds)]
-                for row in rows
+                for row in (rows if details else grouped(rows))
             ],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Protocol, TypeAlias
 
 from buildonce.engines.base import Engine
@@ -36,6 +36,14 @@ class Images(Protocol):
         ...
 
 
+class _ReadOnce:
+    """Reads each reference once, however many environments ask for it."""
+
+    def __init__(self, images: Images) -> None:
+        self.manifest = cache(images.manifest)
+        self.revision = cache(images.revision)
+
+
 Bind: TypeAlias = Callable[[str, Release, Snapshot], "Engine | None"]
 """Makes the engine of an environment, bound to a release; None where none runs containers."""
 
@@ -49,6 +57,7 @@ def gather(
     remains: former.Look,
 ) -> list[Evidence]:
     """Return the evidence for each environment against its own record."""
+    images = _ReadOnce(images)
     rows: list[Evidence] = []
     jobs: list[Callable[[], list[Evidence]]] = []
     for name in environments:
@@ -70,7 +79,7 @@ def gather(
             jobs.append(partial(_leftovers, images, snapshot, record, release))
     for found in run_all(lambda job: job(), jobs):
         rows += found
-    return rows
+    return sorted(rows, key=lambda row: environments.index(row.environment))
 
 
 def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:

@@ -13,7 +13,7 @@ from buildonce.engines.pulling import pull
 from buildonce.engines.secrets import mask
 from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, Repository
-from tests.kit.samples import files
+from tests.kit.samples import digest, files
 
 pytestmark = [
     pytest.mark.stand_in,
@@ -140,9 +140,10 @@ def test_why_an_image_cannot_be_pulled(
     assert f"web: production (the local engine) cannot pull {REF}" in str(failed.value)
 
 
-def test_what_an_engine_has_is_not_pulled(client: Path) -> None:
+def test_what_an_engine_has_is_not_pulled(client: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release whose images are there needs no registry: a way back that always works."""
-    play(client, 'case $1 in pull) exit 1;; inspect) echo "[{}]";; esac')
+    play(client, 'case $1 in pull) exit 1;; inspect) echo "$SAID";; esac')
+    monkeypatch.setenv("SAID", json.dumps([{"RepoDigests": ["other@" + digest("b"), str(REF)]}]))
     pull(docker(), {"web": REF})
 
 

@@ -1,10 +1,11 @@
 """What runs, read from the engine's own descriptions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from buildonce.engines.inspected import Container, manifest_digest
+from buildonce.engines.inspected import Container, manifest_digest, manifest_digests
 
 MANIFEST, OTHER, CONFIG = ("sha256:" + letter * 64 for letter in "abc")
 NAME = f"r.example/shop/web@{MANIFEST}"
@@ -14,7 +15,7 @@ def container(**parts: Any) -> dict[str, Any]:
     return {
         "Id": "c0",
         "Name": "/shop-web-1",
-        "Image": MANIFEST,
+        "Image": CONFIG,
         "RestartCount": 0,
         "State": {"Status": "running", "StartedAt": "2026-11-23T03:00:00Z"},
         "Config": {"Image": NAME, "Labels": {"com.docker.compose.service": "web"}},
@@ -41,6 +42,19 @@ def image(*names: str, **parts: Any) -> dict[str, Any]:
 def test_the_manifest_is_told_from_the_image(found: Any, expected: str | None) -> None:
     """The digest comes from the image that the container has, or it cannot be told."""
     assert manifest_digest(container(), found) == expected
+
+
+def test_a_container_may_say_it_all() -> None:
+    """Where its image is called what it was asked for by, nobody asks for the image itself."""
+    named, other = container(Image=MANIFEST), container(Id="c1")
+    asked: list[list[str]] = []
+
+    def inspect(ids: Sequence[str]) -> list[dict[str, Any]]:
+        asked.append(list(ids))
+        return [image(f"a.example/x@{OTHER}")]
+
+    assert manifest_digests([named, other], inspect) == {"c0": MANIFEST, "c1": OTHER}
+    assert asked == [[CONFIG]]
 
 
 def test_the_engine_may_know_the_manifest_of_an_image_that_is_gone() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,7 +43,7 @@ class Progress:
     notes: list[str] = field(default_factory=list)
 
     @contextmanager
-    def doing(self, _step: Step) -> Iterator[None]:
+    def doing(self, _steps: Sequence[Step]) -> Iterator[None]:
         yield
 
     def log(self, _line: str) -> None:

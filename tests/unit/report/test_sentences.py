@@ -7,7 +7,7 @@ import pytest
 from buildonce.plan import steps
 from buildonce.refs import Digest
 from buildonce.registry import Manifest
-from buildonce.report.sentences import astray, describe
+from buildonce.report.sentences import astray, describe, sentences
 from tests.kit.samples import (
     commit,
     engine,
@@ -86,6 +86,20 @@ def brief(digest: Digest) -> str:
 def test_a_step_is_a_sentence(step: steps.Step, sentence: str) -> None:
     """It names what is changed, from what and to what."""
     assert describe(step) == sentence
+
+
+def test_many_neighbours_of_a_kind_are_one_sentence() -> None:
+    """A hundred pointers do not fill the screen; a few are told one by one."""
+    points = [
+        steps.Point(f"s{n}", IMAGE.tag("staging"), None, IMAGE.digest)
+        for n in range(steps.MANY + 1)
+    ]
+    opening = steps.OpenPromotion(BEGUN)
+    assert sentences([opening, *points]) == [
+        describe(opening),
+        f"move {steps.MANY + 1} pointers of staging: s0, s1, s2 and {steps.MANY - 2} more",
+    ]
+    assert sentences(points[:2]) == [describe(points[0]), describe(points[1])]
 
 
 def test_a_pointer_that_is_not_what_the_ledger_says_is_named() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -134,6 +135,15 @@ def test_evidence_that_does_not_hold_is_in_full(capsys: Captured) -> None:
     Reporter().evidence([GOOD, BAD])
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
     assert row.split() == ["✗", "production", "web", "pointer", digest("a"), digest("b")]
+
+
+def test_details_show_every_row(capsys: Captured) -> None:
+    """What is grouped otherwise has a line for each service."""
+    other = replace(GOOD, service="jobs")
+    Reporter().evidence([GOOD, other])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    Reporter().evidence([GOOD, other], details=True)
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_evidence_as_json_is_one_document() -> None:

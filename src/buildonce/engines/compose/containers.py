@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from buildonce.engines.base import Running
 from buildonce.engines.compose.watching import completed
 from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker, Refused
-from buildonce.engines.inspected import Container, manifest_digest
+from buildonce.engines.inspected import Container, manifest_digests
 from buildonce.refs import Digest
 
 
@@ -75,12 +76,8 @@ class Project:
         ).split()
         return self.docker.inspect("container", ids)
 
-    def _digests(self, inspected: Iterable[Mapping[str, Any]]) -> dict[str, Digest | None]:
-        images = {
-            image["Id"]: image
-            for image in self.docker.inspect("image", sorted({row["Image"] for row in inspected}))
-        }
-        return {row["Id"]: manifest_digest(row, images.get(row["Image"])) for row in inspected}
+    def _digests(self, inspected: Collection[Mapping[str, Any]]) -> dict[str, Digest | None]:
+        return manifest_digests(inspected, partial(self.docker.inspect, "image"))
 
 
 def _expected(service: str, parts: Mapping[str, Part]) -> Digest | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from buildonce.engines.base import Running
 from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
-from buildonce.engines.inspected import Container, manifest_digest
+from buildonce.engines.inspected import Container, manifest_digests
 from buildonce.engines.swarm.cluster import Node, Service, Stack, Task
 from buildonce.refs import Digest
 
@@ -83,13 +84,5 @@ def _inspect(docker: Docker, tasks: Iterable[Task]) -> dict[str, tuple[Container
     """Return those containers that the engine we talk to runs itself, by id."""
     ids = [task.container for task in tasks if task.container and task.wanted]
     containers = docker.inspect("container", ids)
-    images = {
-        image["Id"]: image
-        for image in docker.inspect(
-            "image", sorted({container["Image"] for container in containers})
-        )
-    }
-    return {
-        found["Id"]: (Container.read(found), manifest_digest(found, images.get(found["Image"])))
-        for found in containers
-    }
+    digests = manifest_digests(containers, partial(docker.inspect, "image"))
+    return {found["Id"]: (Container.read(found), digests[found["Id"]]) for found in containers}
