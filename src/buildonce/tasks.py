@@ -142,7 +142,7 @@ def build(
         "`after` runs, or HEAD.",
         "reason": _REASON,
         "override": "Promote although this rule is broken (order, soak, freeze, branches, "
-        "forward); needs --reason; can be repeated.",
+        "forward, repository); needs --reason; can be repeated.",
         "plan": "Write the plan to this file and change nothing.",
         "irreversible": "There is no way back from this release, for example because of a "
         "migration: if the deploy fails, do not put the previous release back.",

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,13 @@ import yaml
 import lab
 from buildonce.engines import bind
 from buildonce.engines.base import Target
-from buildonce.errors import DeployError, IntegrityError, UnavailableError, UsageError
+from buildonce.errors import (
+    BusyError,
+    DeployError,
+    IntegrityError,
+    UnavailableError,
+    UsageError,
+)
 from buildonce.refs import Digest, ImageRef
 from tests.kit.figures import Figures
 from tests.kit.hosts import Place, asking, longest_silence, until
@@ -357,6 +364,30 @@ def test_the_step_before_has_what_it_needs(hosts: lab.Lab, host1: Place, one: Im
     bind(given).run_once("jobs", ["python3", "-c", reach])
     assert host1.ids("store")
     assert not host1.ids("web") | host1.ids("jobs")
+
+
+def test_a_deploy_that_is_no_longer_ours_is_stopped(place: Place, shop: Shop) -> None:
+    """Where somebody else has taken the environment over, Compose is ended, and that is said."""
+    looks = iter([None, None, BusyError("locked by another")])
+
+    def still_ours() -> None:
+        if (lost := next(looks)) is not None:
+            raise lost
+
+    engine = place.engine(shop.release("lost", web="slow"))
+    engine.pull()
+    with pytest.raises(BusyError, match="locked by another"):
+        engine.deploy(place.said.append, still_ours)
+    assert not [line for line in command_lines() if {"up", place.target.project} <= set(line)]
+
+
+def command_lines() -> list[list[str]]:
+    """The words of every process of this machine."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            found.append(file.read_text(errors="replace").split("\0"))
+    return found
 
 
 def test_no_secret_is_shown(place: Place, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,12 @@ def test_a_port_that_is_taken_is_found(repo: Monorepo, running: lab.Lab) -> None
         )
         repo.commit("Publish", {"compose.yaml": f"services:\n{services}", "pyproject.toml": table})
         done = repo.inv("doctor", expect=3)
+        repo.inv("build", "--sha")
+        refused = repo.inv("promote", "shop", expect=3)
     finally:
         docker(running, "rm", "--force", name)
-    assert f"port {port}/tcp is taken by the container {name}" in done.out
+    taken = f"port {port}/tcp, which web publishes, is taken by the container {name}"
+    assert taken in done.out
     assert done.err.strip().endswith("to be corrected: files of shop")
+    assert taken in refused.err
+    assert set(repo.digests("shop").values()) == {None}

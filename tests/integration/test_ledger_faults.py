@@ -22,7 +22,7 @@ from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.commands.status import status
 from buildonce.commands.verify import verify
-from buildonce.errors import BrokenError, BuildonceError, UnavailableError
+from buildonce.errors import BrokenError, BuildonceError, DifferenceError, UnavailableError
 from tests.kit.checkpoint import Checkpoint, put_back
 from tests.kit.crash_points import run_until, trace
 from tests.kit.figures import Figures
@@ -125,6 +125,26 @@ def test_a_rewritten_branch_is_refused(released: Monorepo, how: str) -> None:
     new = f"{LEDGER}~2" if how == "reset" else forged
     released.git("update-ref", f"refs/heads/{LEDGER}", new, cwd=released.origin)
     assert codes(refusals(released), "was rewritten") == {5}
+
+
+def test_a_branch_that_was_cut_is_found_by_a_clone_that_never_saw_it(
+    project: Monorepo, tmp_path: Path
+) -> None:
+    """A CI job's clone has no memory, but the registry has: the pointers name what is lost."""
+    first = release(project, web="one", jobs="one")
+    promote(app(project), "staging", first)
+    before = project.git("rev-parse", LEDGER, cwd=project.origin)
+    second = release(project, web="two", jobs="two")
+    promote(app(project), "staging", second)
+    project.git("update-ref", f"refs/heads/{LEDGER}", before, cwd=project.origin)
+    fresh = project.clone(tmp_path / "fresh")
+    with pytest.raises(DifferenceError, match="staging web pointer"):
+        verify(app(fresh), ["staging"], each=True, as_json=False)
+    there = app(fresh, dry_run=True)
+    promote(there, "staging", first)
+    digest = project.digests(second)["web"]
+    assert digest is not None
+    assert f":staging names {digest[7:19]}; by the ledger it should be" in heard(there)
 
 
 def test_a_rewritten_branch_is_accepted_by_hand(released: Monorepo) -> None:

@@ -11,7 +11,15 @@ from typing import TypeVar
 from buildonce.build.inputs import Inputs
 from buildonce.build.pins import Pins
 from buildonce.config import Environment
-from buildonce.engines.base import Deployment, Files, Resolved, Running, Target
+from buildonce.engines.base import (
+    Deployment,
+    Files,
+    Resolved,
+    Running,
+    StillOurs,
+    Target,
+    always_ours,
+)
 from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit, Git
 from buildonce.ledger.records.environment import EnvironmentRecord
@@ -152,7 +160,7 @@ class FakeEngine:
     def run_once(self, service: str, command: Sequence[str]) -> None:
         self._do("run_once")
 
-    def deploy(self, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         self._do("deploy")
 
     def running(self) -> list[Running]:

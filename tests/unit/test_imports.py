@@ -51,7 +51,7 @@ INSIDE = {
         *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
     ],
     "announce": ["event", "command", "github"],
-    "doctor": ["findings", "machine", "access", "inputs", "sources", "ports", "deployments"],
+    "doctor": ["findings", "machine", "access", "inputs", "sources", "deployments"],
     "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [
@@ -67,14 +67,24 @@ INSIDE = {
         *("client", "__init__"),
     ],
     "execute": [
-        *("run", "ports", "sources", "builds", "promotions", "prunings", "executor", "preview"),
+        *(
+            "run",
+            "ports",
+            "lock",
+            "sources",
+            "builds",
+            "promotions",
+            "prunings",
+            "executor",
+            "preview",
+        ),
     ],
     "report": ["sentences", "grouping", "terminal", "markdown", "references"],
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
     "verify": ["evidence", "deployed", "former", "gather"],
-    "engines/compose": ["contents", "watching", "containers", "engine"],
+    "engines/compose": ["contents", "ports", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
         *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),

@@ -23,6 +23,7 @@ changed with the commit, or with the inputs, would end the caching there in ever
 """
 
 _LABEL = "org.opencontainers.image"
+SOURCE_LABEL = f"{_LABEL}.source"
 
 
 def definition(

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from buildonce.app import App
+from buildonce.build import bake
 from buildonce.engines.base import Engine
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
+from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import (
     Snapshot,
@@ -81,7 +83,26 @@ def observe(
         in_sync=in_sync,
         on_branches=on_branches,
         lineage=lineage,
+        repository=app.git.source_url(app.project.ledger_remote) or "",
+        promoted_from=_promoted_from(app, record, release, pointers),
     )
+
+
+def _promoted_from(
+    app: App, record: EnvironmentRecord, release: Release, pointers: Pointers | None
+) -> str:
+    """Return the repository that promoted an environment last, by its record or an image's label.
+
+    Before the first promotion that is in this ledger, another ledger may have had some: then
+    pointers are there already.
+    """
+    if record.promotion:
+        return record.promotion.repository
+    there = [service for service, digest in (pointers or {}).items() if digest]
+    tags = [release.services[name].tag(record.environment) for name in there[:1]]
+    manifests = filter(None, map(app.registry.manifest, tags))
+    labels = [app.registry.labels(manifest) for manifest in manifests if manifest.is_plain]
+    return next((found.get(bake.SOURCE_LABEL, "") for found in labels), "")
 
 
 def _require_shared_ledger(app: App, environment: str) -> None:

@@ -141,6 +141,7 @@ def _promotion(app: App, seen: Observation, request: Request) -> Promotion:
         sequence=seen.record.sequence + 1,
         services=seen.settings.services,
         previous=seen.record.release,
+        repository=seen.repository,
         actor=app.git.identity(),
         host=ci.here(),
         started_at=now(),

@@ -13,9 +13,9 @@ from pathlib import Path
 from buildonce.app import App, now
 from buildonce.config import Environment
 from buildonce.doctor.findings import Examination, Finding, of_error
-from buildonce.doctor.ports import taken_ports
 from buildonce.engines import bind, bundle, require_answer
 from buildonce.engines.base import Deployment
+from buildonce.engines.compose import ports
 from buildonce.engines.composefile import required_variables
 from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker
@@ -119,11 +119,10 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
 def _ports(deployment: Deployment) -> Iterator[Finding]:
     name = deployment.target.name
     with suppress(BuildonceError):
-        for port, holder in taken_ports(deployment):
+        for taken in ports.taken(deployment):
             yield Finding(
-                f"files of {name}", f"port {port} is taken by {holder}", "problem",
-                f"the deploy to {name} fails, and what ran before is put back",
-                "free that port, or publish another one",
+                f"files of {name}", str(taken), "problem",
+                f"nothing can be deployed to {name}", ports.REMEDY,
             )  # fmt: skip
 
 

@@ -151,6 +151,14 @@ UNTOUCHED = "what ran before the promotion still runs"
 """What a person needs to know first where the pre-deploy command failed."""
 
 
+StillOurs = Callable[[], None]
+"""Raises where the environment is not ours to change any more."""
+
+
+def always_ours() -> None:
+    """Nobody else can take the environment over."""
+
+
 class Engine(Protocol):
     """What runs the containers of an environment, bound to one deployment."""
 
@@ -209,8 +217,10 @@ class Engine(Protocol):
         """
         ...
 
-    def deploy(self, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         """Make the target run the release; what stays the same keeps its containers.
+
+        ``still_ours`` is called between looks. Where it raises, what was begun is stopped.
 
         Raises:
             DeployError: it did not come up in time. Nothing has been put back.

@@ -28,6 +28,7 @@ from buildonce.ledger.records.promotion import Promotion
 from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import (
     MANY,
+    Confirm,
     Deploy,
     Point,
     PreDeploy,
@@ -42,7 +43,7 @@ Show = Callable[[Step], AbstractContextManager[None]]
 AnyError = TypeVar("AnyError", bound=ReportedError)
 
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
-_UNDER_LOCK = (PreDeploy, Deploy, Point, Unpoint)
+_UNDER_LOCK = (PreDeploy, Deploy, Confirm, Point, Unpoint)
 
 
 @dataclass(frozen=True)

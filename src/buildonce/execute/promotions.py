@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from buildonce.errors import BuildonceError, DeployError, UnavailableError
+from buildonce.execute.lock import Lock
 from buildonce.execute.ports import Images, Progress
 from buildonce.execute.run import Run
 from buildonce.ledger import events
@@ -70,8 +71,15 @@ class Promotions:
         return run
 
     def deploy(self, step: Deploy, run: Run) -> Run:
-        """Change the containers, and wait until they are healthy."""
-        step.engine.deploy(self.progress.note)
+        """Change the containers, and wait until they are healthy.
+
+        Raises:
+            BusyError, PreconditionError: somebody else ended the promotion, or took it over.
+        """
+        promotion = run.holding
+        assert promotion is not None
+        lock = Lock(promotion.environment, lambda: self.require_lock(promotion))
+        step.engine.deploy(self.progress.note, lock.look)
         return run
 
     def confirm(self, step: Confirm, run: Run) -> Run:

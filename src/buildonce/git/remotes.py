@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from buildonce.errors import UnavailableError
 
@@ -21,6 +22,14 @@ def web_address(url: str) -> str | None:
     """
     matches = filter(None, (address.fullmatch(url) for address in _ADDRESSES))
     return next((f"https://{match['host']}/{match['path']}" for match in matches), None)
+
+
+def same_repository(one: str, other: str) -> bool:
+    """Tell whether two web addresses have the same path: a fork's owner is another.
+
+    Hosts are not compared: an alias of ssh, or a mirror, has a name of its own.
+    """
+    return urlsplit(one).path.lower() == urlsplit(other).path.lower()
 
 
 def unreachable(remote: str, complaint: str) -> UnavailableError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from buildonce.errors import PreconditionError
+from buildonce.git.remotes import same_repository
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Request
 from buildonce.ledger.records.release import Release
 from buildonce.plan.availability import Parts, require_available
 from buildonce.plan.observation import Observation
-from buildonce.plan.rules import enforce, going_back, violations
+from buildonce.plan.rules import enforce, going_back, of_another_repository, violations
 
 
 def pass_gates(
@@ -82,6 +83,10 @@ def _enforce_rules(
     sha, after = seen.release.sha, seen.settings.after
     ran_before = seen.snapshot.proof(after, sha) if after else None
     broken = violations(seen.settings, sha, ran_before, seen.on_branches, now, remote)
+    if seen.repository and seen.promoted_from:
+        here, there = seen.repository, seen.promoted_from
+        if not same_repository(here, there):
+            broken = [of_another_repository(seen.name, here, there, remote), *broken]
     if _goes_back(seen):
         broken = [going_back(seen.name, sha, seen.record.release or ""), *broken]
     return enforce(broken, request.overrides, request.reason)

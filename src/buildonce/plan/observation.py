@@ -26,6 +26,8 @@ class Observation:
     run ``release``. ``on_branches`` says that an allowed branch contains the commit; None:
     this clone cannot tell. ``lineage`` is where the commit stands to the one that runs.
     ``pointers`` are None on a way back during which the registry does not answer.
+    ``repository`` is the web address of this clone's remote, ``promoted_from`` that of the one
+    which promoted the environment last; empty where it is not known.
     """
 
     settings: Environment
@@ -39,6 +41,8 @@ class Observation:
     in_sync: bool = True
     on_branches: bool | None = True
     lineage: Lineage = "ahead"
+    repository: str = ""
+    promoted_from: str = ""
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from buildonce.durations import format_duration
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.records.environment import RunRecord
 
-Rule = Literal["order", "soak", "freeze", "branches", "forward"]
+Rule = Literal["order", "soak", "freeze", "branches", "forward", "repository"]
 RULES: tuple[str, ...] = get_args(Rule)
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -62,6 +62,16 @@ def going_back(environment: str, sha: str, running: str) -> Violation:
         "forward",
         f"{sha} is older than {running}, which {environment} runs",
         f"inv rollback {environment} --to {sha} goes back",
+    )
+
+
+def of_another_repository(environment: str, here: str, there: str, remote: str) -> Violation:
+    """Return the violation of a promotion from a fork, or of a repository that moved."""
+    return Violation(
+        "repository",
+        f"{environment} is promoted from {there}, and the git remote {remote} is {here}: each has "
+        "a ledger of its own, and neither locks the other's",
+        f'git remote add upstream {there}, and ledger_remote = "upstream" in [tool.buildonce]',
     )
 
 

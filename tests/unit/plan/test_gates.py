@@ -108,6 +108,25 @@ def test_an_override_of_no_rule_is_refused() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "refused"),
+    [
+        ("https://a.example/acme/shop", "https://a.example/dana/shop", True),
+        ("https://a.example/acme/shop", "https://b.example/Acme/shop", False),
+        ("", "https://a.example/dana/shop", False),
+        ("https://a.example/acme/shop", "", False),
+    ],
+)
+def test_another_repository_does_not_promote(here: str, there: str, refused: bool) -> None:
+    """A fork has a ledger of its own: it is refused, unless that is overridden."""
+    seen = observation(SECOND, None, FIRST, repository=here, promoted_from=there)
+    if refused:
+        with pytest.raises(PreconditionError, match=f"promoted from {there}"):
+            gates(seen)
+    leave = REQUEST.model_copy(update={"overrides": ("repository",), "reason": "it was moved"})
+    assert gates(seen, leave) == (("repository",) if refused else ())
+
+
 def test_a_blocked_release_needs_a_reason() -> None:
     """What was rolled back from does not come back by accident."""
     seen = with_run(RunRecord(release=SECOND.sha, sequence=1, since=NOON, blocked="it burns"))

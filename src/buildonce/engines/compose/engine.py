@@ -11,14 +11,24 @@ from functools import cached_property
 from typing import Any
 
 from buildonce.engines import pulling
-from buildonce.engines.base import UNTOUCHED, Deployment, Remains, Resolved, Running, Target
+from buildonce.engines.base import (
+    UNTOUCHED,
+    Deployment,
+    Remains,
+    Resolved,
+    Running,
+    StillOurs,
+    Target,
+    always_ours,
+)
+from buildonce.engines.compose import ports
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.contents import with_contents
 from buildonce.engines.compose.watching import INTERVAL, Failing, Stopped, Watch, slowest
 from buildonce.engines.definition import NO_FOLDER, Definition
 from buildonce.engines.docker import CALL, Docker, Expired, Refused, Started
 from buildonce.engines.secrets import mask
-from buildonce.errors import DeployError, UnavailableError
+from buildonce.errors import DeployError, PreconditionError, UnavailableError
 
 _PULL = ("pull", "--policy", "missing", "--ignore-buildable")
 _UP = ("up", "--detach", "--no-build", "--remove-orphans")
@@ -57,9 +67,15 @@ class Compose:
         return [*pulls, *(f"{call} < FILE" for call in calls)]
 
     def check(self) -> None:
-        """See that the engine answers and the definition can be used."""
+        """See that the engine answers, the definition can be used and its ports are free."""
         self._docker.require_answer()
         self._require_usable()
+        self._require_ports()
+
+    def _require_ports(self) -> None:
+        taken = [str(one) for one in ports.taken_by_containers(self._definition, self._docker)]
+        if taken:
+            raise PreconditionError(f"{self._target}: {'; '.join(taken)}", hint=ports.REMEDY)
 
     def pull(self) -> None:
         """Pull every image, others' included."""
@@ -123,7 +139,7 @@ class Compose:
         if code != "0":
             raise Refused(f"exit code {code}")
 
-    def deploy(self, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         """Have Compose change what differs, and wait until all of it is up.
 
         What was stopped after Compose had looked at it is started by a second look.
@@ -133,9 +149,9 @@ class Compose:
         deadline = time.monotonic() + self._target.timeout
         try:
             try:
-                self._apply(watch, deadline)
+                self._apply(watch, deadline, still_ours)
             except Stopped:
-                self._apply(watch, deadline)
+                self._apply(watch, deadline, still_ours)
         except Failing as failing:
             raise self._failed(failing) from None
 
@@ -159,12 +175,13 @@ class Compose:
         except Refused as refused:
             raise self._definition.unusable(self._masked(refused.complaint)) from None
 
-    def _apply(self, watch: Watch, deadline: float) -> None:
+    def _apply(self, watch: Watch, deadline: float, still_ours: StillOurs) -> None:
         with self._started(*_UP) as up:
-            self._watch(watch, up, deadline)
+            self._watch(watch, up, deadline, still_ours)
 
-    def _watch(self, watch: Watch, up: Started, deadline: float) -> None:
+    def _watch(self, watch: Watch, up: Started, deadline: float, still_ours: StillOurs) -> None:
         while True:
+            still_ours()
             code = up.code
             waiting = watch.look(self._project.containers(), applied=code is not None)
             if code:

@@ -9,7 +9,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from buildonce.engines.base import UNTOUCHED, Deployment, Remains, Resolved, Running, Target
+from buildonce.engines.base import (
+    UNTOUCHED,
+    Deployment,
+    Remains,
+    Resolved,
+    Running,
+    StillOurs,
+    Target,
+    always_ours,
+)
 from buildonce.engines.kubernetes import access, applying, manifest, rendering, state
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.evidence import Evidence
@@ -87,11 +96,11 @@ class Kubernetes:
         finally:
             rollout.remove(own)
 
-    def deploy(self, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         """Apply what differs, wait until all of it is up, remove what the release has not."""
         found = persistently(lambda: state.live(self._kubectl, self.manifests), progress)
         changed = [one for one in self.manifests if self._differs(one, found.get(one.key))]
-        rollout = Rollout(self._target, progress)
+        rollout = Rollout(self._target, progress, still_ours)
         rollout.run(self.manifests, changed, found)
         rollout.prune(self.manifests)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from buildonce.engines.base import Target
+from buildonce.engines.base import StillOurs, Target, always_ours
 from buildonce.engines.kubernetes import applying, events, state
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.events import Events
@@ -34,6 +34,7 @@ class Rollout:
 
     target: Target
     tell: Callable[[str], None]
+    still_ours: StillOurs = always_ours
 
     def __post_init__(self) -> None:
         self._kubectl = Kubectl(self.target)
@@ -92,6 +93,7 @@ class Rollout:
     def _watch(self, watch: Watch, known: Events, deadline: float) -> None:
         warned, looked = known, 0.0
         while True:
+            self.still_ours()
             present = self._read_state()
             for pod in watch.stuck(present):
                 self.tell(f"removing pod {pod.name}, which keeps better ones from starting")

@@ -10,7 +10,16 @@ from contextlib import suppress
 import yaml
 
 from buildonce.engines import pulling
-from buildonce.engines.base import UNTOUCHED, Deployment, Remains, Resolved, Running, Target
+from buildonce.engines.base import (
+    UNTOUCHED,
+    Deployment,
+    Remains,
+    Resolved,
+    Running,
+    StillOurs,
+    Target,
+    always_ours,
+)
 from buildonce.engines.compose.watching import INTERVAL, Failing
 from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import CALL, Docker, Refused
@@ -81,9 +90,12 @@ class Swarm:
             self._roll_out(text, {name: parts[name] for name in ahead})
         self._run_job(oneoff.job(model, service, command), service)
 
-    def deploy(self, progress: Callable[[str], None]) -> None:
+    def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         """Have Swarm update what differs, and wait until all of it is up."""
-        self._roll_out(self.render(), self._definition.parts, "--prune", progress=progress)
+        self._roll_out(
+            self.render(), self._definition.parts, "--prune",
+            progress=progress, still_ours=still_ours,
+        )  # fmt: skip
 
     def running(self) -> list[Running]:
         """Return every task that runs or should, and a row for each that is missing.
@@ -109,6 +121,7 @@ class Swarm:
         parts: Mapping[str, Part],
         *options: str,
         progress: Callable[[str], None] = lambda _: None,
+        still_ours: StillOurs = always_ours,
         limit: float | None = None,
     ) -> None:
         """Deploy and wait, ``limit`` seconds at most; without one, as long as a deploy may take."""
@@ -117,7 +130,7 @@ class Swarm:
         try:
             self._forget_changed_images(rollout.before)
             self._call(text, *self._words(*options), limit=self._target.timeout)
-            self._watch(rollout, limit)
+            self._watch(rollout, limit, still_ours)
         except Refused as refused:
             complaint = self._masked(refused.complaint)
             raise DeployError(
@@ -136,9 +149,10 @@ class Swarm:
                 note = ("service", "update", "--detach", "--label-rm", cluster.NOTED)
                 self._docker.run(*note, service.id)
 
-    def _watch(self, rollout: Rollout, limit: float) -> None:
+    def _watch(self, rollout: Rollout, limit: float, still_ours: StillOurs) -> None:
         deadline = time.monotonic() + limit
         while waiting := rollout.look(self._read()):
+            still_ours()
             if time.monotonic() >= deadline:
                 failing = next((one for one in waiting if one.container), waiting[0])
                 failing.what += f" after {limit:.0f} s"

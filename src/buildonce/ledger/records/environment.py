@@ -8,7 +8,8 @@ from buildonce.ledger.records.promotion import Ending, Promotion
 from buildonce.ledger.records.record import Record, Time
 
 SUCCESSES_KEPT = 20
-"""How many distinct releases an environment's record remembers as having run there."""
+"""How many distinct releases an environment's record remembers as having run there, besides those
+that were irreversible."""
 
 
 class Success(Record):
@@ -75,7 +76,7 @@ class EnvironmentRecord(Record):
         return ended.model_copy(
             update={
                 "release": success.release,
-                "successes": (success, *others)[:SUCCESSES_KEPT],
+                "successes": _kept((success, *others)),
             }
         )
 
@@ -103,6 +104,12 @@ class EnvironmentRecord(Record):
 
     def _was_irreversible(self, release: str) -> bool:
         return any(past.irreversible for past in self.successes if past.release == release)
+
+
+def _kept(successes: tuple[Success, ...]) -> tuple[Success, ...]:
+    """Return the latest successes, and of the older ones those that no way back may pass over."""
+    old = successes[SUCCESSES_KEPT:]
+    return successes[:SUCCESSES_KEPT] + tuple(past for past in old if past.irreversible)
 
 
 class RunRecord(Record):

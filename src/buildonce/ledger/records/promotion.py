@@ -32,7 +32,8 @@ class Promotion(Request):
 
     ``id`` names it and its present holder, ``sequence`` counts an environment's promotions,
     ``services`` are those of the release that the environment runs, none for all of them;
-    ``previous`` is the release that ran before. ``broken`` is an open promotion that could
+    ``previous`` is the release that ran before, ``repository`` the web address of the git
+    remote with the ledger, where it has one. ``broken`` is an open promotion that could
     neither finish nor be put back; ``finished_at`` and ``ended_by`` are of one that ended.
     """
 
@@ -40,6 +41,7 @@ class Promotion(Request):
     sequence: int
     services: tuple[str, ...] = ()
     previous: str | None
+    repository: str = ""
     actor: str
     host: str
     started_at: Time

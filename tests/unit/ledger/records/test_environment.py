@@ -104,3 +104,13 @@ def test_the_list_of_successes_ends() -> None:
         record = record.opened(promotion(release(number), record)).done(LATER, DANA)
     assert len(record.successes) == SUCCESSES_KEPT
     assert record.successes[0].release == release(SUCCESSES_KEPT + 4).sha
+
+
+def test_what_was_irreversible_is_never_forgotten() -> None:
+    """However long ago, going back over it asks for a reason."""
+    record = empty()
+    for number in range(SUCCESSES_KEPT + 5):
+        begun = promotion(release(number), record, irreversible=number == 1)
+        record = record.opened(begun).done(LATER, DANA)
+    assert [past.release for past in record.successes if past.irreversible] == [release(1).sha]
+    assert release(1).sha in {past.release for past in record.passed_over(release(0).sha)}
