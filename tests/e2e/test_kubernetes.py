@@ -43,7 +43,6 @@ def place(kubernetes: lab.Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Name
     """A namespace of the test's own; new pods are watched for one second, not five."""
     monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
     monkeypatch.setattr(watching, "MONITOR", 1.0)
-    monkeypatch.setattr(watching, "PATIENCE", 3.0)
     made = Namespace(kubernetes, f"t{secrets.token_hex(4)}")
     made.kubectl("create", "namespace", made.name)
     yield made
@@ -167,8 +166,11 @@ def test_a_pod_that_fits_nowhere_is_named(place: Namespace) -> None:
         place.deploy(text, images, timeout=4)
 
 
-def test_a_quota_gets_patience_and_no_more(place: Namespace) -> None:
+def test_a_quota_gets_patience_and_no_more(
+    place: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where a quota admits no pods the deploy fails, and says so."""
+    monkeypatch.setattr(watching, "PATIENCE", 3.0)
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     place.kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
     images = {"api": place.image("api", "1")}
