@@ -11,14 +11,13 @@ from buildonce.verify.evidence import Evidence
 def grouped(rows: Sequence[Evidence]) -> list[Evidence]:
     """Return a row for each check of an environment that holds, and every row that does not."""
     groups: dict[tuple[object, ...], list[Evidence]] = {}
-    for row in rows:
-        groups.setdefault(_key(row), []).append(row)
+    for number, row in enumerate(rows):
+        key = _key(row) if row.holds else (number,)
+        groups.setdefault(key, []).append(row)
     return [_merged(group) for group in groups.values()]
 
 
 def _key(row: Evidence) -> tuple[object, ...]:
-    if not row.holds:
-        return (row,)
     why = "" if row.checked else row.found
     return row.environment, _kind(row), row.mark, why
 

@@ -31,6 +31,7 @@ def test_every_row_that_does_not_hold_is_shown() -> None:
     """Each difference keeps both sides, its place and its service."""
     bad = [replace(one, found=digest("d")) for one in (WEB, JOBS)]
     assert grouped([*bad, WEB]) == [*bad, WEB]
+    assert grouped([bad[0], bad[0]]) == [bad[0], bad[0]]
 
 
 def test_environments_and_checks_are_rows_of_their_own() -> None:
