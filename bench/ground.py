@@ -97,9 +97,14 @@ class Project:
         env = {**self.ground.environment(), "INVOKE_BUILDONCE_IMAGE": self.images}
         return run(argv, cwd=self.clone, env=env, engine=self.ground.engine())
 
+    @property
+    def program(self) -> list[str]:
+        """What runs tasks."""
+        return [str(TOOLS / "inv")]
+
     def inv(self, *arguments: str) -> Sample:
         """Run one of the project's tasks."""
-        return self.measure(str(TOOLS / "inv"), *arguments)
+        return self.measure(*self.program, *arguments)
 
 
 @contextmanager

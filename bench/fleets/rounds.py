@@ -60,7 +60,12 @@ class Rounds:
             self._take("first, crane", lambda: self.fleet.tagged_by_crane("by-crane"))
 
     def _one_line(self, turn: int) -> None:
-        self._in_turns(turn, {"one": self._built, "one, floor": self._baked})
+        measurings = {
+            "one": self._built,
+            "one, floor": self._baked,
+            "one, no cache": self._built_without_cache,
+        }
+        self._in_turns(turn, measurings)
         self._take("tags", lambda: self.fleet.tagged(f"tags-{turn}"))
         self._take("start", lambda: start(self.fleet.project))
 
@@ -74,14 +79,17 @@ class Rounds:
 
     def _baked(self) -> Sample:
         self._change()
-        sample = baked(self.fleet.project, [self.fleet.changing])
-        # what follows is about a release
+        return baked(self.fleet.project, [self.fleet.changing])
+
+    def _built_without_cache(self) -> Sample:
         self._change()
-        self.fleet.project.inv("build", "--sha")
-        return sample
+        inv = [*self.fleet.project.program, "build", "--sha"]
+        return self.fleet.project.measure("env", "INVOKE_BUILDONCE_CACHE=false", *inv)
 
     def _released(self) -> None:
         inv, fleet = self.fleet.project.inv, self.fleet
+        self._change()
+        inv("build", "--sha")
         before = self._writes()
         self._take("promote", lambda: inv("promote", "staging"))
         written = len(self._writes().items() - before.items())

@@ -13,6 +13,7 @@ MEASURED = {
     "cold": "inv build --sha, all services, new runner",
     "one": "inv build --sha, one line of one service",
     "one, floor": "docker buildx bake of that service alone",
+    "one, no cache": "inv build --sha, such a change, cache = false",
     "none": "inv build --sha, no service touched",
     "tags": "that many manifests read and tagged, connections kept",
     "start": "Python's start: importing what a build imports",

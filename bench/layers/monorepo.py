@@ -1,4 +1,4 @@
-"""Two services whose Dockerfiles have a WORKDIR, a layer of system packages and one of modules."""
+"""Two services whose Dockerfiles have what most have: a WORKDIR, and packages of three kinds."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ for number in range(files):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(os.urandom(size // 2) * 2)
 """
-"""Stands for a package manager: it writes a number of files of a size."""
+"""Stands for npm, of which only the many small files are to be had: it writes them."""
+
+REQUIREMENTS = "requests\njinja2\nsqlalchemy\n"
 
 DOCKERFILE = f"""\
-FROM {BASE} AS packages
-WORKDIR /app
-COPY {{name}}/fill.py /fill.py
-RUN python3 /fill.py /usr/share/packages 300 100000
-COPY {{name}}/modules.lock .
-RUN python3 /fill.py modules 4000 5000
 FROM {BASE}
 WORKDIR /app
-COPY --link --from=packages /usr/share/packages /usr/share/packages
-COPY --link --from=packages /app /app
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
+COPY {{name}}/requirements.txt .
+RUN pip install --no-cache-dir --root-user-action=ignore --requirement=requirements.txt
+COPY {{name}}/fill.py {{name}}/modules.lock ./
+RUN python3 fill.py modules 4000 5000
 COPY {{name}}/src src
 """
-"""30 MB of system packages, then 20 MB of modules in 4000 files, then the source."""
+"""System packages, Python's packages, 20 MB of modules in 4000 files, then the source."""
 
 
 def make(ground: Ground) -> Project:
@@ -55,5 +55,6 @@ def _write_service(folder: Path) -> None:
     (folder / "src").mkdir(parents=True)
     (folder / "src/app.py").write_text("print()\n", encoding="utf-8")
     (folder / "Dockerfile").write_text(DOCKERFILE.format(name=folder.name), encoding="utf-8")
+    (folder / "requirements.txt").write_text(REQUIREMENTS, encoding="utf-8")
     (folder / "modules.lock").write_text("locked\n", encoding="utf-8")
     (folder / "fill.py").write_text(FILL, encoding="utf-8")

@@ -13,7 +13,7 @@ from lab.own import daemons, images, network, supplies, swarm
 from lab.own.engine import Engine
 from lab.own.kubernetes import programs
 from lab.own.kubernetes.cluster import NAME, Cluster
-from lab.place import Place, cache
+from lab.place import RUN, Place, cache, locked
 from lab.progress import stage
 
 
@@ -115,12 +115,19 @@ def _ensure_addresses(place: Place, record: Record) -> None:
         record.port = _free_port()
         record.save(place)
     if record.engine and not record.subnet:
-        record.subnet = str(network.choose_subnet(place.key, network.taken()))
         record.forwarding = network.forwarding()
-        record.save(place)
+        claim_subnet(place, record)
     if record.engine and not record.mtu:
         record.mtu = network.mtu()
         record.save(place)
+
+
+def claim_subnet(place: Place, record: Record) -> None:
+    """Choose a subnet, and take it before another lab that comes up just now can choose it."""
+    with locked(RUN):
+        record.subnet = str(network.choose_subnet(place.key, network.taken()))
+        record.save(place)
+        network.ensure_bridge(place.interface("d"), network.bridge(record.subnet))
 
 
 def _ensure_network(place: Place, record: Record) -> None:

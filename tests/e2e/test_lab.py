@@ -7,15 +7,19 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import lab
 from lab import machine, processes
 from lab.machine import Machine, Mode
+from lab.model import Record
 from lab.own import network
+from lab.own.parts import claim_subnet
 from lab.place import Place
 from tests.kit.lab_docker import docker
 
@@ -221,3 +225,34 @@ def test_labs_choose_networks_that_are_free() -> None:
     second = network.choose_subnet("0000cafe", [first])
     assert first == network.choose_subnet("0000beef", [])
     assert not first.overlaps(second)
+
+
+@dataclass(frozen=True)
+class Starting:
+    """As much of a lab as its network needs: a key that others have as well, and a bridge."""
+
+    key: str
+    bridge: str
+
+    def interface(self, _part: str) -> str:
+        return self.bridge
+
+
+class Unsaved(Record):
+    """A record that nobody reads again."""
+
+    def save(self, place: Place) -> None:
+        """Leave it in memory."""
+
+
+def test_labs_that_start_together_get_different_networks() -> None:
+    """Whoever chooses first has taken it before the next one looks."""
+    labs = [Starting("0000cafe", f"bo-start{number}") for number in range(4)]
+    records = [Unsaved(mode="own") for _ in labs]
+    try:
+        with ThreadPoolExecutor(len(labs)) as pool:
+            list(pool.map(claim_subnet, cast("list[Any]", labs), records))
+        assert len({record.subnet for record in records}) == len(labs)
+    finally:
+        for one in labs:
+            subprocess.run(["ip", "link", "delete", one.bridge], check=False)

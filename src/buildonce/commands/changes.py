@@ -10,16 +10,22 @@ from typing import Any
 
 from buildonce import ci
 from buildonce.app import App
+from buildonce.build.inputs import is_within
 from buildonce.commands.observe import release_in_question, required_release
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.parallel import run_by_key
+from buildonce.plan.building import listed
 from buildonce.refs import ImageRef
 from buildonce.report import markdown
 
 FORMS = ("table", "json", "markdown")
+
+_IDENTICAL = "identical"
+_SHOWN = 20
+"""Up to how many services each has a row, also those whose bytes stay."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,9 @@ def _between(app: App, old: str, new: str, direction: str, services: Sequence[st
             f"the commits between {old[:12]} and {new[:12]} are not in this clone",
             hint=error.hint,
         ) from None
-    touched = {
-        service: {
-            commit.revision
-            for commit in app.git.commits(old, new, table.inputs or (table.context,))
-        }
+    touched = app.git.touched([commit.revision for commit in commits])
+    inputs = {
+        service: table.inputs or (table.context,)
         for service in services
         if service in app.project.built
         for table in [app.project.service(service)]
@@ -112,7 +116,9 @@ def _between(app: App, old: str, new: str, direction: str, services: Sequence[st
             commit,
             direction,
             tuple(
-                service for service, revisions in touched.items() if commit.revision in revisions
+                service
+                for service, folders in inputs.items()
+                if any(is_within(path, one) for path in touched[commit.revision] for one in folders)
             ),
         )
         for commit in commits
@@ -135,7 +141,7 @@ def _difference(app: App, running: Release, release: Release, service: str) -> s
         return "removed"
     old, new = running.services[service], release.services[service]
     if old.digest == new.digest:
-        return f"identical, built from {release.revision_of(service)[: len(release.sha)]}"
+        return f"{_IDENTICAL}, built from {release.revision_of(service)[: len(release.sha)]}"
     layers = _layers(app, old.ref), _layers(app, new.ref)
     return "labels only" if layers[0] is not None and layers[0] == layers[1] else "changed"
 
@@ -160,15 +166,27 @@ def _print(app: App, found: Difference) -> None:
             ["", "commit", "date", "author", "services", "subject"],
             [
                 [change.direction, change.commit.revision[:12], _date(change.commit)]
-                + [change.commit.author, ", ".join(change.services) or "none"]
+                + [change.commit.author, listed(change.services) or "none"]
                 + [change.commit.subject]
                 for change in found.changes
             ],
         )
     if found.bytes:
-        app.report.table(["service", "bytes"], [[name, kind] for name, kind in found.bytes.items()])
+        _print_bytes(app, found.bytes)
     else:
         app.report.note(f"{found.candidate} was not built yet: its bytes are not known")
+
+
+def _print_bytes(app: App, kinds: Mapping[str, str]) -> None:
+    """Show what becomes of each service; of many, those that stay as they are in one line."""
+    stay = [name for name, kind in kinds.items() if kind.startswith(_IDENTICAL)]
+    if len(kinds) <= _SHOWN:
+        stay = []
+    rows = [[name, kind] for name, kind in kinds.items() if name not in stay]
+    if rows:
+        app.report.table(["service", "bytes"], rows)
+    if stay:
+        app.report.say(f"{_IDENTICAL}: {listed(stay)}")
 
 
 def _markdown(found: Difference) -> str:

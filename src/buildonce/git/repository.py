@@ -147,15 +147,32 @@ class Git:
         (found,) = self._log(name, "-1", "--end-of-options", f"{name}^{{commit}}", "--")
         return found
 
-    def commits(self, old: str, new: str, paths: Sequence[str] = ()) -> list[Commit]:
+    def commits(self, old: str, new: str) -> list[Commit]:
         """Return the commits of ``new`` that ``old`` does not have, the newest first.
-
-        With ``paths`` (relative to the project's root), only those that touch one of them.
 
         Raises:
             PreconditionError: one of the two is not in this clone.
         """
-        return self._log(new, "--end-of-options", f"{old}..{new}", "--", *paths)
+        return self._log(new, "--end-of-options", f"{old}..{new}", "--")
+
+    def touched(self, revisions: Sequence[str]) -> dict[str, list[str]]:
+        """Return the paths that each commit changes, relative to the project's root.
+
+        Of a merge, they are those that are as in none of its parents.
+        """
+        listed = self.run(
+            *("diff-tree", "--stdin", "-z", "-r", "-c", "--root", "--relative"),
+            *("--no-renames", "--name-only"),
+            stdin="".join(f"{revision}\n" for revision in revisions).encode(),
+        )
+        found: dict[str, list[str]] = {revision: [] for revision in revisions}
+        paths: list[str] = []
+        for entry in filter(None, os.fsdecode(listed).split("\0")):
+            if entry in found:
+                paths = found[entry]
+            else:
+                paths.append(entry)
+        return found
 
     def _log(self, name: str, *arguments: str) -> list[Commit]:
         try:
