@@ -70,6 +70,7 @@ class Rounds:
         self._take("start", lambda: start(self.fleet.project))
 
     def _built(self) -> Sample:
+        self.fleet.project.inv("build", "--sha")
         before = self.fleet.digests()
         self._change()
         sample = self.fleet.project.inv("build", "--sha")
