@@ -16,9 +16,6 @@ from buildonce.registry.connections import Answer
 from buildonce.registry.manifest import PLAIN_MANIFESTS
 from buildonce.registry.transport import DeniedError
 
-EMPTY = b"{}"
-"""The OCI image specification's empty descriptor names these bytes (1.1, "Manifest")."""
-
 _NO_TAGS = (400, 405)
 """What registries answer that cannot remove a tag by its name."""
 
@@ -56,8 +53,9 @@ def _remove_with_manifest(api: Api, tag: ImageRef) -> None:
     if named is None:
         return
     _require_manifests_to_go(api, tag.repository)
-    api.put_blob(tag.repository, EMPTY)
-    content = _placeholder()
+    config = _config_like_no_other()
+    api.put_blob(tag.repository, config)
+    content = _placeholder(config)
     try:
         api.put_manifest(tag, content, PLAIN_MANIFESTS[0])
         answer = _delete(api, tag.repository.at(digest_of(content)))
@@ -85,15 +83,25 @@ def _delete(api: Api, ref: ImageRef) -> Answer:
         raise RemovalError(error.message, hint=error.hint) from None
 
 
-def _placeholder() -> bytes:
-    """Return a manifest like no other, of an image without content (``EMPTY``)."""
-    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "size": len(EMPTY)}
-    descriptor = {**empty, "digest": digest_of(EMPTY)}
+def _config_like_no_other() -> bytes:
+    """Return a blob of its own for each tag that is removed.
+
+    Distribution 2 answers 400 to a manifest that names a blob while somebody writes the same
+    blob again: its link is empty for a moment. Tags of one repository go at the same time.
+    """
+    return json.dumps({"removed": secrets.token_hex(16)}).encode()
+
+
+def _placeholder(config: bytes) -> bytes:
+    """Return the manifest of an image that has a config and no layers."""
     document = {
         "schemaVersion": 2,
         "mediaType": PLAIN_MANIFESTS[0],
-        "config": descriptor,
-        "layers": [descriptor],
-        "annotations": {"buildonce.removed": secrets.token_hex(16)},
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": digest_of(config),
+            "size": len(config),
+        },
+        "layers": [],
     }
     return json.dumps(document).encode()
