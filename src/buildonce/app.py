@@ -12,8 +12,9 @@ from typing import Any
 
 from buildonce import ci, config
 from buildonce.execute.builds import Builds
+from buildonce.execute.copies import Copies
 from buildonce.execute.executor import Executor
-from buildonce.execute.ports import Builder
+from buildonce.execute.ports import Builder, Copier
 from buildonce.execute.preview import preview
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
@@ -60,9 +61,8 @@ class App:
 
     @cached_property
     def registry(self) -> Registry:
-        """The registry."""
-        host = self.project.registry.partition("/")[0]
-        return Registry(insecure=host if self.project.insecure else "", notice=self.report.note)
+        """The registries."""
+        return Registry(insecure=self.project.plain_http, notice=self.report.note)
 
     @cached_property
     def builds(self) -> Builds:
@@ -77,6 +77,7 @@ class App:
         """What walks plans."""
         project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
         promotions = Promotions(ledger, registry, self.report, git.identity, now, self._announce)
+        copies = Copies(registry, _imagetools, self.report)
         prunings = Prunings(project.prune, git, ledger, registry, now)
         return Executor(
             {
@@ -84,6 +85,7 @@ class App:
                 steps.Import: self.builds.carry_over,
                 steps.Bake: self.builds.bake,
                 steps.RecordRelease: self.builds.record,
+                steps.CopyImages: copies.copy_images,
                 steps.Prepare: promotions.prepare,
                 steps.OpenPromotion: promotions.open,
                 steps.TakeOver: promotions.take_over,
@@ -154,3 +156,9 @@ def _buildx() -> Builder:
     from buildonce.build.buildx import Buildx
 
     return Buildx()
+
+
+def _imagetools() -> Copier:
+    from buildonce.build.imagetools import Imagetools
+
+    return Imagetools()

@@ -13,6 +13,7 @@ from buildonce.errors import PreconditionError
 from buildonce.git.repository import Git, GitError
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
+from buildonce.refs import ImageRef
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,31 @@ class Targets:
                     export=partial(self._export, release),
                     locate=partial(self.git.find_variable, release.revision),
                 ),
-                images={name: image.ref for name, image in release.services.items()},
+                images=self._images(environment, release),
                 variables=settings.variables,
-                names=settings.images,
+                names=self._names(environment, release),
                 policy=settings.policy,
                 bundle=snapshot.bundle(environment, release.sha, settings.engine),
             )
         )
+
+    def pulled(self, environment: str, release: Release) -> Release:
+        """Return a release with its images where an environment pulls them from."""
+        if not self.project.has_own_registry(environment):
+            return release
+        return release.at(lambda service: self.project.place_of(service, environment))
+
+    def _images(self, environment: str, release: Release) -> dict[str, ImageRef]:
+        pulled = self.pulled(environment, release)
+        return {name: image.ref for name, image in pulled.services.items()}
+
+    def _names(self, environment: str, release: Release) -> dict[str, str]:
+        """Return what manifests call images, which may be their names where they are built."""
+        names = dict(self.project.environment(environment).images)
+        if self.project.has_own_registry(environment):
+            for service in release.services:
+                names.setdefault(service, str(self.project.place_of(service)))
+        return names
 
     def _export(self, release: Release, folder: Path) -> Path:
         """Write the tree of a release's commit into a new folder.

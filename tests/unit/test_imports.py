@@ -56,7 +56,7 @@ INSIDE = {
     "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [
         *("instructions", "dockerfile", "pins", "policy", "secrets", "inputs", "context"),
-        *("bake", "buildx"),
+        *("bake", "buildx", "imagetools"),
     ],
     "plan": [
         *("steps", "pointers", "observation", "availability", "retention", "rules"),
@@ -73,6 +73,7 @@ INSIDE = {
             "lock",
             "sources",
             "builds",
+            "copies",
             "promotions",
             "prunings",
             "executor",
@@ -97,7 +98,7 @@ INSIDE = {
 ONLY_IN = {
     "invoke": ["tasks"],
     "pydantic": ["config", "durations", "ledger/records", "plan/file"],
-    "python_on_whales": ["build/buildx", "engines/docker"],
+    "python_on_whales": ["build/buildx", "build/imagetools", "engines/docker"],
     "rich": ["report"],
     "tomli": ["config"],
     "urllib3": ["announce", "registry"],

@@ -23,7 +23,7 @@ def images(app: App, name: str, form: str) -> None:
     release = required_release(snapshot, _sha_of(app, snapshot, name))
     require_complete(release)
     if name in app.project.environments:
-        release = release.only(snapshot.environment(name).services)
+        release = app.targets.pulled(name, release.only(snapshot.environment(name).services))
     references = {service: image.ref for service, image in sorted(release.services.items())}
     environment = app.project.environments.get(name)
     print(FORMATS[form](references, environment.images if environment else {}), end="")

@@ -14,7 +14,7 @@ from buildonce.engines.base import Engine
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
-from buildonce.ledger.records.release import Release
+from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import (
     Snapshot,
     bundle_path,
@@ -25,6 +25,8 @@ from buildonce.ledger.snapshot import (
 from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Lineage, Observation
 from buildonce.plan.pointers import Pointers, pointers_wait, references
+from buildonce.plan.steps import Copy
+from buildonce.refs import Repository
 from buildonce.registry.connections import is_loopback
 from buildonce.verify import deployed
 
@@ -47,10 +49,11 @@ def observe(
     _require_shared_ledger(app, environment)
     record = snapshot.environment(environment)
     services = record.open.services if record.open else settings.services
-    release = required_release(snapshot, sha).only(services)
-    previous = snapshot.runs(record)
-    for recorded in filter(None, (release, previous)):
-        _require_own_images(app, recorded)
+    recorded = [required_release(snapshot, sha).only(services), snapshot.runs(record)]
+    for known in filter(None, recorded):
+        _require_own_images(app, known)
+    release, previous = (known and app.targets.pulled(environment, known) for known in recorded)
+    assert release is not None
     engine_name = app.project.environment(environment).engine
     shas = [known.sha for known in (release, previous) if known]
     snapshot.load(
@@ -66,11 +69,12 @@ def observe(
         way_back = engine if same else app.targets.bind(environment, previous, snapshot)
     looks: list[Callable[[], Any]] = [
         partial(_pointers, app, environment, (release, previous), back_to),
+        partial(_copies, app, environment, recorded, back_to),
         partial(_in_sync, None if record.open else engine, snapshot.deployed(environment)),
         partial(app.git.is_on, release.revision, settings.branches, app.project.ledger_remote),
         partial(_lineage, app, release, previous),
     ]
-    pointers, in_sync, on_branches, lineage = run_all(lambda look: look(), looks)
+    pointers, copies, in_sync, on_branches, lineage = run_all(lambda look: look(), looks)
     return Observation(
         settings=settings,
         snapshot=snapshot,
@@ -78,6 +82,7 @@ def observe(
         release=release,
         previous=previous,
         pointers=pointers,
+        copies=copies,
         engine=engine,
         way_back=way_back,
         in_sync=in_sync,
@@ -105,6 +110,42 @@ def _promoted_from(
     return next((found.get(bake.SOURCE_LABEL, "") for found in labels), "")
 
 
+def _copies(
+    app: App, environment: str, recorded: Sequence[Release | None], back_to: str | None
+) -> tuple[Copy, ...]:
+    """Return what the environment's own registry lacks of a release, and of the one before.
+
+    On a way back nothing is asked: the environment ran the release, so its images are there.
+
+    Raises:
+        IntegrityError: a commit's tag holds other bytes there.
+    """
+    if back_to is not None or not app.project.has_own_registry(environment):
+        return ()
+    wanted = [
+        (service, image, app.project.place_of(service, environment), release.sha)
+        for release in recorded
+        if release
+        for service, image in release.services.items()
+    ]
+    found = run_all(lambda want: _copy(app, *want), wanted)
+    return tuple(copy for copy in found if copy)
+
+
+def _copy(app: App, service: str, image: Image, place: Repository, sha: str) -> Copy | None:
+    tag = place.tag(sha)
+    found = app.registry.digest(tag)
+    if found == image.digest:
+        return None
+    if found:
+        raise IntegrityError(
+            f"{tag} holds {found}, and the release has {image.digest}",
+            hint="nothing was overwritten; find out who pushed it, and remove that tag",
+        )
+    there = app.registry.digest(place.at(image.digest)) is not None
+    return Copy(service, image.ref, tag, image.digest, there)
+
+
 def _require_shared_ledger(app: App, environment: str) -> None:
     """Refuse a ledger that only this clone has for an environment that others reach as well.
 
@@ -113,10 +154,11 @@ def _require_shared_ledger(app: App, environment: str) -> None:
     """
     if app.git.remotes():
         return
-    registry = app.project.registry
-    shared = app.project.environment(environment).elsewhere
-    if not shared and not is_loopback(registry.partition("/")[0]):
-        shared = registry
+    settings = app.project.environment(environment)
+    shared = settings.elsewhere
+    for registry in filter(None, (app.project.registry, settings.registry)):
+        if not shared and not is_loopback(registry.partition("/")[0]):
+            shared = registry
     if shared:
         remote, branch = app.project.ledger_remote, app.project.ledger_branch
         raise PreconditionError(

@@ -9,6 +9,7 @@ from buildonce.ledger.snapshot import Snapshot
 from buildonce.plan.plans import Plan
 from buildonce.plan.retention import decide
 from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, Step
+from buildonce.refs import Repository
 
 
 def prune(app: App) -> None:
@@ -30,23 +31,31 @@ def prune(app: App) -> None:
         ],
     )
     going = {decision.sha: decision.release for decision in decisions if decision.goes}
-    app.carry_out(_plan(going, _unfinished(snapshot)))
+    app.carry_out(_plan(app, going, _unfinished(snapshot)))
 
 
 def _unfinished(snapshot: Snapshot) -> dict[str, Release]:
     return {sha: release for sha in snapshot.names("pruned") if (release := snapshot.pruned(sha))}
 
 
-def _plan(going: dict[str, Release], unfinished: dict[str, Release]) -> Plan:
+def _plan(app: App, going: dict[str, Release], unfinished: dict[str, Release]) -> Plan:
     everything = {**unfinished, **going}
     if not everything:
         return Plan("nothing to remove")
     removals = [
-        RemoveTag(sha, image.tag(sha))
+        RemoveTag(sha, place.tag(sha))
         for sha, release in everything.items()
-        for image in release.services.values()
+        for place in _places(app, release)
     ]
     repositories = frozenset(removal.tag.repository for removal in removals)
     steps: list[Step] = [PruneReleases(tuple(going), repositories)] if going else []
     steps += [*removals, ForgetReleases(tuple(everything))]
     return Plan(f"remove {len(everything)} releases", tuple(steps))
+
+
+def _places(app: App, release: Release) -> list[Repository]:
+    """Return where a release's images are, environments' own registries included."""
+    own = [name for name in app.project.environments if app.project.has_own_registry(name)]
+    copied = [app.targets.pulled(name, release) for name in own]
+    places = [image.repository for one in (release, *copied) for image in one.services.values()]
+    return list(dict.fromkeys(places))

@@ -148,14 +148,7 @@ def _evidence(app: App, snapshot: Snapshot) -> tuple[list[Evidence], str]:
     if not names:
         return [], "no environment runs a release yet"
     try:
-        rows = gather(
-            snapshot,
-            names,
-            app.registry,
-            app.targets.bind,
-            app.project.place_of,
-            app.targets.remains,
-        )
+        rows = gather(snapshot, names, app.registry, app.targets)
     except BuildonceError as error:
         return [], error.message
     return rows + compare(snapshot, names), ""

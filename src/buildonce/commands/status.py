@@ -78,6 +78,7 @@ def _look(app: App, snapshot: Snapshot, name: str) -> _Status:
     if release is None:
         lost = [("", "record", f"none of release {record.release}")] if record.release else []
         return _Status(record, differences=lost)
+    release = app.targets.pulled(name, release)
     pointers = pointers_of(app, name, release)
     running, differences = _engine(app, snapshot, name, release)
     astray = [

@@ -15,7 +15,15 @@ from buildonce.report.terminal import evidence_json
 from buildonce.verify.evidence import Evidence
 from buildonce.verify.gather import compare, gather
 
-_LASTING = ("bytes", "commit tag", "media type", "revision label", "repository", "same as")
+_LASTING = (
+    "bytes",
+    "commit tag",
+    "media type",
+    "revision label",
+    "repository",
+    "same as",
+    "built image",
+)
 """Checks that a promotion of the same release does not mend."""
 
 _NAMED = 20
@@ -45,9 +53,7 @@ def verify(
             "there is no environment to verify", hint="add [tool.buildonce.environments.staging]"
         )
     snapshot = app.ledger.read()
-    rows = gather(
-        snapshot, chosen, app.registry, app.targets.bind, app.project.place_of, app.targets.remains
-    )
+    rows = gather(snapshot, chosen, app.registry, app.targets)
     rows += [] if each else compare(snapshot, chosen)
     ci.summarise(evidence_markdown(rows), os.environ)
     if as_json:

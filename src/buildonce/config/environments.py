@@ -108,6 +108,15 @@ class Environment(Table):
     services: tuple[NameWithoutDots, ...] = Field(
         (), description="The services that run there, if not all."
     )
+    registry: str = Field(
+        "",
+        description="The registry that it pulls from, and a path in it, if not the project's: "
+        "a promotion copies images there, byte for byte.",
+    )
+    image: str = Field(
+        "", description="The images' names in that registry; the project's `image` by default."
+    )
+    insecure: bool = Field(False, description="That registry speaks plain HTTP.")
     url: Url = Field("", description="The environment's address, for GitHub's page of deployments.")
 
     after: Name | None = Field(
@@ -144,8 +153,14 @@ class Environment(Table):
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Environment:
+        if not self.registry and (self.image or self.insecure):
+            raise ValueError("image and insecure: need `registry`, one of its own")
         if self.soak is not None and self.after is None:
             raise ValueError("soak: needs `after`, the environment to have run in")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_has_what_it_needs(self) -> Environment:
         if self.engine != "none" and not (self.file and self.project):
             raise ValueError(f"engine {self.engine!r} needs `file` and `project`")
         if self.engine == "kubernetes":

@@ -158,6 +158,11 @@ class Project(Table):
 
     def _check_environment(self, name: str, environment: Environment) -> None:
         where = f"environments.{name}"
+        if environment.registry:
+            places = {service: str(self.place_of(service, name)) for service in self.services}
+            _require_distinct(places, f"{where}.image: {{}} and {{}} would share {{}}")
+            if not any(place.startswith(environment.registry) for place in places.values()):
+                raise ValueError(f"{where}.registry: `image` does not use {{registry}}")
         if name in RESERVED_TAGS or re.fullmatch(rf"[0-9a-f]{{{self.sha_length}}}", name):
             raise ValueError(f"{where}: the tag {name!r} is used for something else")
         if environment.after is not None and environment.after not in self.environments:
@@ -197,9 +202,16 @@ class Project(Table):
         self.service(service)
         return self.place_of(service)
 
-    def place_of(self, service: str) -> Repository:
-        """Return where a service's images lie, also those of one that is configured no longer."""
-        return _repository(self, service)
+    def place_of(self, service: str, environment: str = "") -> Repository:
+        """Return where a service's images lie, or where an environment pulls them from.
+
+        Also those of a service, and of an environment, that is configured no longer.
+        """
+        table = self.environments.get(environment)
+        if table is None or not table.registry:
+            return _repository(self, service)
+        template = table.image or self.image
+        return _filled_in(template, table.registry, service, f"environments.{environment}.image")
 
     def service(self, name: str) -> Service:
         """Return a service by name.
@@ -216,6 +228,17 @@ class Project(Table):
             UsageError: there is none; the message lists those there are.
         """
         return _named(self.environments, name, "environment")
+
+    def has_own_registry(self, environment: str) -> bool:
+        """Tell whether an environment pulls from a registry of its own."""
+        table = self.environments.get(environment)
+        return bool(table and table.registry)
+
+    @property
+    def plain_http(self) -> frozenset[str]:
+        """The registries that speak plain HTTP by the configuration."""
+        tables: list[Project | Environment] = [self, *self.environments.values()]
+        return frozenset(table.registry.partition("/")[0] for table in tables if table.insecure)
 
     @property
     def built(self) -> tuple[str, ...]:
@@ -259,11 +282,15 @@ def _repository(project: Project, service: str) -> Repository:
     table = project.services.get(service)
     if table and table.image:
         return Repository.parse(table.image)
+    return _filled_in(project.image, project.registry, service, "image")
+
+
+def _filled_in(template: str, registry: str, service: str, where: str) -> Repository:
     try:
-        return Repository.parse(project.image.format(registry=project.registry, service=service))
+        return Repository.parse(template.format(registry=registry, service=service))
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):
         raise ValueError(
-            f"image: {project.image!r} may use {{registry}} and {{service}} only"
+            f"{where}: {template!r} may use {{registry}} and {{service}} only"
         ) from None
     except BuildonceError as error:
-        raise ValueError(f"image: {error.message}") from None
+        raise ValueError(f"{where}: {error.message}") from None

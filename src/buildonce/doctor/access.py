@@ -69,14 +69,20 @@ def ledger(app: App) -> Iterator[Finding]:
 
 def registry(app: App) -> Iterator[Finding]:
     """See that each service's images can be pushed; the same refusal is told once."""
-    names = list(app.project.services)
-    refusals = run_all(lambda name: _refusal(app, app.project.repository(name)), names)
+    project = app.project
+    own = [name for name in project.environments if project.has_own_registry(name)]
+    places = list(
+        dict.fromkeys(
+            project.place_of(service, name) for name in ("", *own) for service in project.services
+        )
+    )
+    refusals = run_all(lambda place: _refusal(app, place), places)
     cost = "no image can be pushed there"
     told = {error.message: of_error("registry", error, cost) for error in refusals if error}
     yield from told.values()
     if not told:
-        host = app.project.repository(names[0]).registry
-        yield Finding("registry", f"{host} answers and takes uploads")
+        hosts = ", ".join(dict.fromkeys(place.registry for place in places))
+        yield Finding("registry", f"{hosts} answers and takes uploads")
 
 
 def _refusal(app: App, repository: Repository) -> BuildonceError | None:

@@ -29,6 +29,7 @@ from buildonce.plan.plans import Plan, WayBack
 from buildonce.plan.steps import (
     MANY,
     Confirm,
+    CopyImages,
     Deploy,
     Point,
     PreDeploy,
@@ -43,7 +44,7 @@ Show = Callable[[Step], AbstractContextManager[None]]
 AnyError = TypeVar("AnyError", bound=ReportedError)
 
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
-_UNDER_LOCK = (PreDeploy, Deploy, Confirm, Point, Unpoint)
+_UNDER_LOCK = (CopyImages, PreDeploy, Deploy, Confirm, Point, Unpoint)
 
 
 @dataclass(frozen=True)

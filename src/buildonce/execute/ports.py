@@ -28,6 +28,14 @@ class Builder(Protocol):
         ...
 
 
+class Copier(Protocol):
+    """What copies images between registries."""
+
+    def copy(self, source: ImageRef, tag: ImageRef) -> None:
+        """Make a tag name the image, with all its parts."""
+        ...
+
+
 class Images(Protocol):
     """What holds images."""
 

@@ -9,7 +9,18 @@ from pathlib import PurePath
 from buildonce.build import policy
 from buildonce.execute.builds import Builds
 from buildonce.plan.building import listed
-from buildonce.plan.steps import Bake, CarryOver, Deploy, Import, Point, RemoveTag, Step, Unpoint
+from buildonce.plan.steps import (
+    Bake,
+    CarryOver,
+    Copy,
+    CopyImages,
+    Deploy,
+    Import,
+    Point,
+    RemoveTag,
+    Step,
+    Unpoint,
+)
 
 
 def preview(steps: Iterable[Step], builds: Builds, *, details: bool = True) -> list[str]:
@@ -28,6 +39,8 @@ def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
             return _origins(step)
         case Import():
             return [f"{name}: {image.record.ref}" for name, image in step.images.items()]
+        case CopyImages():
+            return [_of_copy(copy) for copy in step.copies]
         case Deploy():
             return [*step.engine.commands(), "where FILE is", step.engine.render()]
         case Point():
@@ -37,6 +50,12 @@ def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
             return [f"DELETE /v2/{step.tag.repository.path}/manifests/{step.tag.reference}"]
         case _:
             return []
+
+
+def _of_copy(copy: Copy) -> str:
+    if copy.there:
+        return f"PUT /v2/{copy.tag.repository.path}/manifests/{copy.tag.reference}"
+    return f"docker buildx imagetools create --prefer-index=false --tag {copy.tag} {copy.source}"
 
 
 def _whys(step: Bake, details: bool) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from buildonce.errors import IntegrityError
-from buildonce.ledger.records.release import Image, Release
-from buildonce.parallel import run_all
+from buildonce.parallel import run_all, run_by_key
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Manifest
 
@@ -23,21 +23,23 @@ class Parts(Protocol):
         ...
 
 
-def require_available(release: Release, parts: Parts) -> None:
+def require_available(sha: str, images: Mapping[str, ImageRef], parts: Parts) -> None:
     """Prove that every service's manifest, configuration and layers are in the registry.
+
+    ``images`` are those of the release ``sha``, by service and by digest.
 
     Raises:
         IntegrityError: naming every part that is missing.
     """
-    manifests = run_all(lambda item: _manifest(*item, parts), release.services.items())
+    manifests = run_by_key(parts.manifest, images)
     blobs = [
         (service, kind, manifest.ref.repository, digest)
-        for service, manifest in manifests
+        for service, manifest in manifests.items()
         if manifest
         for kind, digest in _blobs(manifest)
     ]
     found = run_all(lambda blob: parts.has_blob(blob[2], blob[3]), blobs)
-    missing = [f"{service}: manifest" for service, manifest in manifests if manifest is None]
+    missing = [f"{service}: manifest" for service, manifest in manifests.items() if not manifest]
     missing += [
         f"{service}: {kind} {digest}"
         for (service, kind, _, digest), is_there in zip(blobs, found, strict=True)
@@ -45,14 +47,10 @@ def require_available(release: Release, parts: Parts) -> None:
     ]
     if missing:
         raise IntegrityError(
-            f"release {release.sha} is no longer available; missing in the registry:\n  "
+            f"release {sha} is no longer available; missing in the registry:\n  "
             + "\n  ".join(missing),
             hint="choose another release: inv history, with the environment's name, lists them",
         )
-
-
-def _manifest(service: str, image: Image, parts: Parts) -> tuple[str, Manifest | None]:
-    return service, parts.manifest(image.ref)
 
 
 def _blobs(manifest: Manifest) -> list[tuple[str, Digest]]:

@@ -29,7 +29,7 @@ def pass_gates(
     overridden = _enforce_rules(seen, request, now, remote)
     _require_not_blocked(seen, request)
     if seen.pointers is not None:
-        require_available(seen.release, registry)
+        require_available(seen.release.sha, seen.sources, registry)
     check_engines(seen)
     return overridden
 

@@ -17,6 +17,7 @@ from buildonce.plan.pointers import Pointers, moves
 from buildonce.plan.steps import (
     ClosePromotion,
     Confirm,
+    CopyImages,
     Deploy,
     OpenPromotion,
     PreDeploy,
@@ -82,8 +83,7 @@ def plan_promotion(seen: Observation, promotion: Promotion) -> Plan:
     return Plan(
         f"{promotion.kind} of {seen.name} to {seen.release.sha}",
         (
-            *_prepare(seen.engine),
-            OpenPromotion(promotion),
+            *_open(seen, promotion),
             *_arrive(seen, promotion),
             ClosePromotion(promotion, "done"),
         ),
@@ -96,6 +96,7 @@ def plan_resume(seen: Observation, former: Promotion, mine: Promotion) -> Plan:
     return Plan(
         f"resume {former.title}",
         (
+            *_copy(seen),
             *_prepare(seen.engine),
             TakeOver(former, mine),
             *_arrive(seen, mine),
@@ -136,6 +137,22 @@ def _arrive(seen: Observation, promotion: Promotion) -> tuple[Step, ...]:
             may_wait=seen.engine is not None and promotion.kind == "rollback",
         ),
     )
+
+
+def _open(seen: Observation, promotion: Promotion) -> tuple[Step, ...]:
+    """Return what comes before anything is touched.
+
+    Images are pulled before the intent is written, so that the environment is locked for a short
+    time. A copy may take long and be cut off: with the intent before it, ``resume`` finishes it.
+    """
+    intent, prepare = OpenPromotion(promotion), _prepare(seen.engine)
+    if seen.copies:
+        return (intent, *_copy(seen), *prepare)
+    return (*prepare, intent)
+
+
+def _copy(seen: Observation) -> tuple[Step, ...]:
+    return (CopyImages(seen.name, seen.copies),) if seen.copies else ()
 
 
 def _prepare(engine: Engine | None) -> tuple[Step, ...]:

@@ -104,6 +104,28 @@ class Unpoint:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """An image on its way to the registry that an environment pulls from.
+
+    ``there`` says that its bytes are there already, so that only ``tag`` is missing.
+    """
+
+    service: str
+    source: ImageRef
+    tag: ImageRef
+    digest: Digest
+    there: bool
+
+
+@dataclass(frozen=True)
+class CopyImages:
+    """Bring images into an environment's own registry, byte for byte, and read them back."""
+
+    environment: str
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True)
 class Prepare:
     """Check that the engine can run its release and pull the images, so the switch is short."""
 
@@ -196,6 +218,7 @@ Step = (
     | CarryOver
     | Import
     | RecordRelease
+    | CopyImages
     | Prepare
     | OpenPromotion
     | TakeOver

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
 from buildonce.errors import IntegrityError, UnavailableError
@@ -19,11 +19,13 @@ class Api:
     ``IntegrityError`` where bytes are not what their digest says.
     """
 
-    def __init__(self, *, insecure: str = "", notice: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, *, insecure: Collection[str] = (), notice: Callable[[str], None] | None = None
+    ) -> None:
         """Begin without a connection.
 
         Args:
-            insecure: a registry that speaks plain HTTP (loopback always may).
+            insecure: registries that speak plain HTTP (loopback always may).
             notice: hears of a registry that asks to be waited for.
         """
         self._insecure, self._notice = insecure, notice
@@ -132,7 +134,7 @@ class Api:
 
     def _transport(self, registry: str) -> Transport:
         if registry not in self._transports:
-            insecure = registry == self._insecure
+            insecure = registry in self._insecure
             self._transports.setdefault(
                 registry, Transport(registry, insecure=insecure, notice=self._notice)
             )

@@ -15,6 +15,7 @@ from buildonce.plan.steps import (
     CarryOver,
     ClosePromotion,
     Confirm,
+    CopyImages,
     Deploy,
     ForgetReleases,
     Import,
@@ -38,6 +39,8 @@ def describe(step: Step) -> str:
     match step:
         case Bake() | CarryOver() | Import() | RecordRelease():
             return _of_build(step)
+        case CopyImages():
+            return _of_copy(step)
         case Prepare() | PreDeploy() | Deploy() | Confirm():
             return _of_deploy(step)
         case Point() | Unpoint():
@@ -90,6 +93,17 @@ def _of_build(step: Bake | CarryOver | Import | RecordRelease) -> str:
             return f"import {listed(step.images)}, built elsewhere, as {tag}"
         case RecordRelease():
             return f"record release {step.sha} ({listed(step.services)}) in the ledger"
+
+
+def _of_copy(step: CopyImages) -> str:
+    missing = [copy.service for copy in step.copies if not copy.there]
+    there = len(step.copies) - len(missing)
+    registries = sorted({copy.tag.repository.registry for copy in step.copies})
+    where = f"{', '.join(registries)}, which {step.environment} pulls from"
+    tagged = f"{there} {'image that is' if there == 1 else 'images that are'} there"
+    if not missing:
+        return f"tag {tagged} already in {where}"
+    return f"copy {listed(missing)} to {where}" + (f", and tag {tagged}" if there else "")
 
 
 def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm) -> str:

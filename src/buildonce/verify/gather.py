@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from buildonce.engines.base import Engine
-from buildonce.errors import BuildonceError, IntegrityError
+from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, release_path
 from buildonce.parallel import run_all
-from buildonce.refs import ImageRef, Repository, is_revision
+from buildonce.refs import ImageRef, is_revision
 from buildonce.registry import Manifest
+from buildonce.targets import Targets
 from buildonce.verify import deployed, former
 from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 
@@ -44,19 +45,19 @@ class _ReadOnce:
         self.revision = cache(images.revision)
 
 
-Bind: TypeAlias = Callable[[str, Release, Snapshot], "Engine | None"]
-"""Makes the engine of an environment, bound to a release; None where none runs containers."""
+BUILT = "built image"
 
 
 def gather(
     snapshot: Snapshot,
     environments: Sequence[str],
     images: Images,
-    bind: Bind,
-    place_of: Callable[[str], Repository],
-    remains: former.Look,
+    targets: Targets,
 ) -> list[Evidence]:
-    """Return the evidence for each environment against its own record."""
+    """Return the evidence for each environment against its own record.
+
+    Where an environment pulls from a registry of its own, what was built is looked at as well.
+    """
     images = _ReadOnce(images)
     rows: list[Evidence] = []
     jobs: list[Callable[[], list[Evidence]]] = []
@@ -65,18 +66,24 @@ def gather(
         release = snapshot.runs(record)
         rows.append(_ledger_row(record, release))
         if release:
-            rows += _foreign_images(name, release, place_of)
+            rows += _foreign_images(name, release, targets)
+            pulled = targets.pulled(name, release)
             jobs += [
-                partial(_service_rows, images, record, release, service)
+                partial(_service_rows, images, record, pulled, service)
                 for service in release.services
             ]
-            engine = bind(name, release, snapshot)
+            jobs += [
+                partial(_built_row, images, name, service, image)
+                for service, image in release.services.items()
+                if image != pulled.services[service]
+            ]
+            engine = targets.bind(name, release, snapshot)
             if engine is None:
                 rows.append(unchecked(name, "", "containers", "engine", ONLY_POINTERS))
             else:
                 jobs.append(partial(_container_rows, engine, snapshot.deployed(name)))
-            jobs.append(partial(former.rows, name, snapshot.deployed(name), remains))
-            jobs.append(partial(_leftovers, images, snapshot, record, release))
+            jobs.append(partial(former.rows, name, snapshot.deployed(name), targets.remains))
+            jobs.append(partial(_leftovers, images, snapshot, record, pulled, targets))
     for found in run_all(lambda job: job(), jobs):
         rows += found
     return sorted(rows, key=lambda row: environments.index(row.environment))
@@ -124,15 +131,26 @@ def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
     return Evidence(record.environment, "", "record", "ledger", "a release", found)
 
 
-def _foreign_images(
-    environment: str, release: Release, place_of: Callable[[str], Repository]
-) -> list[Evidence]:
+def _foreign_images(environment: str, release: Release, targets: Targets) -> list[Evidence]:
     """Return a row for each image that lies elsewhere than the configuration says."""
     rows = [
-        Evidence(environment, service, "repository", "ledger", str(place_of(service)), image.image)
+        Evidence(
+            environment, service, "repository", "ledger",
+            str(targets.project.place_of(service)), image.image,
+        )
         for service, image in release.services.items()
-    ]
+    ]  # fmt: skip
     return [row for row in rows if not row.holds]
+
+
+def _built_row(images: Images, environment: str, service: str, image: Image) -> list[Evidence]:
+    """Return the row of what was built, of an image that the environment has a copy of."""
+    try:
+        manifest = images.manifest(image.ref)
+    except UnavailableError as error:
+        return [unchecked(environment, service, BUILT, str(image.ref), error.message)]
+    found = manifest.digest if manifest else NOTHING
+    return [Evidence(environment, service, BUILT, str(image.ref), image.digest, found)]
 
 
 def _service_rows(
@@ -169,14 +187,19 @@ def _container_rows(engine: Engine, record: DeploymentRecord | None) -> list[Evi
 
 
 def _leftovers(
-    images: Images, snapshot: Snapshot, record: EnvironmentRecord, release: Release
+    images: Images,
+    snapshot: Snapshot,
+    record: EnvironmentRecord,
+    release: Release,
+    targets: Targets,
 ) -> list[Evidence]:
     """Return a row for each pointer of a service that the release has no longer."""
     dropped: dict[str, ImageRef] = {}
     snapshot.load(*(release_path(past.release) for past in record.successes))
     for past in record.successes:
         known = snapshot.release(past.release)
-        for service, image in known.only(past.services).services.items() if known else ():
+        known = known and targets.pulled(record.environment, known.only(past.services))
+        for service, image in known.services.items() if known else ():
             if service not in release.services:
                 dropped.setdefault(service, image.tag(record.environment))
     return [

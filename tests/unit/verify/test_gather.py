@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
-from buildonce.engines.base import Remains, Running, Target
+from buildonce.config import parse
+from buildonce.engines.base import Deployment, Remains, Running, Target
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
+from buildonce.git.repository import Git
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
-from buildonce.refs import Digest, ImageRef, Repository, digest_of
+from buildonce.refs import Digest, ImageRef, digest_of
 from buildonce.registry import Manifest
+from buildonce.targets import Targets
 from buildonce.verify.evidence import Evidence
-from buildonce.verify.gather import Bind, compare, gather
+from buildonce.verify.gather import compare, gather
 from tests.kit.samples import (
     REGISTRY,
     FakeEngine,
@@ -41,8 +45,11 @@ class FakeRegistry:
     media_type: str = OCI
     label: str | None = None
     broken_config: bool = False
+    silent: str = ""
 
     def manifest(self, ref: ImageRef) -> Manifest | None:
+        if str(ref.repository) == self.silent:
+            raise UnavailableError(f"{ref.repository.registry} does not answer")
         content = self.stored.get(str(ref))
         return Manifest(ref, content, self.media_type) if content is not None else None
 
@@ -56,26 +63,32 @@ class FakeRegistry:
             self.stored[str(ref)] = content
 
 
-def no_containers(_environment: str, _release: Release, _snapshot: Snapshot) -> None:
-    """An environment whose pointers only move."""
-
-
-def place_of(service: str) -> Repository:
-    return Repository.parse(f"{REGISTRY}/{service}")
-
-
 def nothing_left(_target: Target) -> Remains:
     """A former place that is empty."""
     return Remains((), "")
 
 
-def bound(*found: Running, **failures: BuildonceError) -> Bind:
-    """What binds an engine that runs these containers, or fails."""
+def targets(
+    *containers: Running,
+    registry: str = REGISTRY,
+    staging: Mapping[str, object] | None = None,
+    **failures: BuildonceError,
+) -> Targets:
+    """Two environments whose pointers only move; or staging's engine, with these containers."""
+    compose = {"engine": "compose", "file": "compose.yaml", "project": "shop"}
+    table = staging or (compose if containers or failures else {})
+    project = parse(
+        {
+            "registry": registry,
+            "services": {"web": {}},
+            "environments": {"staging": table, "production": {}},
+        }
+    )
 
-    def bind(_environment: str, of: Release, _snapshot: Snapshot) -> FakeEngine:
-        return replace(engine(of, **failures), containers=found)
+    def bind(_deployment: Deployment) -> FakeEngine:
+        return replace(engine(RELEASE, **failures), containers=containers)
 
-    return bind
+    return Targets(project, Git(Path()), bind, nothing_left)
 
 
 def content(number: int) -> bytes:
@@ -113,7 +126,7 @@ def failing(rows: list[Evidence]) -> list[tuple[str, str, str]]:
 
 def test_where_all_is_well_every_row_holds(registry: FakeRegistry) -> None:
     """Record, bytes, both tags, media type and label hold; that no container is seen is said."""
-    rows = gather(BOTH, ["staging"], registry, no_containers, place_of, nothing_left)
+    rows = gather(BOTH, ["staging"], registry, targets())
     assert failing(rows) == []
     assert [row.check for row in rows] == [
         *("record", "containers", "bytes", "commit tag", "pointer", "media type", "revision label")
@@ -166,15 +179,15 @@ def test_what_is_spoilt_has_a_row(
 ) -> None:
     """Each kind of damage fails its own row, and no row that it does not touch."""
     spoil(registry)
-    rows = gather(BOTH, ["staging"], registry, no_containers, place_of, nothing_left)
+    rows = gather(BOTH, ["staging"], registry, targets())
     assert failing(rows) == [("staging", "web", check) for check in checks]
 
 
 def test_only_what_was_asked_for_is_looked_at(registry: FakeRegistry) -> None:
     """Evidence about staging says nothing about production."""
     registry.stored[str(RELEASE.services["web"].tag("production"))] = b"other"
-    assert failing(gather(BOTH, ["staging"], registry, no_containers, place_of, nothing_left)) == []
-    both = gather(BOTH, ["staging", "production"], registry, no_containers, place_of, nothing_left)
+    assert failing(gather(BOTH, ["staging"], registry, targets())) == []
+    both = gather(BOTH, ["staging", "production"], registry, targets())
     assert failing(both) == [("production", "web", "pointer")]
 
 
@@ -193,7 +206,7 @@ def test_a_record_that_proves_nothing_does_not_hold(
     registry: FakeRegistry, record: EnvironmentRecord, found: str
 ) -> None:
     """An environment that runs nothing, or is being changed, is not reported as fine."""
-    rows = gather(state(record), ["staging"], registry, no_containers, place_of, nothing_left)
+    rows = gather(state(record), ["staging"], registry, targets())
     assert failing(rows) == [("staging", "", "record")]
     assert rows[0].found == found
 
@@ -204,9 +217,7 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
     other = Digest(digest_of(b"other"))
     right = Running("h1", "web", "web-1", expected, "running", expected)
     wrong = Running("h2", "web", "web-2", other, "running", expected, source="task")
-    *_, good, bad, unknown = gather(
-        BOTH, ["staging"], registry, bound(right, wrong), place_of, nothing_left
-    )
+    *_, good, bad, unknown = gather(BOTH, ["staging"], registry, targets(right, wrong))
     assert [(row.check, row.holds) for row in (good, bad)] == [("container", True), ("task", False)]
     assert bad.where == "web-2 on h2"
     assert other in bad.found
@@ -216,7 +227,7 @@ def test_containers_that_run_other_bytes_do_not_hold(registry: FakeRegistry) -> 
 def test_an_engine_that_does_not_answer_is_no_proof(registry: FakeRegistry) -> None:
     """Where containers cannot be read, that is a row that does not hold."""
     down = UnavailableError("the engine of staging does not answer")
-    rows = gather(BOTH, ["staging"], registry, bound(running=down), place_of, nothing_left)
+    rows = gather(BOTH, ["staging"], registry, targets(running=down))
     assert failing(rows) == [("staging", "", "containers")]
     assert "does not answer" in rows[-1].found
 
@@ -245,9 +256,38 @@ def test_an_environment_that_runs_nothing_is_not_identical() -> None:
 
 def test_an_image_from_elsewhere_has_a_row(registry: FakeRegistry) -> None:
     """Right bytes in a repository that the configuration does not name do not hold."""
-
-    def elsewhere(service: str) -> Repository:
-        return Repository.parse(f"elsewhere.example.org/{service}")
-
-    rows = gather(BOTH, ["staging"], registry, no_containers, elsewhere, nothing_left)
+    elsewhere = targets(registry="elsewhere.example.org")
+    rows = gather(BOTH, ["staging"], registry, elsewhere)
     assert failing(rows) == [("staging", "web", "repository")]
+
+
+OWN: Mapping[str, object] = {"registry": "own.example.org"}
+
+
+def test_a_copy_is_looked_at_beside_what_was_built(registry: FakeRegistry) -> None:
+    """With a registry of its own, an environment has rows for the copy and one for the original."""
+    copy = RELEASE.services["web"].model_copy(update={"image": "own.example.org/web"})
+    registry.push(content(1), copy, RELEASE.sha, "staging")
+    rows = gather(BOTH, ["staging"], registry, targets(staging=OWN))
+    assert failing(rows) == []
+    places = {row.check: row.where for row in rows}
+    assert places["bytes"] == str(copy.ref)
+    assert places["built image"] == str(RELEASE.services["web"].ref)
+
+
+def test_a_copy_that_is_missing_does_not_hold(registry: FakeRegistry) -> None:
+    """The original alone is no proof of what an environment pulls."""
+    rows = gather(BOTH, ["staging"], registry, targets(staging=OWN))
+    assert {check for _, _, check in failing(rows)} == {
+        *("bytes", "commit tag", "pointer", "media type", "revision label")
+    }
+
+
+def test_a_registry_of_builds_that_does_not_answer_is_said(registry: FakeRegistry) -> None:
+    """The copies are proven without the original, whose row says that it was not seen."""
+    copy = RELEASE.services["web"].model_copy(update={"image": "own.example.org/web"})
+    registry.push(content(1), copy, RELEASE.sha, "staging")
+    registry.silent = str(RELEASE.services["web"].repository)
+    rows = gather(BOTH, ["staging"], registry, targets(staging=OWN))
+    assert failing(rows) == []
+    assert [row.check for row in rows if not row.checked] == ["containers", "built image"]

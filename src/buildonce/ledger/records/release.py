@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import model_validator
 
@@ -107,6 +107,14 @@ class Release(Record):
         kept = {name: image for name, image in self.services.items() if name in services}
         expects = [name for name in self.expects if name in kept or name not in self.services]
         return self.model_copy(update={"services": kept, "expects": tuple(expects)})
+
+    def at(self, place_of: Callable[[str], Repository]) -> Release:
+        """Return it with its images in other places: ``place_of`` gives each service's."""
+        services = {
+            name: image.model_copy(update={"image": str(place_of(name))})
+            for name, image in self.services.items()
+        }
+        return self.model_copy(update={"services": services})
 
     def missing(self) -> tuple[str, ...]:
         """Return the services that have no image yet."""
