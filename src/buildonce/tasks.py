@@ -230,6 +230,7 @@ def abort(context: Context, environment: str, reason: str = "", dry_run: bool = 
         "env": "Only this environment; can be repeated.",
         "each": "Compare each environment with its own record only, not with the others.",
         "details": "A line for each check of each service, with its digest.",
+        "independent": "Have `docker buildx imagetools` read every manifest a second time.",
         "json": "Print JSON.",
     },
 )
@@ -239,12 +240,16 @@ def verify(
     env: list[str] | None = None,
     each: bool = False,
     details: bool = False,
+    independent: bool = False,
     json: bool = False,
 ) -> None:
     """Prove that environments run what was built, and that they are identical."""
     from buildonce.commands.verify import verify as prove
 
-    prove(_app(context), env or [], each=each, details=details, as_json=json)
+    prove(
+        _app(context), env or [], each=each, details=details, independent=independent,
+        as_json=json,
+    )  # fmt: skip
 
 
 @task(

@@ -187,6 +187,31 @@ def test_prune_removes_copies(apart: Apart) -> None:
     assert apart.digests(repo.sha()) == repo.digests(repo.sha())
 
 
+def test_another_program_reads_every_manifest(apart: Apart, docker: DockerRecorder) -> None:
+    """Each image of each environment has a second row, hashed from what imagetools printed."""
+    repo = apart.repo
+    repo.inv("promote", "production")
+    done = repo.inv("verify", "--independent", "--json", env=docker.env)
+    rows = [row for row in done.json()["evidence"] if row["check"] == "bytes by imagetools"]
+    assert {(row["environment"], row["service"]) for row in rows} == {
+        (name, service) for name in ("staging", "production") for service in SERVICES
+    }
+    assert all(row["found"] == repo.digests(repo.sha())[row["service"]] for row in rows)
+    assert sum("imagetools inspect --raw" in call for call in docker.calls()) == len(rows)
+
+
+def test_bytes_that_only_another_program_sees_are_a_difference(
+    apart: Apart, tmp_path: Path
+) -> None:
+    """Where imagetools prints other bytes than were recorded, `verify` ends with exit 9."""
+    repo = apart.repo
+    (tmp_path / "docker").write_text("#!/bin/sh\necho other\n")
+    (tmp_path / "docker").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{repo.env['PATH']}"}
+    done = repo.inv("verify", "--env", "staging", "--independent", expect=9, env=path)
+    assert "bytes by imagetools" in done.out
+
+
 def test_status_and_references_are_of_the_own_registry(apart: Apart) -> None:
     """What is printed for other tools, and looked at by `status`, is what production pulls."""
     repo = apart.repo

@@ -84,7 +84,7 @@ INSIDE = {
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
-    "verify": ["evidence", "deployed", "former", "gather"],
+    "verify": ["evidence", "deployed", "former", "gather", "independent"],
     "engines/compose": ["contents", "ports", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),

@@ -14,6 +14,7 @@ from buildonce.report.markdown import evidence_markdown
 from buildonce.report.terminal import evidence_json
 from buildonce.verify.evidence import Evidence
 from buildonce.verify.gather import compare, gather
+from buildonce.verify.independent import reread
 
 _LASTING = (
     "bytes",
@@ -37,10 +38,12 @@ def verify(
     each: bool,
     as_json: bool,
     details: bool = False,
+    independent: bool = False,
 ) -> None:
     """Check environments against their records and, unless ``each``, against one another.
 
-    What holds is shown in groups; with ``details``, every row is.
+    What holds is shown in groups; with ``details``, every row is. With ``independent``, a second
+    program reads every manifest as well.
 
     Raises:
         DifferenceError: a row of the evidence does not hold.
@@ -54,6 +57,10 @@ def verify(
         )
     snapshot = app.ledger.read()
     rows = gather(snapshot, chosen, app.registry, app.targets)
+    if independent:
+        from buildonce.build.imagetools import Imagetools
+
+        rows += reread(snapshot, chosen, app.targets, Imagetools())
     rows += [] if each else compare(snapshot, chosen)
     ci.summarise(evidence_markdown(rows), os.environ)
     if as_json:
