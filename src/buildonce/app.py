@@ -14,10 +14,12 @@ from buildonce import ci, config
 from buildonce.execute.builds import Builds
 from buildonce.execute.copies import Copies
 from buildonce.execute.executor import Executor
+from buildonce.execute.loading import Loading
 from buildonce.execute.ports import Builder, Copier
 from buildonce.execute.preview import preview
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
+from buildonce.execute.repositories import Repositories
 from buildonce.execute.run import Run
 from buildonce.git.repository import Commit, Git
 from buildonce.ledger.branch import open_branch
@@ -65,11 +67,16 @@ class App:
         return Registry(insecure=self.project.plain_http, notice=self.report.note)
 
     @cached_property
+    def repositories(self) -> Repositories:
+        """What creates repositories that are missing."""
+        return Repositories(self.project.create_repository, self.root, self.registry)
+
+    @cached_property
     def builds(self) -> Builds:
         """What builds images and records them."""
         return Builds(
-            self.project, self.git, self.ledger, self.registry, _buildx, self.report, now,
-            ci.here(),
+            self.project, self.git, self.ledger, self.registry, self.repositories, _buildx,
+            self.report, now, ci.here(),
         )  # fmt: skip
 
     @cached_property
@@ -77,7 +84,8 @@ class App:
         """What walks plans."""
         project, git, ledger, registry = self.project, self.git, self.ledger, self.registry
         promotions = Promotions(ledger, registry, self.report, git.identity, now, self._announce)
-        copies = Copies(registry, _imagetools, self.report)
+        copies = Copies(registry, self.repositories, _imagetools, self.report)
+        loading = Loading(ledger, registry, self.repositories, self.report)
         prunings = Prunings(project.prune, git, ledger, registry, now)
         return Executor(
             {
@@ -86,6 +94,8 @@ class App:
                 steps.Bake: self.builds.bake,
                 steps.RecordRelease: self.builds.record,
                 steps.CopyImages: copies.copy_images,
+                steps.LoadImage: loading.load_image,
+                steps.RecordLoaded: loading.record,
                 steps.Prepare: promotions.prepare,
                 steps.OpenPromotion: promotions.open,
                 steps.TakeOver: promotions.take_over,

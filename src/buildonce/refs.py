@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import NewType
+from typing import BinaryIO, NewType
 
 from buildonce.errors import UsageError
 
@@ -31,6 +31,15 @@ DOCKER_HUB = "docker.io"
 def digest_of(content: bytes) -> Digest:
     """Return the digest of these very bytes."""
     return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def digest_of_file(file: BinaryIO) -> Digest:
+    """Return the digest of a file's bytes, from its beginning."""
+    hashed = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(1 << 20):
+        hashed.update(chunk)
+    return Digest(f"sha256:{hashed.hexdigest()}")
 
 
 def parse_digest(text: str) -> Digest:

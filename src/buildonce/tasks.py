@@ -42,7 +42,7 @@ def release_tasks(tasks_file: str) -> Collection:
     root = Path(tasks_file).resolve().parent
     collection = Collection(
         build, promote, resume, abort, rollback, verify, status, changes, images, history, report,
-        prune, retire, bases, sha, init, doctor, schema,
+        bundle, prune, retire, bases, sha, init, doctor, schema,
     )  # fmt: skip
     collection.configure({"buildonce": table_for_invoke(root), "buildonce_root": str(root)})
     return collection
@@ -319,6 +319,40 @@ def images(context: Context, name: str, format: str = "json") -> None:  # noqa: 
     from buildonce.commands.images import images as show
 
     show(_app(context), name, format)
+
+
+@task(
+    positional=["name"],
+    help={
+        "name": "The commit whose release to write; with --load, the file to load.",
+        "output": "The file to write.",
+        "since": "Leave out what the images of this commit's release have.",
+        "load": "Bring the release of a file into the registry and the ledger.",
+        **_DRY,
+    },
+)
+@_command
+def bundle(
+    context: Context,
+    name: str,
+    output: str | None = None,
+    since: str | None = None,
+    load: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Write a release into one file, or load one: for where there is no network."""
+    from buildonce.commands import bundle as commands
+
+    app = _app(context, dry_run=dry_run)
+    if load and not (output or since):
+        commands.load(app, Path(name))
+    elif output and not load:
+        commands.save(app, name, Path(output), since)
+    else:
+        raise UsageError(
+            "bundle writes a file or loads one",
+            hint="inv bundle SHA --output FILE, or: inv bundle --load FILE",
+        )
 
 
 @task(help={"output": "The folder to write index.html into."})

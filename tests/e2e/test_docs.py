@@ -63,7 +63,7 @@ class Monorepo:
             if block.info[0] != "console" and len(block.info) == 2:
                 path = self.root / block.info[1]
                 path.parent.mkdir(exist_ok=True)
-                path.write_text(block.content)
+                path.write_text(block.content.replace(REGISTRY, self.registry))
 
     def commit(self, message: str) -> None:
         """Commit everything and push it."""

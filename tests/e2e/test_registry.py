@@ -294,7 +294,7 @@ def test_a_registry_behind_a_proxy(fake: FakeRegistry, monkeypatch: pytest.Monke
     monkeypatch.setenv("http_proxy", f"http://robot:p%40ss@{fake.address}")
     monkeypatch.delenv("no_proxy", raising=False)
     tag = Repository("registry.test", "shop/web").tag("staging")
-    assert Registry(insecure="registry.test").digest(tag) == fake.older.digest
+    assert Registry(insecure=["registry.test"]).digest(tag) == fake.older.digest
     login = Login(username="robot", password="p@ss").encode()
     assert fake.proxied == [
         ("http://registry.test/v2/shop/web/manifests/staging", f"Basic {login}")

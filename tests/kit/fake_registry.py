@@ -23,6 +23,7 @@ class FakeRegistry:
     stumbles: int = 0
     deletions: list[int] = field(default_factory=list)
     upload_address: str = ""
+    repositories: list[str] | None = None
     token_requests: list[tuple[str, str]] = field(default_factory=list)
     written: list[bytes] = field(default_factory=list)
     proxied: list[tuple[str, str]] = field(default_factory=list)
@@ -81,6 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200)
 
     def do_POST(self) -> None:
+        if self.fake.repositories is not None and not self._is_created():
+            self._answer(404, body=b'{"errors":[{"code":"NAME_UNKNOWN"}]}')
+            return
         self._answer(
             202, {"Location": self.fake.upload_address} if self.fake.upload_address else {}
         )
@@ -91,6 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self._answer(self.fake.deletions.pop(0))
+
+    def _is_created(self) -> bool:
+        return any(self.path.startswith(f"/v2/{name}/") for name in self.fake.repositories or ())
 
     def _challenge(self) -> str:
         scope = f',scope="{self.fake.challenged_scope}"' if self.fake.challenged_scope else ""

@@ -208,6 +208,8 @@ def pointers_of(app: App, environment: str, *releases: Release | None) -> Pointe
 def _pointers(
     app: App, environment: str, releases: Sequence[Release | None], back_to: str | None
 ) -> Pointers | None:
+    if not app.project.environment(environment).pointers:
+        return None
     try:
         return pointers_of(app, environment, *releases)
     except UnavailableError as error:

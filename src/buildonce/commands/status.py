@@ -19,7 +19,7 @@ from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot, deployed_path, environment_path
 from buildonce.parallel import run_all
 from buildonce.plan.pointers import Pointers
-from buildonce.refs import short
+from buildonce.refs import Digest, short
 from buildonce.verify import deployed
 
 _SHORT = ["environment", "state", "release", "subject", "deployed", "in sync"]
@@ -79,12 +79,13 @@ def _look(app: App, snapshot: Snapshot, name: str) -> _Status:
         lost = [("", "record", f"none of release {record.release}")] if record.release else []
         return _Status(record, differences=lost)
     release = app.targets.pulled(name, release)
-    pointers = pointers_of(app, name, release)
+    points = app.project.environment(name).pointers
+    pointers = pointers_of(app, name, release) if points else None
     running, differences = _engine(app, snapshot, name, release)
     astray = [
         (service, "pointer", f"names {short(pointers[service] or 'nothing')}")
         for service, image in release.services.items()
-        if pointers[service] != image.digest
+        if pointers and pointers[service] != image.digest
     ]
     commit = _commit(app, release.revision)
     return _Status(record, release, commit, pointers, running, [*astray, *differences])
@@ -144,17 +145,22 @@ def _counted(number: int, what: str) -> str:
 
 
 def _rows(one: _Status) -> list[list[str]]:
-    if one.release is None or one.pointers is None:
+    if one.release is None:
         return [[*_common(one), *[""] * 4]]
     return [
         [
-            *_common(one), service, short(image.digest),
-            "in sync" if one.pointers[service] == image.digest
-            else f"names {short(one.pointers[service] or 'nothing')}",
+            *_common(one), service, short(image.digest), _pointer(one, service, image.digest),
             _in_words(one, service),
         ]
         for service, image in one.release.services.items()
     ]  # fmt: skip
+
+
+def _pointer(one: _Status, service: str, digest: Digest) -> str:
+    if one.pointers is None:
+        return "none"
+    found = one.pointers[service]
+    return "in sync" if found == digest else f"names {short(found or 'nothing')}"
 
 
 def _as_json(one: _Status) -> list[dict[str, object]]:
@@ -167,8 +173,9 @@ def _as_json(one: _Status) -> list[dict[str, object]]:
             for difference in one.differences
         ],
     }
-    if one.release is None or one.pointers is None:
+    if one.release is None:
         return [common]
+    pointers = one.pointers or {}
     return [
         {
             **common,
@@ -177,8 +184,8 @@ def _as_json(one: _Status) -> list[dict[str, object]]:
             "since": one.since.isoformat() if one.since else None,
             "service": service,
             "digest": image.digest,
-            "pointer": one.pointers[service],
-            "in_sync": one.pointers[service] == image.digest,
+            "pointer": pointers.get(service),
+            "in_sync": one.pointers is None or pointers[service] == image.digest,
             "containers": None if one.running is None else _states(one.running, service),
         }
         for service, image in one.release.services.items()

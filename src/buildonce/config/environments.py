@@ -117,6 +117,11 @@ class Environment(Table):
         "", description="The images' names in that registry; the project's `image` by default."
     )
     insecure: bool = Field(False, description="That registry speaks plain HTTP.")
+    pointers: bool = Field(
+        True,
+        description="Keep a tag with the environment's name on what it runs; not where tags are "
+        "immutable.",
+    )
     url: Url = Field("", description="The environment's address, for GitHub's page of deployments.")
 
     after: Name | None = Field(

@@ -135,6 +135,11 @@ class Project(Table):
         "origin",
         description="The git remote of the ledger; a repository without any remote keeps it local.",
     )
+    create_repository: tuple[str, ...] = Field(
+        (),
+        description="A command that creates a repository, where the registry wants that before the "
+        "first push: `{registry}` and `{path}` are filled in.",
+    )
     notify: tuple[str, ...] = Field(
         (), description="A command that gets each promotion's outcome as JSON: its standard input."
     )

@@ -14,6 +14,7 @@ from buildonce.build import bake, policy, secrets
 from buildonce.config import Project
 from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.execute.ports import Builder, Images, Progress
+from buildonce.execute.repositories import Repositories
 from buildonce.execute.run import Run
 from buildonce.execute.sources import Sources
 from buildonce.git.repository import Git
@@ -41,6 +42,7 @@ class Builds:
     git: Git
     ledger: Ledger
     images: Images
+    repositories: Repositories
     builder: Callable[[], Builder]
     progress: Progress
     now: Callable[[], datetime]
@@ -54,6 +56,8 @@ class Builds:
 
     def bake(self, step: Bake, run: Run) -> Run:
         """Build and push, then read every image back."""
+        places = [target.tag.repository for target in step.targets.values()]
+        self.repositories.ensure(places)
         with (
             tempfile.TemporaryDirectory(prefix="buildonce-") as folder,
             ThreadPoolExecutor(2) as aside,
@@ -67,6 +71,7 @@ class Builds:
                 values = secrets.values(self.project, step.targets)
                 pushed = builder.result().bake(definition, rules, self.progress.log, values)
             except PreconditionError as error:
+                self.repositories.explain(places)
                 raise sources.explained(error) from None
         images = run_by_key(
             lambda name: self._read_back(step, name, pushed.get(name)),

@@ -9,6 +9,7 @@ from threading import Lock
 
 from buildonce.errors import IntegrityError
 from buildonce.execute.ports import Copier, Images, Progress
+from buildonce.execute.repositories import Repositories
 from buildonce.execute.run import Run
 from buildonce.parallel import run_all
 from buildonce.plan.steps import Copy, CopyImages
@@ -43,6 +44,7 @@ class Copies:
     """Copies images between registries. ``copier`` makes what moves the bytes."""
 
     images: Images
+    repositories: Repositories
     copier: Callable[[], Copier]
     progress: Progress
 
@@ -63,6 +65,7 @@ class Copies:
     def _copy(self, copies: list[Copy]) -> None:
         if not copies:
             return
+        self.repositories.ensure(copy.tag.repository for copy in copies)
         copier = self.copier()
         sizes = dict(zip(copies, run_all(self._size, copies), strict=True))
         tally = _Tally(sum(sizes.values()), len(copies))

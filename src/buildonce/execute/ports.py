@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from buildonce.plan.steps import Step
 from buildonce.refs import Digest, ImageRef, Repository
@@ -65,6 +65,26 @@ class Images(Protocol):
 
     def remove_tag(self, tag: ImageRef) -> None:
         """Remove a tag and nothing else."""
+        ...
+
+
+class Uploads(Protocol):
+    """What images are uploaded to."""
+
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Tell whether a blob is there."""
+        ...
+
+    def write_blob(self, repository: Repository, digest: Digest, file: BinaryIO, size: int) -> None:
+        """Upload a blob from a file."""
+        ...
+
+    def put_manifest(self, ref: ImageRef, content: bytes, media_type: str) -> None:
+        """Write a manifest under a tag or digest."""
+        ...
+
+    def tag(self, tag: ImageRef, manifest: Manifest) -> None:
+        """Make a tag name a manifest, and read it back."""
         ...
 
 

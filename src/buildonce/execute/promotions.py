@@ -159,6 +159,8 @@ class Promotions:
         return way_back.steps(promotion, pointers, redeploy=run.deployed, message=message)
 
     def _pointers(self, way_back: WayBack, promotion: Promotion) -> Pointers | None:
+        if not way_back.points:
+            return None
         refs = references(promotion.environment, way_back.previous, way_back.release)
         try:
             return run_by_key(self.images.digest, refs)

@@ -66,6 +66,26 @@ def built(snapshot: Snapshot, release: Release, images: Mapping[str, ImageRecord
     )
 
 
+def loaded(
+    snapshot: Snapshot,
+    release: Release,
+    images: Mapping[str, ImageRecord],
+    bundles: Mapping[str, str],
+) -> Event | None:
+    """Record a release that was built elsewhere, with the bundles that it brings, by path."""
+    event = built(snapshot, release.model_copy(update={"services": {}}), images)
+    snapshot.load(*bundles)
+    missing = {path: text for path, text in bundles.items() if not snapshot.has(path)}
+    if event is None and not missing:
+        return None
+    said = event.trailers if event else (("Event", "built"), ("Release", release.sha))
+    return Event(
+        f"load {release.sha}: {_listed(images)}",
+        (("Event", "loaded"), *said[1:]),
+        {**(event.files if event else {}), **missing},
+    )
+
+
 def _agreed(known: ImageRecord | None, image: ImageRecord) -> ImageRecord:
     """Return which image of the same inputs counts: the one that was recorded first."""
     if known and known.image == image.image and known.generation >= image.generation:

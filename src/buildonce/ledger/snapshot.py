@@ -153,7 +153,11 @@ class Snapshot:
 
     def has_deployment(self, environment: str) -> bool:
         """Tell whether a release was ever deployed in an environment."""
-        return self._file(deployment_path(environment)) is not None
+        return self.has(deployment_path(environment))
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is a file."""
+        return self._file(path) is not None
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the records in ``releases``, ``environments`` and so on."""

@@ -27,7 +27,8 @@ class Observation:
     was deployed; both are None where only pointers move. ``in_sync`` says that the containers
     run ``release``. ``on_branches`` says that an allowed branch contains the commit; None:
     this clone cannot tell. ``lineage`` is where the commit stands to the one that runs.
-    ``pointers`` are None on a way back during which the registry does not answer.
+    ``pointers`` are None where the environment has none, and on a way back during which the
+    registry does not answer.
     ``release`` and ``previous`` have their images where the environment pulls them from;
     ``copies`` are those that have to be brought there.
     ``repository`` is the web address of this clone's remote, ``promoted_from`` that of the one

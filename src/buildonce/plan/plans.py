@@ -33,13 +33,14 @@ class WayBack:
 
     ``release`` is what the promotion tried to bring, ``previous`` what ran before. ``engine``
     is bound to ``previous``, None where that was never deployed; ``deploys`` tells whether the
-    environment runs containers at all.
+    environment runs containers at all, and ``points`` whether it has pointers.
     """
 
     release: Release
     previous: Release | None
     engine: Engine | None
     deploys: bool
+    points: bool = True
 
     def steps(
         self, promotion: Promotion, pointers: Pointers | None, *, redeploy: bool, message: str
@@ -48,7 +49,8 @@ class WayBack:
 
         Args:
             promotion: what failed.
-            pointers: what the pointers name now; None where the registry does not answer.
+            pointers: what the pointers name now; None where there are none, or the registry
+                does not answer.
             redeploy: whether containers may have been changed.
             message: why it failed, for the record.
         """
@@ -172,4 +174,10 @@ def _deploy(engine: Engine | None) -> tuple[Step, ...]:
 
 
 def _way_back(seen: Observation) -> WayBack:
-    return WayBack(seen.release, seen.previous, seen.way_back, deploys=seen.engine is not None)
+    return WayBack(
+        seen.release,
+        seen.previous,
+        seen.way_back,
+        deploys=seen.engine is not None,
+        points=seen.settings.pointers,
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from buildonce.archive.reading import ArchiveFile
 from buildonce.build.inputs import Inputs
 from buildonce.engines.base import Engine
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.promotion import Ending, Promotion
-from buildonce.ledger.records.release import ImageRecord
+from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import Manifest
 
@@ -74,6 +75,25 @@ class RecordRelease:
     revision: str
     sha: str
     services: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadImage:
+    """Upload a service's image from an archive, and tag it."""
+
+    archive: ArchiveFile
+    service: str
+    tag: ImageRef
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class RecordLoaded:
+    """Write a release that an archive brought into the ledger, and its bundles by path."""
+
+    release: Release
+    images: Mapping[str, ImageRecord]
+    bundles: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -219,6 +239,8 @@ Step = (
     | Import
     | RecordRelease
     | CopyImages
+    | LoadImage
+    | RecordLoaded
     | Prepare
     | OpenPromotion
     | TakeOver

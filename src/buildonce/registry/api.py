@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from buildonce.errors import IntegrityError, UnavailableError
-from buildonce.refs import Digest, ImageRef, Repository, digest_of
+from buildonce.refs import Digest, ImageRef, Repository, digest_of, digest_of_file
 from buildonce.registry.connections import Answer
 from buildonce.registry.manifest import ACCEPT, Manifest
 from buildonce.registry.transport import Transport
+
+
+class MissingRepositoryError(UnavailableError):
+    """The registry answers, and a repository has to be created before anything is pushed."""
 
 
 class Api:
@@ -64,10 +69,7 @@ class Api:
             return None
         _expect(answer, 200, f"reading {repository}@{digest}")
         if digest_of(answer.data) != digest:
-            raise IntegrityError(
-                f"the registry answered {repository}@{digest} with other bytes",
-                hint="do not use this registry until you know why",
-            )
+            raise _other_bytes(repository, digest)
         return answer.data
 
     def has_blob(self, repository: Repository, digest: Digest) -> bool:
@@ -78,16 +80,34 @@ class Api:
         _expect(answer, 200, f"looking for {repository}@{digest}")
         return True
 
+    def read_blob(self, repository: Repository, digest: Digest, file: BinaryIO) -> bool:
+        """Write a blob of any size into a new file; tell whether there is one."""
+        answer = self._send("GET", repository, f"/blobs/{digest}", into=file)
+        if answer.status == 404:
+            return False
+        _expect(answer, 200, f"reading {repository}@{digest}")
+        if digest_of_file(file) != digest:
+            raise _other_bytes(repository, digest)
+        return True
+
     def put_blob(self, repository: Repository, content: bytes) -> None:
         """Upload a blob, unless it is there."""
         digest = digest_of(content)
-        if self.has_blob(repository, digest):
-            return
+        if not self.has_blob(repository, digest):
+            self._upload(repository, digest, content, len(content))
+
+    def write_blob(self, repository: Repository, digest: Digest, file: BinaryIO, size: int) -> None:
+        """Upload a blob of any size from a file that can be read again."""
+        self._upload(repository, digest, file, size)
+
+    def _upload(
+        self, repository: Repository, digest: Digest, body: bytes | BinaryIO, size: int
+    ) -> None:
         address = self._begin_upload(repository)
         separator = "&" if urlsplit(address).query else "?"
         done = self._send(
             "PUT", repository, f"{address}{separator}digest={digest}",
-            content_type="application/octet-stream", body=content,
+            content_type="application/octet-stream", body=body, size=size,
         )  # fmt: skip
         if done.status != 201 and not self.has_blob(repository, digest):
             raise failed(done, f"uploading to {repository}")
@@ -96,12 +116,19 @@ class Api:
         """Begin an upload and cancel it: nothing is left behind.
 
         Raises:
-            UnavailableError: the registry does not take uploads from us.
+            UnavailableError: the registry does not take uploads from us, or has no such
+                repository yet (MissingRepositoryError).
         """
         self._send("DELETE", repository, self._begin_upload(repository))
 
     def _begin_upload(self, repository: Repository) -> str:
         begun = self._send("POST", repository, "/blobs/uploads/")
+        if begun.status == 404:
+            raise MissingRepositoryError(
+                f"the registry {repository.registry} has no repository {repository.path}, and does "
+                "not create one by a push",
+                hint="create it there, or have it created: tool.buildonce.create_repository",
+            )
         _expect(begun, 202, f"beginning an upload to {repository}")
         address = begun.headers.get("Location")
         if not address:
@@ -119,17 +146,21 @@ class Api:
         *,
         accept: str = "*/*",
         content_type: str = "",
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
+        size: int | None = None,
+        into: BinaryIO | None = None,
     ) -> Answer:
         headers = {"Accept": accept}
         if content_type:
             headers["Content-Type"] = content_type
+        if size is not None:
+            headers["Content-Length"] = str(size)
         actions = "pull" if method in ("GET", "HEAD") else "pull,push,delete"
         if path.startswith(("/manifests/", "/blobs/")):
             path = f"/v2/{repository.path}{path}"
         return self._transport(repository.registry).send(
             method, path, scope=f"repository:{repository.path}:{actions}",
-            headers=headers, body=body,
+            headers=headers, body=body, into=into,
         )  # fmt: skip
 
     def _transport(self, registry: str) -> Transport:
@@ -146,6 +177,13 @@ def failed(answer: Answer, doing: str) -> UnavailableError:
     words = answer.data[:300].decode(errors="replace").strip()
     return UnavailableError(
         f"{doing}: the registry answered {answer.status} {words}", hint="inv doctor"
+    )
+
+
+def _other_bytes(repository: Repository, digest: Digest) -> IntegrityError:
+    return IntegrityError(
+        f"the registry answered {repository}@{digest} with other bytes",
+        hint="do not use this registry until you know why",
     )
 
 

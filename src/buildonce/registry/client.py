@@ -21,6 +21,24 @@ class Registry(Api):
         manifest = self.manifest(ref)
         return manifest.digest if manifest else None
 
+    def family(self, ref: ImageRef) -> list[Manifest]:
+        """Return what ``ref`` names and, of an index, all that it names; nothing if it is gone.
+
+        Raises:
+            IntegrityError: a manifest that the index names is missing.
+        """
+        manifest = self.manifest(ref)
+        if manifest is None:
+            return []
+        children = [(digest, self.manifest(ref.repository.at(digest))) for digest in manifest.named]
+        for digest, child in children:
+            if child is None:
+                raise IntegrityError(
+                    f"{ref} names {digest}, which is not in the registry",
+                    hint="inv build --sha makes a new commit's images; this one's are damaged",
+                )
+        return [manifest, *(child for _, child in children if child)]
+
     def labels(self, manifest: Manifest) -> dict[str, str]:
         """Return the labels of an image, from a configuration whose bytes were hashed.
 

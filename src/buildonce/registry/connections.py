@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -24,7 +24,7 @@ Notice = Callable[[int, float], None]
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of an answer. Manifests are at most 4 MiB (OCI distribution specification, "Pushing
-manifests"), configurations and tokens smaller still; layers are never read."""
+manifests"), configurations and tokens smaller still; layers go into files."""
 
 LONGEST = 120.0
 """Seconds in which an answer must have come, however slowly it trickles."""
@@ -94,9 +94,16 @@ class Connections:
         self._pools: dict[tuple[str | None, str], urllib3.PoolManager] = {}
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | BinaryIO | None,
+        into: BinaryIO | None = None,
     ) -> Answer:
         """Send a request and return the answer; one that breaks off is asked for again.
+
+        What a 200 brings is written ``into`` a file, if there is one: it may be of any size.
 
         Only what reads follows redirects: a body, and the right to send it, is for one place.
 
@@ -106,17 +113,25 @@ class Connections:
         """
         for _ in range(_READS - 1 if method in _READING else 0):
             with suppress(urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError):
-                return self._once(method, url, headers, body)
-        return self._once(method, url, headers, body)
+                return self._once(method, url, headers, body, into)
+        return self._once(method, url, headers, body, into)
 
     def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | BinaryIO | None,
+        into: BinaryIO | None,
     ) -> Answer:
         response = self._pool(url).request(
             method, url, headers=headers, body=body, preload_content=False,
             redirect=method in _READING,
         )  # fmt: skip
         answered_by = _after_redirects(url, response)
+        if into is not None and response.status == 200:
+            _save(response, into)
+            return Answer(response.status, response.headers, b"", answered_by)
         return Answer(response.status, response.headers, _content(response), answered_by)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
@@ -133,6 +148,18 @@ def _after_redirects(url: str, response: urllib3.BaseHTTPResponse) -> str:
     for step in response.retries.history if response.retries else ():
         url = urljoin(url, step.redirect_location or "")
     return url
+
+
+def _save(response: urllib3.BaseHTTPResponse, file: BinaryIO) -> None:
+    """Write an answer into a file, from its beginning; its bytes are not decoded."""
+    file.seek(0)
+    file.truncate()
+    try:
+        file.writelines(response.stream(_CHUNK, decode_content=False))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:

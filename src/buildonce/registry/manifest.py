@@ -55,6 +55,24 @@ class Manifest:
         """The layers' size in bytes, as the registry keeps them."""
         return sum(self._of_layers("size"))
 
+    @property
+    def blobs(self) -> dict[Digest, int]:
+        """The size in bytes of each blob of a plain manifest: its configuration and layers."""
+        sizes = zip(self.layers, self._of_layers("size"), strict=True)
+        return {self.config: int(self._part("config", "size")), **dict(sizes)}
+
+    @property
+    def named(self) -> dict[Digest, str]:
+        """The media type of each manifest that an index names; none of a plain one."""
+        if self.is_plain:
+            return {}
+        return {
+            parse_digest(self._part("manifests", number, "digest")): str(
+                self._part("manifests", number, "mediaType")
+            )
+            for number in range(len(self._part("manifests")))
+        }
+
     def _of_layers(self, field: str) -> list[Any]:
         return [self._part("layers", number, field) for number in range(len(self._part("layers")))]
 

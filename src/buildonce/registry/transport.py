@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import BinaryIO
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -66,19 +67,22 @@ class Transport:
         *,
         scope: str,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
+        into: BinaryIO | None = None,
     ) -> Answer:
         """Send one request; ``path`` begins with ``/v2/``, or is an upload's whole address.
+
+        What answers it well is written ``into`` a file, if there is one.
 
         Raises:
             UnavailableError: no answer after retries, or the registry refuses us.
         """
-        response = self._once(method, path, headers, body, self._authorizations.get(scope))
+        response = self._once(method, path, headers, body, self._authorizations.get(scope), into)
         if response.status == 401 and self._is_own(response.url):
             with self._lock:
                 authorization = self._authorize(response.headers.get("WWW-Authenticate", ""), scope)
                 self._authorizations[scope] = authorization
-            response = self._once(method, path, headers, body, authorization)
+            response = self._once(method, path, headers, body, authorization, into)
         if response.status in (401, 403):
             raise self._refused(method, path, response.status)
         return response
@@ -88,15 +92,16 @@ class Transport:
         method: str,
         path: str,
         headers: Mapping[str, str] | None,
-        body: bytes | None,
+        body: bytes | BinaryIO | None,
         authorization: str | None,
+        into: BinaryIO | None = None,
     ) -> Answer:
         url = path if "://" in path else self._base + path
         sent = dict(headers or {})
         try:
             if authorization and self._is_own(url):
                 sent["Authorization"] = authorization
-            return self._connections.request(method, url, sent, body)
+            return self._connections.request(method, url, sent, body, into)
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
                 f"the registry {self.registry} did not answer: {_reason(error)}",

@@ -19,11 +19,13 @@ from buildonce.plan.steps import (
     Deploy,
     ForgetReleases,
     Import,
+    LoadImage,
     OpenPromotion,
     Point,
     PreDeploy,
     Prepare,
     PruneReleases,
+    RecordLoaded,
     RecordRelease,
     RemoveTag,
     RetireEnvironment,
@@ -39,17 +41,15 @@ def describe(step: Step) -> str:
     match step:
         case Bake() | CarryOver() | Import() | RecordRelease():
             return _of_build(step)
-        case CopyImages():
-            return _of_copy(step)
+        case CopyImages() | LoadImage() | RecordLoaded():
+            return _of_transfer(step)
         case Prepare() | PreDeploy() | Deploy() | Confirm():
             return _of_deploy(step)
         case Point() | Unpoint():
             return _of_pointer(step)
         case OpenPromotion() | TakeOver() | ClosePromotion():
             return _of_promotion(step)
-        case RetireEnvironment():
-            return f"record in the ledger that {step.environment} is retired"
-        case PruneReleases() | RemoveTag() | ForgetReleases():
+        case PruneReleases() | RemoveTag() | ForgetReleases() | RetireEnvironment():
             return _of_prune(step)
 
 
@@ -93,6 +93,17 @@ def _of_build(step: Bake | CarryOver | Import | RecordRelease) -> str:
             return f"import {listed(step.images)}, built elsewhere, as {tag}"
         case RecordRelease():
             return f"record release {step.sha} ({listed(step.services)}) in the ledger"
+
+
+def _of_transfer(step: CopyImages | LoadImage | RecordLoaded) -> str:
+    match step:
+        case CopyImages():
+            return _of_copy(step)
+        case LoadImage():
+            return f"upload {step.service} as {step.tag}, as far as it is not there"
+        case RecordLoaded():
+            services = listed(step.release.services)
+            return f"record release {step.release.sha} ({services}) in the ledger"
 
 
 def _of_copy(step: CopyImages) -> str:
@@ -167,8 +178,10 @@ def _of_promotion(step: OpenPromotion | TakeOver | ClosePromotion) -> str:
             return f"record {step.promotion.title}: {step.outcome}"
 
 
-def _of_prune(step: PruneReleases | RemoveTag | ForgetReleases) -> str:
+def _of_prune(step: PruneReleases | RemoveTag | ForgetReleases | RetireEnvironment) -> str:
     match step:
+        case RetireEnvironment():
+            return f"record in the ledger that {step.environment} is retired"
         case PruneReleases():
             return f"record in the ledger that {_count(step.shas)} may go"
         case RemoveTag():

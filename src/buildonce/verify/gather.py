@@ -68,8 +68,9 @@ def gather(
         if release:
             rows += _foreign_images(name, release, targets)
             pulled = targets.pulled(name, release)
+            points = targets.project.environment(name).pointers
             jobs += [
-                partial(_service_rows, images, record, pulled, service)
+                partial(_service_rows, images, record, pulled, service, points)
                 for service in release.services
             ]
             jobs += [
@@ -83,7 +84,8 @@ def gather(
             else:
                 jobs.append(partial(_container_rows, engine, snapshot.deployed(name)))
             jobs.append(partial(former.rows, name, snapshot.deployed(name), targets.remains))
-            jobs.append(partial(_leftovers, images, snapshot, record, pulled, targets))
+            if points:
+                jobs.append(partial(_leftovers, images, snapshot, record, pulled, targets))
     for found in run_all(lambda job: job(), jobs):
         rows += found
     return sorted(rows, key=lambda row: environments.index(row.environment))
@@ -154,7 +156,7 @@ def _built_row(images: Images, environment: str, service: str, image: Image) -> 
 
 
 def _service_rows(
-    images: Images, record: EnvironmentRecord, release: Release, service: str
+    images: Images, record: EnvironmentRecord, release: Release, service: str, points: bool
 ) -> list[Evidence]:
     image = release.services[service]
     name = record.environment
@@ -169,7 +171,11 @@ def _service_rows(
     return [
         row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
         row("commit tag", image.tag(release.sha), image.digest, _at(images, image, release.sha)),
-        row("pointer", image.tag(name), image.digest, _at(images, image, name)),
+        *(
+            [row("pointer", image.tag(name), image.digest, _at(images, image, name))]
+            if points
+            else []
+        ),
         row("media type", image.ref, PLAIN, found_type),
         unchecked(name, service, label, str(image.ref), UNLABELLED)
         if image.imported and not is_revision(found_revision)

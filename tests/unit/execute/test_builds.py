@@ -27,7 +27,7 @@ def bake(pushed: dict[str, Digest], held: Manifest | None, label: str = revision
     images.revision.return_value = label
     builder.bake.return_value = pushed
     project = parse({"registry": REGISTRY, "services": {"api": {}}})
-    parts = (project, mock.Mock(), mock.Mock(), images, lambda: builder, mock.Mock())
+    parts = (project, mock.Mock(), mock.Mock(), images, mock.Mock(), lambda: builder, mock.Mock())
     step = Bake(commit(), {"api": Target(TAG, inputs(), "new")})
     with mock.patch.object(Sources, "export"), mock.patch.object(Builds, "definition"):
         Builds(*parts, lambda: NOON, "laptop").bake(step, Run())

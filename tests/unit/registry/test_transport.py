@@ -40,7 +40,7 @@ def test_authorization_goes_to_the_registry_only(
     """An upload's address that only begins like the registry's own gets no token."""
     seen: list[Mapping[str, str]] = []
 
-    def request(_: object, _method: str, _url: str, headers: Mapping[str, str], _body: Any) -> Any:
+    def request(_self: object, _method: str, _url: str, headers: Mapping[str, str], *_: Any) -> Any:
         seen.append(headers)
         return Answer(200, {}, b"", path)
 
