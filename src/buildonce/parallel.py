@@ -15,9 +15,9 @@ WORKERS = 16
 
 
 def run_all(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int = WORKERS
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> list[Result]:
-    """Return ``work`` of each item, in order; at most ``workers`` at the same time.
+    """Return ``work`` of each item, in order; at most ``workers`` (``WORKERS``) at the same time.
 
     After an error or an interruption no further item is begun; those that had begun are
     finished before the first error is raised.
@@ -36,7 +36,7 @@ def run_all(
             failed.set()
             raise
 
-    with ThreadPoolExecutor(min(workers, len(listed))) as pool:
+    with ThreadPoolExecutor(min(workers or WORKERS, len(listed))) as pool:
         try:
             futures = [pool.submit(unless_failed, item) for item in listed]
             wait(futures)

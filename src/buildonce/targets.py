@@ -47,6 +47,11 @@ class Targets:
                 images=self._images(environment, release),
                 variables=settings.variables,
                 names=self._names(environment, release),
+                indexes={
+                    digest: image.digest
+                    for image in release.services.values()
+                    for digest in image.platforms.values()
+                },
                 policy=settings.policy,
                 bundle=snapshot.bundle(environment, release.sha, settings.engine),
             )

@@ -66,6 +66,7 @@ def definition(
                 **project.service(name).args,
             },
             "no-cache": fresh,
+            "platforms": list(project.platforms),
             "output": ["type=image,push=true,oci-mediatypes=true,store=false"],
             "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
             **(_cache(ref, name in cached) if project.cache else {}),
@@ -82,6 +83,7 @@ def local_definition(project: Project, root: PurePath, tags: Mapping[str, str]) 
             **_target(project, name, root, root / project.service(name).context),
             "tags": [tag],
             "args": dict(project.service(name).args),
+            **_loadable(project),
             "output": ["type=docker"],
         }
         for name, tag in tags.items()
@@ -128,10 +130,14 @@ def _target(project: Project, name: str, root: PurePath, context: PurePath) -> d
     return {
         "context": str(context),
         "dockerfile": str(root / project.dockerfile(name)),
-        "platforms": [project.platform],
         **stage,
         **options(service),
     }
+
+
+def _loadable(project: Project) -> dict[str, list[str]]:
+    """Return the platform of what an engine loads: of several, it is the engine's own."""
+    return {"platforms": list(project.platforms)} if len(project.platforms) == 1 else {}
 
 
 def _cache(ref: ImageRef, exists: bool) -> dict[str, list[str]]:

@@ -193,6 +193,18 @@ def _words(keyword: str, rest: str) -> list[str]:
     return words
 
 
+def images_of_all(
+    dockerfile: str, target: str | None, args: Mapping[str, str], platforms: Sequence[str]
+) -> Images:
+    """Return the images from outside that any of the platforms needs; the first one's base.
+
+    Raises:
+        PreconditionError: as ``external_images``.
+    """
+    found = [external_images(dockerfile, target, args, platform) for platform in platforms]
+    return Images(found[0].base, tuple(dict.fromkeys(name for one in found for name in one.all)))
+
+
 def _mount(value: str) -> dict[str, str]:
     options = next(csv.reader([value]), [])
     return {key.lower(): text for key, _, text in (option.partition("=") for option in options)}

@@ -61,7 +61,7 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
             "args": dict(table.args),
             "context": table.context,
             "dockerfile": dockerfile,
-            "platform": project.platform,
+            "platform": _one_or_all(project.platforms),
             "secrets": sorted(table.secrets),
             "ssh": sorted(ssh.partition("=")[0] for ssh in table.ssh),
             "target": table.target,
@@ -72,6 +72,10 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
     if not project.reuse:
         everything["revision"] = revision
     return Inputs(table.context, visible, needed, pins, files, settings, _hash(everything))
+
+
+def _one_or_all(platforms: tuple[str, ...]) -> str | list[str]:
+    return platforms[0] if len(platforms) == 1 else sorted(platforms)
 
 
 def _visible(context: str, declared: tuple[str, ...], tree: Tree) -> tuple[str, ...]:

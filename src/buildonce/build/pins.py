@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from buildonce.build.dockerfile import Images, external_images
+from buildonce.build.dockerfile import Images, images_of_all
 from buildonce.config import Project, suggest
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.parallel import run_by_key
@@ -97,7 +97,7 @@ def _of_service(project: Project, service: str, content: bytes | None) -> Images
                 "there is no such file in this commit",
                 hint=f"commit it, or set tool.buildonce.services.{service}.dockerfile",
             )
-        images = external_images(content.decode(), table.target, table.args, project.platform)
+        images = images_of_all(content.decode(), table.target, table.args, project.platforms)
         for name in images.all:
             ImageRef.parse(name)
     except UnicodeDecodeError:

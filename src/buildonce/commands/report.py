@@ -167,12 +167,12 @@ def _sizes(app: App, snapshot: Snapshot) -> list[Size]:
 
 
 def _size(app: App, ref: ImageRef) -> int:
-    """Return the size of an image's layers; 0 where it cannot be told."""
+    """Return the size of an image's layers, of all platforms; 0 where it cannot be told."""
     try:
-        manifest = app.registry.manifest(ref)
+        family = app.registry.family(ref)
     except BuildonceError:
         return 0
-    return manifest.size if manifest and manifest.is_plain else 0
+    return sum(manifest.size for manifest in family if manifest.is_plain)
 
 
 def _latest(snapshot: Snapshot) -> list[Release]:

@@ -81,7 +81,7 @@ def parse(table: Mapping[str, Any]) -> Project:
     try:
         return Project.model_validate(table)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [_explain(problem) for problem in error.errors() if not _is_other_form(problem)]
         raise UsageError(
             "the configuration is wrong:\n  " + "\n  ".join(problems),
             hint="see [tool.buildonce] in pyproject.toml, and what overrides it "
@@ -89,8 +89,23 @@ def parse(table: Mapping[str, Any]) -> Project:
         ) from None
 
 
+def _is_form(part: str) -> bool:
+    """Tell whether a part of a location is pydantic's name for one form of a value."""
+    return "[" in part or part == "constrained-str"
+
+
+def _is_other_form(problem: Any) -> bool:
+    """Tell whether a problem is of the form that was not written: one text, or a list of texts."""
+    if not (problem["loc"] and _is_form(str(problem["loc"][-1]))):
+        return False
+    written = problem["input"]
+    return (problem["type"] == "tuple_type" and isinstance(written, str)) or (
+        problem["type"] == "string_type" and isinstance(written, list | tuple)
+    )
+
+
 def _explain(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"] if "[" not in str(part)]
+    location = [str(part) for part in problem["loc"] if not _is_form(str(part))]
     path = ".".join([TABLE, *location])
     if problem["type"] == "extra_forbidden":
         model = next((_MODELS[part] for part in reversed(location) if part in _MODELS), Project)

@@ -114,7 +114,10 @@ class Project(Table):
     insecure: bool = Field(
         False, description="The registry speaks plain HTTP. Loopback always may; no other should."
     )
-    platform: Platform = Field("linux/amd64", description="The platform that images are built for.")
+    platform: Platform | tuple[Platform, ...] = Field(
+        "linux/amd64",
+        description="The platform that images are built for; of several, an image is an index.",
+    )
     sha_length: int = Field(12, ge=7, le=40, description="Hex digits of a commit in its tag.")
     cache: bool = Field(True, description="Keep the layer cache in the registry (`:buildcache`).")
     reuse: bool = Field(
@@ -153,6 +156,8 @@ class Project(Table):
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Project:
+        if not self.platforms or len(set(self.platforms)) < len(self.platforms):
+            raise ValueError("platform: needs one, or several different ones")
         places = {name: str(_repository(self, name)) for name in self.services}
         _require_distinct(places, "image: {} and {} would share {}")
         variables = {name: image_variable(name) for name in self.services}
@@ -238,6 +243,11 @@ class Project(Table):
         """Tell whether an environment pulls from a registry of its own."""
         table = self.environments.get(environment)
         return bool(table and table.registry)
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that images are built for."""
+        return (self.platform,) if isinstance(self.platform, str) else self.platform
 
     @property
     def plain_http(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from buildonce.adopt.contexts import fitting, lacking, sources
 from buildonce.adopt.survey import Survey, below
 from buildonce.app import App
 from buildonce.build import secrets
-from buildonce.build.dockerfile import external_images, mounted
+from buildonce.build.dockerfile import images_of_all, mounted
 from buildonce.build.pins import stand_in
 from buildonce.config import Project
 from buildonce.doctor import inputs
@@ -75,7 +75,7 @@ def _service(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
 def _stage(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
     service, dockerfile = project.service(name), project.dockerfile(name)
     try:
-        external_images(tree.text(dockerfile), service.target, service.args, project.platform)
+        images_of_all(tree.text(dockerfile), service.target, service.args, project.platforms)
     except PreconditionError as error:
         yield Finding(
             f"service {name}", f"{dockerfile}: {error.message}", "problem",
@@ -159,8 +159,8 @@ def _outside_images(project: Project, tree: Survey, name: str) -> tuple[str, ...
     if dockerfile not in tree.files:
         return ()
     try:
-        return external_images(
-            tree.text(dockerfile), service.target, service.args, project.platform
+        return images_of_all(
+            tree.text(dockerfile), service.target, service.args, project.platforms
         ).all
     except PreconditionError:
         return ()

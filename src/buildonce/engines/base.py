@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -75,7 +75,8 @@ class Deployment:
     ``images`` are the release's, by service and by digest. ``variables`` are the environment's
     settings from the configuration; they come before the process's own. ``names`` are what the
     files call a service's image where that is not its name in the registry. ``policy`` has the
-    environment's settings, as JSON by name.
+    environment's settings, as JSON by name. ``indexes`` has the image of each manifest that is one
+    platform's.
     """
 
     target: Target
@@ -86,6 +87,15 @@ class Deployment:
     bundle: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     policy: Mapping[str, str] = field(default_factory=dict)
+    indexes: Mapping[Digest, Digest] = field(default_factory=dict)
+
+    def released(self, digest: Digest | None) -> Digest | None:
+        """Return the release's digest of what runs: an engine may name one platform's manifest."""
+        return self.indexes.get(digest, digest) if digest else None
+
+    def recognised(self, rows: Sequence[Running]) -> list[Running]:
+        """Return containers with the release's digests."""
+        return [replace(row, digest=self.released(row.digest)) for row in rows]
 
 
 @dataclass(frozen=True)

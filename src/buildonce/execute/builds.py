@@ -29,6 +29,7 @@ from buildonce.plan.steps import (
     RecordRelease,
 )
 from buildonce.refs import Digest
+from buildonce.registry import Manifest
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Builds:
                 f"{ref}: Buildx does not tell the digest of what it pushed", hint="inv doctor"
             )
         manifest = self.images.manifest(ref.repository.at(pushed))
-        if manifest is None or not manifest.is_plain:
+        if manifest is None or not self._is_as_asked(manifest):
             found = manifest.media_type if manifest else "nothing"
             raise IntegrityError(
                 f"{ref} was pushed as {pushed}, and the registry has {found} there",
@@ -161,7 +162,15 @@ class Builds:
             sources={name: str(image) for name, image in inputs.pins.images.items()},
             generation=target.generation,
             reason=target.reason,
+            platforms=manifest.platforms,
         )
+
+    def _is_as_asked(self, manifest: Manifest) -> bool:
+        """Tell whether it is a plain manifest, or the index of several platforms and no others."""
+        platforms = self.project.platforms
+        if len(platforms) == 1:
+            return manifest.is_plain
+        return manifest.platforms.keys() == set(platforms)
 
     def _agree(self, recorded: Release, service: str, built: ImageRecord) -> None:
         image = recorded.services[service]

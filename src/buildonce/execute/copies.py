@@ -13,6 +13,7 @@ from buildonce.execute.repositories import Repositories
 from buildonce.execute.run import Run
 from buildonce.parallel import run_all
 from buildonce.plan.steps import Copy, CopyImages
+from buildonce.registry import family_of
 
 AT_ONCE = 4
 """Copies at the same time: each is a process, and one alone may fill the line."""
@@ -82,8 +83,8 @@ class Copies:
         self.progress.log(tally.add(copy, sizes[copy]))
 
     def _size(self, copy: Copy) -> int:
-        manifest = self.images.manifest(copy.source)
-        return manifest.size if manifest and manifest.is_plain else 0
+        family = family_of(self.images.manifest, copy.source)
+        return sum(manifest.size for manifest in family if manifest.is_plain)
 
 
 def _megabytes(octets: int) -> str:

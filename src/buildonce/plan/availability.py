@@ -8,7 +8,7 @@ from typing import Protocol
 from buildonce.errors import IntegrityError
 from buildonce.parallel import run_all, run_by_key
 from buildonce.refs import Digest, ImageRef, Repository
-from buildonce.registry import Manifest
+from buildonce.registry import Manifest, family_of
 
 
 class Parts(Protocol):
@@ -31,15 +31,15 @@ def require_available(sha: str, images: Mapping[str, ImageRef], parts: Parts) ->
     Raises:
         IntegrityError: naming every part that is missing.
     """
-    manifests = run_by_key(parts.manifest, images)
+    families = run_by_key(lambda ref: family_of(parts.manifest, ref), images)
     blobs = [
         (service, kind, manifest.ref.repository, digest)
-        for service, manifest in manifests.items()
-        if manifest
+        for service, family in families.items()
+        for manifest in family
         for kind, digest in _blobs(manifest)
     ]
     found = run_all(lambda blob: parts.has_blob(blob[2], blob[3]), blobs)
-    missing = [f"{service}: manifest" for service, manifest in manifests.items() if not manifest]
+    missing = [f"{service}: manifest" for service, family in families.items() if not family]
     missing += [
         f"{service}: {kind} {digest}"
         for (service, kind, _, digest), is_there in zip(blobs, found, strict=True)

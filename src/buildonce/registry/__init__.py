@@ -2,6 +2,6 @@
 
 from buildonce.registry.api import MissingRepositoryError
 from buildonce.registry.client import Registry
-from buildonce.registry.manifest import Manifest
+from buildonce.registry.manifest import Manifest, family_of
 
-__all__ = ["Manifest", "MissingRepositoryError", "Registry"]
+__all__ = ["Manifest", "MissingRepositoryError", "Registry", "family_of"]

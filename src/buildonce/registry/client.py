@@ -8,7 +8,7 @@ from buildonce.errors import IntegrityError
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import removal
 from buildonce.registry.api import Api
-from buildonce.registry.manifest import Manifest
+from buildonce.registry.manifest import Manifest, family_of
 
 _REVISION_LABEL = "org.opencontainers.image.revision"
 
@@ -22,22 +22,8 @@ class Registry(Api):
         return manifest.digest if manifest else None
 
     def family(self, ref: ImageRef) -> list[Manifest]:
-        """Return what ``ref`` names and, of an index, all that it names; nothing if it is gone.
-
-        Raises:
-            IntegrityError: a manifest that the index names is missing.
-        """
-        manifest = self.manifest(ref)
-        if manifest is None:
-            return []
-        children = [(digest, self.manifest(ref.repository.at(digest))) for digest in manifest.named]
-        for digest, child in children:
-            if child is None:
-                raise IntegrityError(
-                    f"{ref} names {digest}, which is not in the registry",
-                    hint="inv build --sha makes a new commit's images; this one's are damaged",
-                )
-        return [manifest, *(child for _, child in children if child)]
+        """Return what ``ref`` names and, of an index, all that it names (``family_of``)."""
+        return family_of(self.manifest, ref)
 
     def labels(self, manifest: Manifest) -> dict[str, str]:
         """Return the labels of an image, from a configuration whose bytes were hashed.
@@ -60,8 +46,14 @@ class Registry(Api):
             ) from None
 
     def revision(self, manifest: Manifest) -> str | None:
-        """Return the commit that an image's label names, or None."""
-        return self.labels(manifest).get(_REVISION_LABEL)
+        """Return the commit that an image's label names, or None.
+
+        Of an index, all images must name the same one.
+        """
+        family = family_of(self.manifest, manifest.ref)
+        images = [one for one in family if one.is_plain]
+        named = {self.labels(image).get(_REVISION_LABEL) for image in images}
+        return named.pop() if len(named) == 1 else None
 
     def point(self, tag: ImageRef, digest: Digest) -> None:
         """Make ``tag`` name ``digest``: its manifest is put again, byte for byte.

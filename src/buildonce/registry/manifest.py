@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
@@ -64,7 +65,7 @@ class Manifest:
     @property
     def named(self) -> dict[Digest, str]:
         """The media type of each manifest that an index names; none of a plain one."""
-        if self.is_plain:
+        if self.media_type not in _INDEXES:
             return {}
         return {
             parse_digest(self._part("manifests", number, "digest")): str(
@@ -72,6 +73,16 @@ class Manifest:
             )
             for number in range(len(self._part("manifests")))
         }
+
+    @property
+    def platforms(self) -> dict[str, Digest]:
+        """The manifest of each platform that an index names (OCI image specification 1.1)."""
+        found = {}
+        for number, digest in enumerate(self.named):
+            parts = self._part("manifests", number).get("platform") or {}
+            words = (parts.get("os"), parts.get("architecture"), parts.get("variant"))
+            found["/".join(filter(None, words))] = digest
+        return found
 
     def _of_layers(self, field: str) -> list[Any]:
         return [self._part("layers", number, field) for number in range(len(self._part("layers")))]
@@ -89,3 +100,24 @@ class Manifest:
                 f"{self.ref} ({self.digest}) is no manifest of an image",
                 hint="do not use this registry until you know why",
             ) from None
+
+
+def family_of(read: Callable[[ImageRef], Manifest | None], ref: ImageRef) -> list[Manifest]:
+    """Return what ``ref`` names and, of an index, all that it names; nothing if it is gone.
+
+    Raises:
+        IntegrityError: a manifest that the index names is missing.
+    """
+    manifest = read(ref)
+    if manifest is None:
+        return []
+    family = [manifest]
+    for digest in manifest.named:
+        child = read(ref.repository.at(digest))
+        if child is None:
+            raise IntegrityError(
+                f"{ref} names {digest}, which is not in the registry",
+                hint="inv build --sha makes a new commit's images; this one's are damaged",
+            )
+        family.append(child)
+    return family

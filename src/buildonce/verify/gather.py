@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, release_path
 from buildonce.parallel import run_all
-from buildonce.refs import ImageRef, is_revision
+from buildonce.refs import Digest, ImageRef, is_revision
 from buildonce.registry import Manifest
 from buildonce.targets import Targets
 from buildonce.verify import deployed, former
@@ -176,7 +176,11 @@ def _service_rows(
             if points
             else []
         ),
-        row("media type", image.ref, PLAIN, found_type),
+        row("media type", image.ref, _kind(image.platforms), found_type),
+        *(
+            row(f"platform, {platform}", ref, ref.reference, _there(images, ref))
+            for platform, ref in image.manifests.items()
+        ),
         unchecked(name, service, label, str(image.ref), UNLABELLED)
         if image.imported and not is_revision(found_revision)
         else row(label, image.ref, release.revision_of(service), found_revision),
@@ -216,16 +220,25 @@ def _leftovers(
 
 
 def _at(images: Images, image: Image, tag: str) -> str:
-    manifest = images.manifest(image.tag(tag))
+    return _there(images, image.tag(tag))
+
+
+def _there(images: Images, ref: ImageRef) -> str:
+    manifest = images.manifest(ref)
     return manifest.digest if manifest else NOTHING
 
 
 def _inside(images: Images, manifest: Manifest | None) -> tuple[str, str]:
     if manifest is None:
         return NOTHING, NOTHING
-    if not manifest.is_plain:
-        return manifest.media_type, NOTHING
+    kind = manifest.media_type
     try:
-        return PLAIN, images.revision(manifest) or NOTHING
+        if manifest.is_plain or manifest.platforms:
+            kind = _kind(manifest.platforms)
+        return kind, images.revision(manifest) or NOTHING
     except IntegrityError as error:
-        return PLAIN, error.message
+        return kind, error.message
+
+
+def _kind(platforms: Mapping[str, Digest]) -> str:
+    return f"an index of {', '.join(sorted(platforms))}" if platforms else PLAIN

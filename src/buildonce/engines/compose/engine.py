@@ -157,7 +157,8 @@ class Compose:
 
     def running(self) -> list[Running]:
         """Return every container of the project, and a row for each that is missing."""
-        return self._project.running(self._definition.parts, self._host)
+        rows = self._project.running(self._definition.parts, self._host)
+        return self.deployment.recognised(rows)
 
     @cached_property
     def _applied(self) -> str:

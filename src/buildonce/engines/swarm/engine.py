@@ -106,7 +106,8 @@ class Swarm:
         node that does not answer nothing can be told.
         """
         self._require_manager()
-        return tasks.rows(self._docker, self._read(), self._definition.parts)
+        rows = tasks.rows(self._docker, self._read(), self._definition.parts)
+        return self.deployment.recognised(rows)
 
     def _require_usable(self) -> None:
         self._definition.require_usable()

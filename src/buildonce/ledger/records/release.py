@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from buildonce.ledger.records.record import (
     DigestField,
@@ -21,6 +21,7 @@ class Image(Record):
 
     ``identity`` is the hash of the inputs that it was built from, ``built_from`` the commit,
     where that is not the release's own. ``imported`` says that it was built elsewhere.
+    ``platforms`` has the manifest of each platform, where the image is an index.
     """
 
     image: RepositoryField
@@ -28,6 +29,7 @@ class Image(Record):
     identity: str = ""
     built_from: RevisionField | None = None
     imported: bool = False
+    platforms: dict[str, DigestField] = Field(default_factory=dict)
 
     @property
     def repository(self) -> Repository:
@@ -38,6 +40,12 @@ class Image(Record):
     def ref(self) -> ImageRef:
         """The image by digest: what is deployed."""
         return self.repository.at(self.digest)
+
+    @property
+    def manifests(self) -> dict[str, ImageRef]:
+        """Each platform's manifest by digest; none where the image is a plain one."""
+        place = self.repository
+        return {platform: place.at(digest) for platform, digest in self.platforms.items()}
 
     def tag(self, tag: str) -> ImageRef:
         """Return a tag's reference beside the image."""
@@ -52,7 +60,7 @@ class ImageRecord(Record):
     outside stood for. ``generation`` counts the builds of the same inputs, and ``reason`` says
     why there is another than the first. ``imported`` says that it was built elsewhere: its
     identity is that of its bytes, and ``revision`` what its label says, or else the commit that
-    it was imported for.
+    it was imported for. ``platforms`` is that of an image.
     """
 
     image: RepositoryField
@@ -64,6 +72,7 @@ class ImageRecord(Record):
     generation: int = 1
     reason: str = ""
     imported: bool = False
+    platforms: dict[str, DigestField] = Field(default_factory=dict)
 
     @property
     def ref(self) -> ImageRef:
@@ -75,7 +84,7 @@ class ImageRecord(Record):
         return Image(
             image=self.image, digest=self.digest, identity=self.identity,
             built_from=None if revision == self.revision else self.revision,
-            imported=self.imported,
+            imported=self.imported, platforms=self.platforms,
         )  # fmt: skip
 
 
