@@ -13,11 +13,19 @@ from bench.generated import begun, configure
 from bench.ground import Ground, Project
 from bench.measure import Sample
 
+TURNS = 3
+
 MANIFESTS = Path(__file__).with_name("manifests.py")
-CRANE_LOOP = """
+TAG_LOOP = """
 set -eu
 while read -r repository reference tag; do
     crane tag --insecure "$1/$repository:$reference" "$tag"
+done < "$2"
+"""
+COPY_LOOP = """
+set -eu
+while read -r repository reference tag; do
+    crane copy --insecure "$1/$repository:$reference" "$3/$repository:$reference"
 done < "$2"
 """
 
@@ -33,6 +41,10 @@ host = "{host}"
 file = "compose.yaml"
 project = "{namespace}"
 timeout = "20m"
+"""
+APART = """
+[tool.buildonce.environments.{name}]
+registry = "{registry}/{name}"
 """
 SERVICE = """
 [tool.buildonce.services.{name}]
@@ -108,7 +120,13 @@ class Fleet:
     def tagged_by_crane(self, tag: str) -> Sample:
         """Run `crane tag` for each service, one after the other."""
         jobs = self._jobs([self.project.sha], tag)
-        return self.project.measure("sh", "-c", CRANE_LOOP, "sh", self._registry, str(jobs))
+        return self.project.measure("sh", "-c", TAG_LOOP, "sh", self._registry, str(jobs))
+
+    def copied_by_crane(self, path: str) -> Sample:
+        """Run `crane copy` for each service into a path of the other registry, one by one."""
+        jobs, other = self._jobs([self.project.sha], "-"), f"{self._other_registry}/{path}"
+        command = ["sh", "-c", COPY_LOOP, "sh", self._registry, str(jobs), other]
+        return self.project.measure(*command)
 
     def read(self, references: Sequence[str]) -> Sample:
         """Fetch and hash each service's manifest under each reference."""
@@ -134,6 +152,10 @@ class Fleet:
     def _registry(self) -> str:
         return self.project.ground.registry.registry
 
+    @property
+    def _other_registry(self) -> str:
+        return self.project.ground.runner.registry
+
     def _manifests(self, what: str, jobs: Path) -> Sample:
         program = [sys.executable, str(MANIFESTS), what, self._registry, str(jobs)]
         return self.project.measure(*program)
@@ -154,6 +176,9 @@ class Fleet:
         (clone / "libs/libs.txt").write_text("shared\n", encoding="utf-8")
         host = self.project.ground.runner.docker_host
         configure(self.project, ENVIRONMENTS.format(namespace=self.namespace, host=host))
+        for turn in range(TURNS):
+            apart = APART.format(name=f"apart-{turn}", registry=self._other_registry)
+            configure(self.project, apart)
         compose = "services:\n"
         for number, name in enumerate(self.services):
             kind = KINDS[number % len(KINDS)]

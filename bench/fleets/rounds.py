@@ -11,9 +11,7 @@ from bench.floor import baked, start
 from bench.ground import Ground
 from bench.measure import Sample, Samples
 
-from .fleet import Fleet
-
-TURNS = 3
+from .fleet import TURNS, Fleet
 
 
 @dataclass
@@ -47,6 +45,8 @@ class Rounds:
         inv = self.fleet.project.inv
         self._take("cold", lambda: inv("build", "--sha"))
         self._first_promotion()
+        for turn in range(TURNS):
+            self._copies(turn)
         inv("promote", "production")
         self._take("live, first", lambda: inv("promote", "live"))
         for turn in range(TURNS):
@@ -58,6 +58,17 @@ class Rounds:
         self._take("first", lambda: self.fleet.project.inv("promote", "staging"))
         if shutil.which("crane"):
             self._take("first, crane", lambda: self.fleet.tagged_by_crane("by-crane"))
+
+    def _copies(self, turn: int) -> None:
+        """Copy all images to another registry, and again when nothing is to be copied."""
+        environment, path = f"apart-{turn}", f"crane-{turn}"
+        copying = {"copy": lambda: self.fleet.project.inv("promote", environment)}
+        if shutil.which("crane"):
+            copying["copy, crane"] = lambda: self.fleet.copied_by_crane(path)
+        self._in_turns(turn, copying)
+        self.fleet.change("docs/page.md")
+        self.fleet.project.inv("build", "--sha")
+        self._in_turns(turn, {name.replace("copy", "again"): copying[name] for name in copying})
 
     def _one_line(self, turn: int) -> None:
         measurings = {

@@ -19,6 +19,10 @@ MEASURED = {
     "start": "Python's start: importing what a build imports",
     "first": "inv promote staging, the first time",
     "first, crane": "crane tag in a shell loop",
+    "copy": "inv promote, into another registry",
+    "copy, crane": "crane copy in a shell loop",
+    "again": "inv promote, all of it there already",
+    "again, crane": "crane copy in a shell loop, all of it there already",
     "promote": "inv promote staging, one service moved",
     "verify": "inv verify, two environments",
     "verify, floor": "those manifests read and hashed, connections kept",
@@ -50,9 +54,12 @@ def targets(rounds: Rounds) -> list[Target]:
     ]
     if "first, crane" in seconds:
         crane = seconds["first, crane"] / 2
-        found.append(
-            Target("first promotion / half of crane", TIMES, seconds["first"] / crane, 1.5)
-        )
+        copies, again = seconds["copy, crane"], seconds["again, crane"]
+        found += [
+            Target("first promotion / half of crane", TIMES, seconds["first"] / crane, 1.5),
+            Target("copies / crane copy", TIMES, seconds["copy"] / copies, 1.2),
+            Target("copies, all there / crane copy", TIMES, seconds["again"] / again, 1),
+        ]
     found.append(Target("largest process of inv", MEGABYTES, _largest(rounds) / 1e6, 120))
     return [replace(one, name=f"{size} services: {one.name}") for one in found]
 

@@ -103,4 +103,5 @@ def target_of(environment: str, settings: Environment) -> Target:
         timeout=settings.patience.total_seconds(),
         namespace=settings.namespace or "",
         pre_deploy_timeout=limit.total_seconds() if limit else None,
+        pull_config=settings.pull_config or "",
     )

@@ -73,6 +73,14 @@ def test_a_first_deploy_runs_the_release_by_digest(place: Namespace) -> None:
     assert found == sorted([images["api"].reference] * 2 + [images["worker"].reference])
 
 
+def test_an_index_of_platforms_runs_as_the_release(place: Namespace) -> None:
+    """Pods of an image that is an index are the release's; `verify` has no problem with them."""
+    images = {"api": place.index("api", "1")}
+    rows = place.deploy(deployment("api", API), images).running()
+    assert [row for row in rows if row.problem] == []
+    assert [row.digest for row in rows if row.source == "kubelet"] == [images["api"].reference]
+
+
 def test_plain_manifests_are_deployed_by_digest(place: Namespace) -> None:
     """An image whose name is a service's, or stands for it, is replaced whatever its tag is."""
     images = place.release("1")

@@ -17,7 +17,7 @@ import lab
 from buildonce.engines.base import Deployment, Files, Target
 from buildonce.engines.kubernetes.engine import Kubernetes
 from buildonce.refs import ImageRef, Repository, parse_digest
-from tests.kit.registry_wire import OCI_MANIFEST, Images, Stored
+from tests.kit.registry_wire import OCI_INDEX, OCI_MANIFEST, Images, Stored
 from tests.kit.shop import mount
 
 NEEDED = "BUILDONCE_KUBERNETES"
@@ -95,6 +95,18 @@ class Namespace:
         made = Stored(json.dumps(document).encode(), OCI_MANIFEST)
         target.put(version, made)
         return Repository(base.repository.registry, path).at(parse_digest(made.digest))
+
+    def index(self, service: str, version: str) -> ImageRef:
+        """An image that is an index, with the manifest of this platform."""
+        plain = self.image(service, version)
+        images = Images(plain.repository.registry, plain.repository.path)
+        stored = images.require(plain.reference)
+        platform = {"os": "linux", "architecture": images.config(plain.reference)["architecture"]}
+        listed = [{**stored.descriptor(), "platform": platform}]
+        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
+        made = Stored(json.dumps(document).encode(), OCI_INDEX)
+        images.put(f"{version}-index", made)
+        return plain.repository.at(parse_digest(made.digest))
 
     def release(self, version: str, **commands: str) -> dict[str, ImageRef]:
         """Both services in one version; `api="false"` has that one run another command."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from buildonce.config.fields import (
     DATE,
+    AbsolutePath,
     ArgumentName,
     GitName,
     Host,
@@ -68,6 +69,10 @@ class PreDeploy(Table):
     )
 
 
+_NO_POLICY = {"variables", "pull_config"}
+"""What is recorded elsewhere, or differs between machines."""
+
+
 class Environment(Table):
     """A named place that runs one release at a time."""
 
@@ -117,6 +122,11 @@ class Environment(Table):
         "", description="The images' names in that registry; the project's `image` by default."
     )
     insecure: bool = Field(False, description="That registry speaks plain HTTP.")
+    pull_config: AbsolutePath | None = Field(
+        None,
+        description="Swarm: a folder of the docker client whose logins the nodes keep and pull "
+        "with, in the place of this client's.",
+    )
     pointers: bool = Field(
         True,
         description="Keep a tag with the environment's name on what it runs; not where tags are "
@@ -147,8 +157,8 @@ class Environment(Table):
 
     @property
     def policy(self) -> dict[str, str]:
-        """Return the settings that differ from their defaults, as JSON by name; no variables."""
-        said = self.model_dump(mode="json", exclude={"variables"}, exclude_defaults=True)
+        """Return the settings that differ from their defaults, as JSON by name."""
+        said = self.model_dump(mode="json", exclude=_NO_POLICY, exclude_defaults=True)
         return {name: json.dumps(value, sort_keys=True) for name, value in said.items()}
 
     @property
@@ -175,6 +185,8 @@ class Environment(Table):
             raise ValueError("context and namespace: need engine 'kubernetes'")
         if self.images and self.engine not in {"kubernetes", "none"}:
             raise ValueError("images: needs engine 'kubernetes', or none")
+        if self.pull_config and self.engine != "swarm":
+            raise ValueError("pull_config: needs engine 'swarm', whose nodes keep logins")
         if self.engine == "none" and self.pre_deploy is not None:
             raise ValueError("pre_deploy: needs an engine that runs it")
         return self

@@ -27,6 +27,8 @@ class Target:
     is the environment's, on engines that have such. ``project`` names the Compose project, the
     stack or the set of objects. ``timeout`` is how long a deploy may take, in seconds, and
     ``pre_deploy_timeout`` how long its pre-deploy command may; None: as long as it needs.
+    ``pull_config`` is a folder of the docker client with the logins that hosts keep; empty, those
+    of this client.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Target:
     timeout: float = 120.0
     namespace: str = ""
     pre_deploy_timeout: float | None = None
+    pull_config: str = ""
 
     @property
     def table(self) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from buildonce.errors import UsageError
 from buildonce.refs import DOCKER_HUB
 
+CLIENT_CONFIG = "config.json"
+
 _HUB_KEY = "https://index.docker.io/v1/"
 _TOKEN_USER = "<token>"
 
@@ -35,16 +37,25 @@ def find_credentials(registry: str) -> Credentials | None:
     Raises:
         UsageError: the file is not JSON, or a helper it names cannot be run.
     """
-    config = _docker_config()
+    config = client_config(client_folder())
     key = _HUB_KEY if registry == DOCKER_HUB else registry
     helper = _table(config, "credHelpers").get(key) or config.get("credsStore")
     found = _ask_helper(helper, key) if helper else None
     return found or _from_file(_table(config, "auths"), key)
 
 
-def _docker_config() -> dict[str, Any]:
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    path = folder / "config.json"
+def client_folder() -> Path:
+    """Return where the docker client keeps its configuration."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def client_config(folder: Path) -> dict[str, Any]:
+    """Return the docker client's configuration in a folder; empty where there is none.
+
+    Raises:
+        UsageError: the file is not JSON.
+    """
+    path = folder / CLIENT_CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -81,7 +81,8 @@ class Kubernetes:
         once = OneOff(self.manifests, self.deployment, service, command)
         limit = self._target.pre_deploy_timeout
         target = replace(self._target, timeout=math.inf if limit is None else limit)
-        rollout, own = Rollout(target, lambda _: None), [*once.copies(), once.job()]
+        rollout = Rollout(replace(self.deployment, target=target), lambda _: None)
+        own = [*once.copies(), once.job()]
         try:
             found = state.live(self._kubectl, once.ahead())
             missing = [one for one in once.ahead() if one.key not in found]
@@ -100,7 +101,7 @@ class Kubernetes:
         """Apply what differs, wait until all of it is up, remove what the release has not."""
         found = persistently(lambda: state.live(self._kubectl, self.manifests), progress)
         changed = [one for one in self.manifests if self._differs(one, found.get(one.key))]
-        rollout = Rollout(self._target, progress, still_ours)
+        rollout = Rollout(self.deployment, progress, still_ours)
         rollout.run(self.manifests, changed, found)
         rollout.prune(self.manifests)
 

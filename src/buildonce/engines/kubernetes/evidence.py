@@ -48,7 +48,7 @@ class Evidence:
                 rows += self._workload(manifest)
             elif manifest.template is not None:
                 rows += self._template(manifest)
-        return [*rows, *self._strays()]
+        return self.deployment.recognised([*rows, *self._strays()])
 
     @property
     def _host(self) -> str:

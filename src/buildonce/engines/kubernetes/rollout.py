@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from buildonce.engines.base import StillOurs, Target, always_ours
+from buildonce.engines.base import Deployment, StillOurs, always_ours
 from buildonce.engines.kubernetes import applying, events, state
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.events import Events
@@ -32,13 +32,14 @@ Live = Mapping[str, Mapping[str, Any]]
 class Rollout:
     """Brings objects of a project up; ``tell`` gets a line for each change."""
 
-    target: Target
+    deployment: Deployment
     tell: Callable[[str], None]
     still_ours: StillOurs = always_ours
 
     def __post_init__(self) -> None:
-        self._kubectl = Kubectl(self.target)
-        self._inventory = Inventory(self._kubectl, self.target.project)
+        self._target = self.deployment.target
+        self._kubectl = Kubectl(self._target)
+        self._inventory = Inventory(self._kubectl, self._target.project)
         self._logs = Logs(self._kubectl)
 
     def run(
@@ -54,7 +55,7 @@ class Rollout:
             DeployError: something was refused, or did not come up in time.
             UnavailableError: the API stopped answering.
         """
-        deadline = time.monotonic() + self.target.timeout
+        deadline = time.monotonic() + self._target.timeout
         before = self._read_state()
         known = persistently(lambda: events.read(self._kubectl), self.tell)
         if listed:
@@ -62,11 +63,11 @@ class Rollout:
         for live in found.values():
             self._take_over(live)
         applied = persistently(
-            lambda: applying.apply(self._kubectl, changed, self.target.project), self.tell
+            lambda: applying.apply(self._kubectl, changed, self._target.project), self.tell
         )
         if listed:
             self._list(wanted, {**found, **{Manifest(item).key: item for item in applied}})
-        watch = Watch(wanted, before, self.tell)
+        watch = Watch(self.deployment, wanted, before, self.tell)
         try:
             self._watch(watch, known, deadline)
         except Failing as failing:
@@ -102,7 +103,7 @@ class Rollout:
             if not waiting:
                 return
             if time.monotonic() >= deadline:
-                waiting[0].what += f", after {self.target.timeout:.0f} s"
+                waiting[0].what += f", after {self._target.timeout:.0f} s"
                 raise waiting[0]
             if time.monotonic() - looked >= EVENTS_INTERVAL:
                 warned = persistently(lambda: events.read(self._kubectl), self.tell)
@@ -110,7 +111,7 @@ class Rollout:
             time.sleep(INTERVAL)
 
     def _read_state(self) -> State:
-        return persistently(lambda: state.read(self._kubectl, self.target.project), self.tell)
+        return persistently(lambda: state.read(self._kubectl, self._target.project), self.tell)
 
     def _list(self, wanted: Sequence[Manifest], found: Live) -> None:
         entries = [Entry.of(one, found.get(one.key)) for one in wanted]
@@ -130,5 +131,5 @@ class Rollout:
                 log = [error.message]
             hint = self._logs.line(pod, container)
         return DeployError(
-            failing.what, service=failing.workload, host=str(self.target), log=log, hint=hint
+            failing.what, service=failing.workload, host=str(self._target), log=log, hint=hint
         )

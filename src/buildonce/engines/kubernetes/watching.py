@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from buildonce.engines.base import MONITOR
+from buildonce.engines.base import MONITOR, Deployment
 from buildonce.engines.kubernetes import workloads
 from buildonce.engines.kubernetes.manifest import WORKLOADS, Manifest
 from buildonce.engines.kubernetes.pods import Container, Pod, digest_in
@@ -41,6 +41,7 @@ class Failing(Exception):
 class Watch:
     """Remembers the namespace as it was ``before``; ``tell`` gets a line for each change."""
 
+    deployment: Deployment
     manifests: Sequence[Manifest]
     before: State
     tell: Callable[[str], None]
@@ -138,8 +139,9 @@ class Watch:
         for pod in pods:
             for container in pod.containers:
                 wanted = expected.get(container.name)
-                if wanted and container.digest and container.digest != wanted:
-                    return f"{pod.name} runs {short(container.digest)}, not {short(wanted)}"
+                found = self.deployment.released(container.digest)
+                if wanted and found and found != wanted:
+                    return f"{pod.name} runs {short(found)}, not {short(wanted)}"
         if manifest.kind == "Job":
             return ""
         fresh = [pod for pod in pods if not self._was_up(pod) and not pod.over]

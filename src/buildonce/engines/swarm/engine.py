@@ -24,12 +24,13 @@ from buildonce.engines.compose.watching import INTERVAL, Failing
 from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import CALL, Docker, Refused
 from buildonce.engines.secrets import mask
-from buildonce.engines.swarm import cluster, oneoff, tasks
+from buildonce.engines.swarm import cluster, logins, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.rollout import Rollout
 from buildonce.engines.swarm.stackfile import stack_file, with_config_files
 from buildonce.errors import DeployError, PreconditionError
 
+_NONE: Mapping[str, str] = {}
 _FROM_INPUT = ("--compose-file", "-")
 _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
 
@@ -62,19 +63,22 @@ class Swarm:
         images = self.deployment.images.values()
         pulls = [self._docker.line("pull", "--quiet", str(ref)) for ref in images]
         deploy = self._docker.line(*self._words("--prune"))
+        if folder := self._target.pull_config:
+            deploy = f"{deploy}   (with the logins of {folder})"
         return [*pulls, f"{deploy} < FILE"]
 
     def check(self) -> None:
         """See that a manager answers and takes the definition."""
         self._docker.require_answer()
         self._require_manager()
+        logins.require(self._target.pull_config, self._target.table)
         self._require_usable()
 
     def pull(self) -> None:
         """Pull every image on the manager.
 
-        The other nodes pull for themselves, with the manager's credentials, before Swarm
-        stops what they run.
+        The other nodes pull for themselves, with the logins that they were given, before
+        Swarm stops what they run.
         """
         pulling.pull(self._docker, self.deployment.images)
 
@@ -130,7 +134,7 @@ class Swarm:
         limit = self._target.timeout if limit is None else limit
         try:
             self._forget_changed_images(rollout.before)
-            self._call(text, *self._words(*options), limit=self._target.timeout)
+            self._stack_deploy(text, *options)
             self._watch(rollout, limit, still_ours)
         except Refused as refused:
             complaint = self._masked(refused.complaint)
@@ -205,11 +209,17 @@ class Swarm:
     def _masked(self, text: str) -> str:
         return mask(text, self._definition)
 
-    def _call(self, text: str, *words: str, limit: float = CALL) -> str:
-        with with_config_files(text) as given:
-            return self._docker.run(
-                *words, text=given, variables=self.deployment.variables, limit=limit
-            )
+    def _stack_deploy(self, text: str, *options: str) -> None:
+        with logins.of(self._target.pull_config) as variables:
+            words = self._words(*options)
+            self._call(text, *words, variables=variables, limit=self._target.timeout)
+
+    def _call(
+        self, text: str, *words: str, variables: Mapping[str, str] = _NONE, limit: float = CALL
+    ) -> str:
+        given = {**self.deployment.variables, **variables}
+        with with_config_files(text) as written:
+            return self._docker.run(*words, text=written, variables=given, limit=limit)
 
     def _words(self, *options: str) -> tuple[str, ...]:
         return ("stack", "deploy", *_FROM_INPUT, *_DEPLOY, *options, self._target.project)
