@@ -54,7 +54,7 @@ def _play(folder: Path, console: Console) -> None:
     if is_dirty():
         console.print("[yellow]•[/] uncommitted changes stay out of it: HEAD is what is played")
     with _lab(folder / "lab", console) as running:
-        places = stage.environments(folder)
+        places = stage.environments()
         environment = stage.configure(running, folder, *places)
         try:
             _play_scenes(scratch, running, environment, places, console)

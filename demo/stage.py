@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -30,9 +31,9 @@ class Environment:
         return f"http://127.0.0.1:{self.port}"
 
 
-def environments(folder: Path) -> tuple[Environment, Environment]:
+def environments() -> tuple[Environment, Environment]:
     """Return staging and production, with names and ports that nobody else has."""
-    key = folder.name[-8:].lower().strip("_")
+    key = secrets.token_hex(4)
     return (
         Environment("staging", f"beacon-{key}-staging", _free_port()),
         Environment("production", f"beacon-{key}-production", _free_port()),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from buildonce import ci, config
+from buildonce.execute.budget import budget
 from buildonce.execute.builds import Builds
 from buildonce.execute.copies import Copies
 from buildonce.execute.executor import Executor
@@ -151,7 +152,8 @@ class App:
         if not plan.steps:
             self.report.say(plan.summary)
         elif self.dry_run:
-            self.report.plan(plan, preview(plan.steps, self.builds, details=details))
+            lines = preview(plan.steps, self.builds, details=details)
+            self.report.plan(plan, [*lines, *budget(plan.steps, self.registry.sent)])
         else:
             return self.executor.run(plan)
         return Run()

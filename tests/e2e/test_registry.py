@@ -93,7 +93,7 @@ def abandoned(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Monorepo:
     """A monorepo with a release in staging, whose registry is down by now."""
     folder = tmp_path_factory.mktemp("abandoned")
     with serve(folder) as address:
-        repo = in_registry(make(), address, folder)
+        repo = make().in_registry(address, folder)
         repo.inv("build", "--sha")
         repo.inv("promote", "staging")
     return repo
@@ -129,7 +129,7 @@ def guarded(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
     folder = tmp_path_factory.mktemp("guarded")
     credentials = Login(username="robot", password="correct horse")
     with serve(folder, credentials) as address:
-        yield Guarded(in_registry(make(), address, folder), credentials)
+        yield Guarded(make().in_registry(address, folder), credentials)
 
 
 def test_the_docker_clients_login_is_used(guarded: Guarded, tmp_path: Path) -> None:
@@ -358,15 +358,6 @@ def serve(folder: Path, login: Login | None = None) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-def in_registry(repo: Monorepo, address: str, folder: Path) -> Monorepo:
-    """The same monorepo on a machine that uses another registry."""
-    machines = json.loads(Path(repo.env["INVOKE_RUNTIME_CONFIG"]).read_text())["buildonce"]
-    override = folder / "override.json"
-    override.write_text(json.dumps({"buildonce": {**machines, "registry": address}}))
-    env = {**repo.env, "INVOKE_RUNTIME_CONFIG": str(override)}
-    return replace(repo, registry=address, env=env)
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.commands.verify import verify
 from buildonce.errors import BuildonceError
-from buildonce.registry import connections
+from buildonce.registry import client, connections
 from tests.kit.fault_proxy import ENDLESS, FAULTS, FaultProxy
 from tests.kit.figures import Figures
 from tests.kit.in_process import app, leave_open
@@ -132,6 +132,7 @@ def impatient() -> Iterator[None]:
         mock.patch.object(connections, "_BACKOFF", 0),
         mock.patch.object(connections, "PATIENCE", 0.01),
         mock.patch.object(connections, "LONGEST", 5.0),
+        mock.patch.object(client, "LAG", (0.0,)),
     ):
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import struct
 import threading
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.kit.registry_wire import ACCEPT
+
 STALL = 2.0
 """Seconds without an answer: longer than a client waits that tests give little patience."""
 
@@ -19,6 +22,7 @@ ENDLESS = 64 * 1024 * 1024
 """Bytes after which an endless answer ends after all."""
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s: closing sends a reset
+TLS_HANDSHAKE = b"\x16"
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -95,6 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     body = b""
 
+    def handle_one_request(self) -> None:
+        """Tell a client that begins with TLS, as BuildKit does, that this is plain HTTP."""
+        if self.rfile.peek(1)[:1] == TLS_HANDSHAKE:  # type: ignore[attr-defined]
+            self.connection.recv(65536)
+            self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+            self.close_connection = True
+        else:
+            super().handle_one_request()
+
     def serve(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         fault = self.front.next_fault()
@@ -131,6 +144,15 @@ class _Handler(BaseHTTPRequestHandler):
             if self.command == "HEAD":
                 kept["X-Length"] = response.headers.get("Content-Length", "0")
             return answer
+        finally:
+            connection.close()
+
+    def exists(self, path: str) -> bool:
+        """Whether the registry has something there."""
+        connection = http.client.HTTPConnection(self.front.upstream, timeout=30)
+        try:
+            connection.request("HEAD", path, headers={"Accept": ACCEPT})
+            return connection.getresponse().status == 200
         finally:
             connection.close()
 
@@ -223,6 +245,19 @@ def _endless(request: _Handler) -> None:
     for sent in range(0, ENDLESS + 1, len(chunk)):
         request.front.largest = max(request.front.largest, sent)
         request.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+
+
+def immutable_tags(request: _Handler) -> None:
+    """Answer as Amazon ECR does where tags cannot be overwritten.
+
+    After docs.aws.amazon.com, "Preventing image tags from being overwritten in Amazon ECR".
+    """
+    name = request.path.rpartition("/manifests/")[2]
+    if request.command == "PUT" and name and ":" not in name and request.exists(request.path):
+        what = {"code": "TAG_INVALID", "message": f"The image tag '{name}' is immutable."}
+        request.send(Answer(400, {}, json.dumps({"errors": [what]}).encode()))
+    else:
+        request.send(request.forward())
 
 
 FAULTS: Mapping[str, Fault] = {

@@ -103,6 +103,14 @@ class Monorepo:
         assert "Traceback" not in done.out + done.err, said
         return done
 
+    def in_registry(self, address: str, folder: Path) -> Monorepo:
+        """The same monorepo on a machine that uses another registry."""
+        machines = json.loads(Path(self.env["INVOKE_RUNTIME_CONFIG"]).read_text())["buildonce"]
+        override = folder / "override.json"
+        override.write_text(json.dumps({"buildonce": {**machines, "registry": address}}))
+        env = {**self.env, "INVOKE_RUNTIME_CONFIG": str(override)}
+        return replace(self, registry=address, env=env)
+
     def start(self, *arguments: str, env: Mapping[str, str] = NOTHING) -> subprocess.Popen[str]:
         """Start `inv`. Git hooks that it sets off find its process id in $INV_PID."""
         itself = 'INV_PID=$$; export INV_PID; exec "$0" -m invoke "$@"'

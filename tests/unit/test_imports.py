@@ -82,6 +82,7 @@ INSIDE = {
             "prunings",
             "executor",
             "preview",
+            "budget",
         ),
     ],
     "report": ["sentences", "grouping", "terminal", "markdown", "references"],

@@ -97,7 +97,7 @@ def _show(app: App, release: Release, *, details: bool) -> None:
             [
                 [
                     name,
-                    str(release.services[name].tag(release.sha)),
+                    str(release.tag_of(name)),
                     short(release.services[name].digest),
                     release.revision_of(name)[: len(release.sha)],
                 ]

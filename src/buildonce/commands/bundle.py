@@ -80,7 +80,7 @@ def load(app: App, path: Path) -> None:
         for service, image in record.images.items()
     }
     steps = [
-        LoadImage(archive, service, image.tag(release.sha), image.digest)
+        LoadImage(archive, service, release.tag_of(service), image.digest)
         for service, image in release.services.items()
     ]
     app.carry_out(

@@ -14,7 +14,7 @@ from buildonce.engines.base import Engine
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
-from buildonce.ledger.records.release import Image, Release
+from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import (
     Snapshot,
     bundle_path,
@@ -26,7 +26,7 @@ from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.observation import Lineage, Observation
 from buildonce.plan.pointers import Pointers, pointers_wait, references
 from buildonce.plan.steps import Copy
-from buildonce.refs import Repository
+from buildonce.refs import ImageRef
 from buildonce.registry.connections import is_loopback
 from buildonce.verify import deployed
 
@@ -123,17 +123,18 @@ def _copies(
     if back_to is not None or not app.project.has_own_registry(environment):
         return ()
     wanted = [
-        (service, image, app.project.place_of(service, environment), release.sha)
+        (release, pulled.tag_of(service), service)
         for release in recorded
         if release
-        for service, image in release.services.items()
+        for pulled in [app.targets.pulled(environment, release)]
+        for service in release.services
     ]
     found = run_all(lambda want: _copy(app, *want), wanted)
     return tuple(copy for copy in found if copy)
 
 
-def _copy(app: App, service: str, image: Image, place: Repository, sha: str) -> Copy | None:
-    tag = place.tag(sha)
+def _copy(app: App, release: Release, tag: ImageRef, service: str) -> Copy | None:
+    image = release.services[service]
     found = app.registry.digest(tag)
     if found == image.digest:
         return None
@@ -142,7 +143,7 @@ def _copy(app: App, service: str, image: Image, place: Repository, sha: str) -> 
             f"{tag} holds {found}, and the release has {image.digest}",
             hint="nothing was overwritten; find out who pushed it, and remove that tag",
         )
-    there = app.registry.digest(place.at(image.digest)) is not None
+    there = app.registry.digest(tag.repository.at(image.digest)) is not None
     return Copy(service, image.ref, tag, image.digest, there)
 
 

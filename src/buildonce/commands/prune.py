@@ -9,7 +9,7 @@ from buildonce.ledger.snapshot import Snapshot
 from buildonce.plan.plans import Plan
 from buildonce.plan.retention import decide
 from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, Step
-from buildonce.refs import Repository
+from buildonce.refs import ImageRef
 
 
 def prune(app: App) -> None:
@@ -43,9 +43,7 @@ def _plan(app: App, going: dict[str, Release], unfinished: dict[str, Release]) -
     if not everything:
         return Plan("nothing to remove")
     removals = [
-        RemoveTag(sha, place.tag(sha))
-        for sha, release in everything.items()
-        for place in _places(app, release)
+        RemoveTag(sha, tag) for sha, release in everything.items() for tag in _tags(app, release)
     ]
     repositories = frozenset(removal.tag.repository for removal in removals)
     steps: list[Step] = [PruneReleases(tuple(going), repositories)] if going else []
@@ -53,9 +51,9 @@ def _plan(app: App, going: dict[str, Release], unfinished: dict[str, Release]) -
     return Plan(f"remove {len(everything)} releases", tuple(steps))
 
 
-def _places(app: App, release: Release) -> list[Repository]:
-    """Return where a release's images are, environments' own registries included."""
+def _tags(app: App, release: Release) -> list[ImageRef]:
+    """Return the tags of a release's images, those in environments' own registries included."""
     own = [name for name in app.project.environments if app.project.has_own_registry(name)]
     copied = [app.targets.pulled(name, release) for name in own]
-    places = [image.repository for one in (release, *copied) for image in one.services.values()]
-    return list(dict.fromkeys(places))
+    tags = [one.tag_of(service) for one in (release, *copied) for service in one.services]
+    return list(dict.fromkeys(tags))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -28,8 +29,11 @@ from buildonce.plan.steps import (
     Import,
     RecordRelease,
 )
-from buildonce.refs import Digest
+from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
+
+_PUSH_FAILED = "failed to push"
+"""What BuildKit says of an image that it has built and the registry does not take."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,20 @@ class Builds:
         return replace(run, images={**run.images, **carried})
 
     def bake(self, step: Bake, run: Run) -> Run:
-        """Build and push, then read every image back."""
+        """Build and push, then read every image back.
+
+        Where a build before this one pushed a commit's tag, never recorded it, and the tag cannot
+        be overwritten, the image gets another tag beside it.
+        """
+        try:
+            return self._bake(step, run)
+        except PreconditionError as error:
+            beside = self._beside(step) if _PUSH_FAILED in error.message else step
+            if beside == step:
+                raise
+            return self._bake(beside, run)
+
+    def _bake(self, step: Bake, run: Run) -> Run:
         places = [target.tag.repository for target in step.targets.values()]
         self.repositories.ensure(places)
         with (
@@ -79,6 +96,26 @@ class Builds:
             {name: name for name in step.targets},
         )
         return replace(run, images={**run.images, **images})
+
+    def _beside(self, step: Bake) -> Bake:
+        """Return a build with a free tag for each image whose tag names something."""
+        found = run_by_key(
+            self.images.digest, {name: target.tag for name, target in step.targets.items()}
+        )
+        targets = dict(step.targets)
+        for name, target in step.targets.items():
+            if found[name]:
+                targets[name] = replace(target, tag=self._free(target.tag))
+                self.progress.note(
+                    f"{target.tag} was pushed before, without a record, and is not overwritten: "
+                    f"{name} is pushed as {targets[name].tag.reference}"
+                )
+        return replace(step, targets=targets)
+
+    def _free(self, tag: ImageRef) -> ImageRef:
+        """Return the first tag that names nothing: with ``-2``, ``-3``."""
+        beside = (tag.repository.tag(f"{tag.reference}-{number}") for number in count(2))
+        return next(tag for tag in beside if self.images.digest(tag) is None)
 
     def record(self, step: RecordRelease, run: Run) -> Run:
         """Write what was built into the ledger; where another build was first, agree with it."""
@@ -163,6 +200,7 @@ class Builds:
             generation=target.generation,
             reason=target.reason,
             platforms=manifest.platforms,
+            suffix=ref.reference.removeprefix(step.commit.sha(self.project.sha_length)),
         )
 
     def _is_as_asked(self, manifest: Manifest) -> bool:
@@ -174,7 +212,7 @@ class Builds:
 
     def _agree(self, recorded: Release, service: str, built: ImageRecord) -> None:
         image = recorded.services[service]
-        tag = image.tag(recorded.sha)
+        tag = recorded.tag_of(service)
         if self.images.digest(tag) == image.digest:
             return
         if built.digest == image.digest:

@@ -74,7 +74,7 @@ class Copies:
 
     def _copy_one(self, copier: Copier, tally: _Tally, sizes: dict[Copy, int], copy: Copy) -> None:
         copier.copy(copy.source, copy.tag)
-        found = self.images.digest(copy.tag)
+        found = self.images.settled(copy.tag, copy.digest)
         if found != copy.digest:
             raise IntegrityError(
                 f"{copy.source} was copied, but {copy.tag} names {found or 'nothing'}",

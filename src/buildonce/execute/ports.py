@@ -47,6 +47,10 @@ class Images(Protocol):
         """Return the digest of what a reference names."""
         ...
 
+    def settled(self, tag: ImageRef, expected: Digest) -> Digest | None:
+        """Return what a tag names, giving it a moment to be what was just written."""
+        ...
+
     def revision(self, manifest: Manifest) -> str | None:
         """Return the commit that an image's label names."""
         ...

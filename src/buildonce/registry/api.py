@@ -36,6 +36,11 @@ class Api:
         self._insecure, self._notice = insecure, notice
         self._transports: dict[str, Transport] = {}
 
+    @property
+    def sent(self) -> dict[str, int]:
+        """How many requests each registry got."""
+        return {name: transport.sent for name, transport in self._transports.items()}
+
     def manifest(self, ref: ImageRef) -> Manifest | None:
         """Return what a tag or digest names, or None where there is nothing."""
         answer = self._send("GET", ref.repository, _manifest(ref), accept=ACCEPT)

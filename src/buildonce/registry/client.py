@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 
-from buildonce.errors import IntegrityError
+from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import removal
 from buildonce.registry.api import Api
 from buildonce.registry.manifest import Manifest, family_of
+
+LAG = (0.2, 0.5, 1.0, 2.0)
+"""Seconds between looks at a tag that was just written, until it must name what was written."""
 
 _REVISION_LABEL = "org.opencontainers.image.revision"
 
@@ -72,16 +76,36 @@ class Registry(Api):
     def tag(self, tag: ImageRef, manifest: Manifest) -> None:
         """Make ``tag`` name a manifest; what it names afterwards is read back and hashed.
 
+        A tag that names it already may refuse to be written: some registries' tags cannot move.
+
         Raises:
             IntegrityError: the tag names other bytes afterwards.
         """
-        self.put_manifest(tag, manifest.content, manifest.media_type)
-        found = self.digest(tag)
+        try:
+            self.put_manifest(tag, manifest.content, manifest.media_type)
+        except UnavailableError:
+            if self.digest(tag) != manifest.digest:
+                raise
+            return
+        found = self.settled(tag, manifest.digest)
         if found != manifest.digest:
             raise IntegrityError(
                 f"{tag} was moved to {manifest.digest} but names {found or 'nothing'}",
                 hint="somebody else writes this tag, or the registry lost the write; inv status",
             )
+
+    def settled(self, tag: ImageRef, expected: Digest) -> Digest | None:
+        """Return what a tag names just after it was written.
+
+        Registries of several machines may answer for a moment with what it named before.
+        """
+        found = self.digest(tag)
+        for pause in LAG:
+            if found == expected:
+                break
+            time.sleep(pause)
+            found = self.digest(tag)
+        return found
 
     def remove_tag(self, tag: ImageRef) -> None:
         """Remove a tag and nothing else (``removal.remove_tag``)."""

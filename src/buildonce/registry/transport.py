@@ -46,7 +46,7 @@ class Transport:
 
     Authorisation follows the distribution project's token specification
     (distribution.github.io, "Token authentication"): asked for when the registry says so,
-    one token for each scope. Safe to use from several threads.
+    one token for each scope. Safe to use from several threads. ``sent`` counts the requests.
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class Transport:
         plain = insecure or is_loopback(registry)
         host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
         self.registry = registry
+        self.sent = 0
         self._base = f"{'http' if plain else 'https'}://{host}"
         self._connections = Connections(_Waits(registry, notice) if notice else None)
         self._authorizations: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
 
     def send(
         self,
@@ -96,6 +98,8 @@ class Transport:
         authorization: str | None,
         into: BinaryIO | None = None,
     ) -> Answer:
+        with self._counting:
+            self.sent += 1
         url = path if "://" in path else self._base + path
         sent = dict(headers or {})
         try:

@@ -161,6 +161,7 @@ def _service_rows(
     image = release.services[service]
     name = record.environment
     manifest = images.manifest(image.ref)
+    tag, pointer = release.tag_of(service), image.tag(name)
 
     def row(check: str, where: object, expected: str, found: str) -> Evidence:
         return Evidence(name, service, check, str(where), expected, found)
@@ -170,12 +171,8 @@ def _service_rows(
     label = f"revision label{carried}"
     return [
         row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
-        row("commit tag", image.tag(release.sha), image.digest, _at(images, image, release.sha)),
-        *(
-            [row("pointer", image.tag(name), image.digest, _at(images, image, name))]
-            if points
-            else []
-        ),
+        row("commit tag", tag, image.digest, _there(images, tag)),
+        *([row("pointer", pointer, image.digest, _there(images, pointer))] if points else []),
         row("media type", image.ref, _kind(image.platforms), found_type),
         *(
             row(f"platform, {platform}", ref, ref.reference, _there(images, ref))
@@ -219,10 +216,6 @@ def _leftovers(
     ]
 
 
-def _at(images: Images, image: Image, tag: str) -> str:
-    return _there(images, image.tag(tag))
-
-
 def _there(images: Images, ref: ImageRef) -> str:
     manifest = images.manifest(ref)
     return manifest.digest if manifest else NOTHING
@@ -233,8 +226,9 @@ def _inside(images: Images, manifest: Manifest | None) -> tuple[str, str]:
         return NOTHING, NOTHING
     kind = manifest.media_type
     try:
-        if manifest.is_plain or manifest.platforms:
-            kind = _kind(manifest.platforms)
+        named = {} if manifest.is_plain else manifest.platforms
+        if manifest.is_plain or (named and "" not in named):
+            kind = _kind(named)
         return kind, images.revision(manifest) or NOTHING
     except IntegrityError as error:
         return kind, error.message

@@ -21,7 +21,8 @@ class Image(Record):
 
     ``identity`` is the hash of the inputs that it was built from, ``built_from`` the commit,
     where that is not the release's own. ``imported`` says that it was built elsewhere.
-    ``platforms`` has the manifest of each platform, where the image is an index.
+    ``platforms`` has the manifest of each platform, where the image is an index. ``suffix`` is
+    what its tag has after the commit's, where that one was taken and cannot be overwritten.
     """
 
     image: RepositoryField
@@ -30,6 +31,7 @@ class Image(Record):
     built_from: RevisionField | None = None
     imported: bool = False
     platforms: dict[str, DigestField] = Field(default_factory=dict)
+    suffix: str = ""
 
     @property
     def repository(self) -> Repository:
@@ -60,7 +62,7 @@ class ImageRecord(Record):
     outside stood for. ``generation`` counts the builds of the same inputs, and ``reason`` says
     why there is another than the first. ``imported`` says that it was built elsewhere: its
     identity is that of its bytes, and ``revision`` what its label says, or else the commit that
-    it was imported for. ``platforms`` is that of an image.
+    it was imported for. ``platforms`` and ``suffix`` are those of an image.
     """
 
     image: RepositoryField
@@ -73,6 +75,7 @@ class ImageRecord(Record):
     reason: str = ""
     imported: bool = False
     platforms: dict[str, DigestField] = Field(default_factory=dict)
+    suffix: str = ""
 
     @property
     def ref(self) -> ImageRef:
@@ -81,10 +84,11 @@ class ImageRecord(Record):
 
     def of(self, revision: str) -> Image:
         """Return it as the release of a commit has it."""
+        own = revision == self.revision
         return Image(
             image=self.image, digest=self.digest, identity=self.identity,
-            built_from=None if revision == self.revision else self.revision,
-            imported=self.imported, platforms=self.platforms,
+            built_from=None if own else self.revision, imported=self.imported,
+            platforms=self.platforms, suffix=self.suffix if own else "",
         )  # fmt: skip
 
 
@@ -116,6 +120,11 @@ class Release(Record):
         kept = {name: image for name, image in self.services.items() if name in services}
         expects = [name for name in self.expects if name in kept or name not in self.services]
         return self.model_copy(update={"services": kept, "expects": tuple(expects)})
+
+    def tag_of(self, service: str) -> ImageRef:
+        """Return the tag of the commit that a service's image has."""
+        image = self.services[service]
+        return image.tag(f"{self.sha}{image.suffix}")
 
     def at(self, place_of: Callable[[str], Repository]) -> Release:
         """Return it with its images in other places: ``place_of`` gives each service's."""

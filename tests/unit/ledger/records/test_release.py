@@ -16,7 +16,16 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import parse_record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.refs import digest_of
-from tests.kit.samples import NOON, digest, image, promotion, release, running
+from tests.kit.samples import (
+    NOON,
+    digest,
+    image,
+    image_record,
+    promotion,
+    release,
+    revision,
+    running,
+)
 
 names = some.from_regex(r"[a-z]{1,8}", fullmatch=True)
 images = some.builds(
@@ -106,6 +115,14 @@ def test_a_spoilt_record_is_refused_by_its_path_and_field(content: bytes, told: 
         parse_record(Release, content, "releases/x.json")
     assert "releases/x.json is not a valid record" in caught.value.message
     assert told in caught.value.message
+
+
+def test_a_tag_beside_the_commits_own_belongs_to_what_was_built() -> None:
+    """An image has the suffix in its own commit's release, and none where it is taken over."""
+    record = image_record("web", "content", suffix="-2")
+    for number, suffix in ((1, "-2"), (2, "")):
+        taken = release(number, "api").with_images({"web": record.of(revision(number))})
+        assert taken.tag_of("web").reference == f"{taken.sha}{suffix}"
 
 
 def test_what_is_missing_of_a_release() -> None:
