@@ -14,7 +14,7 @@ import pytest
 
 from buildonce.errors import IntegrityError, RemovalError, UnavailableError
 from buildonce.refs import ImageRef, Repository, digest_of
-from buildonce.registry import Manifest, Registry
+from buildonce.registry import Manifest, Registry, client
 from buildonce.registry import connections as limits
 
 MANIFEST = b'{"schemaVersion": 2}'
@@ -165,6 +165,53 @@ def test_a_wait_that_is_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     with serving(busy_once) as server:
         assert Registry(notice=said.append).digest(server.tag) == digest_of(MANIFEST)
     assert said == [f"the registry {server.tag.repository.registry} asks to wait 0 s (429)"]
+
+
+def test_an_expired_token_is_replaced() -> None:
+    """A token that was taken once and is refused later costs a request for another, no failure."""
+    valid: list[str] = []
+
+    def for_one_request(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.startswith("/token"):
+            valid.append(f"token-{len(server.seen)}")
+            say(handler, 200, json.dumps({"token": valid[-1]}).encode())
+        elif valid and handler.headers.get("Authorization") == f"Bearer {valid[-1]}":
+            valid.clear()
+            say(handler, 200, MANIFEST)
+        else:
+            realm = f'Bearer realm="http://{server.address}/token",service="test"'
+            say(handler, 401, WWW_Authenticate=realm)
+
+    with serving(for_one_request) as server:
+        registry = Registry()
+        found = [registry.digest(server.tag) for _ in range(3)]
+    assert found == [digest_of(MANIFEST)] * 3
+
+
+def test_a_tag_is_given_a_moment_after_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that still answers with what a tag named before is asked again."""
+    monkeypatch.setattr(client, "LAG", (0.0, 0.0))
+    answers = iter([MANIFEST, b'{"schemaVersion": 2, "before": true}', MANIFEST])
+
+    def lagging(handler: BaseHTTPRequestHandler) -> None:
+        if handler.command == "PUT":
+            say(handler, 201)
+        else:
+            say(handler, 200, next(answers))
+
+    with serving(lagging) as server:
+        Registry().point(server.tag, digest_of(MANIFEST))
+    assert next(answers, None) is None
+
+
+def test_a_tag_that_names_it_already_may_refuse_to_be_written() -> None:
+    """Where tags are immutable, one that has the bytes is as good as written."""
+
+    def immutable(handler: BaseHTTPRequestHandler) -> None:
+        say(handler, 400 if handler.command == "PUT" else 200, MANIFEST)
+
+    with serving(immutable) as server:
+        Registry().point(server.tag, digest_of(MANIFEST))
 
 
 def test_another_hosts_challenge_gets_no_credentials(logged_in: Callable[[Server], None]) -> None:
