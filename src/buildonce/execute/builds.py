@@ -32,7 +32,7 @@ from buildonce.plan.steps import (
 from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
 
-_PUSH_FAILED = "failed to push"
+_NOT_PUSHED = "failed to push {}:"
 """What BuildKit says of an image that it has built and the registry does not take."""
 
 
@@ -65,13 +65,15 @@ class Builds:
         Where a build before this one pushed a commit's tag, never recorded it, and the tag cannot
         be overwritten, the image gets another tag beside it.
         """
-        try:
-            return self._bake(step, run)
-        except PreconditionError as error:
-            beside = self._beside(step) if _PUSH_FAILED in error.message else step
-            if beside == step:
-                raise
-            return self._bake(beside, run)
+        for _ in step.targets:
+            try:
+                return self._bake(step, run)
+            except PreconditionError as error:
+                beside = self._beside(step, error.message)
+                if beside is None:
+                    raise
+                step = beside
+        return self._bake(step, run)
 
     def _bake(self, step: Bake, run: Run) -> Run:
         places = [target.tag.repository for target in step.targets.values()]
@@ -97,20 +99,18 @@ class Builds:
         )
         return replace(run, images={**run.images, **images})
 
-    def _beside(self, step: Bake) -> Bake:
-        """Return a build with a free tag for each image whose tag names something."""
-        found = run_by_key(
-            self.images.digest, {name: target.tag for name, target in step.targets.items()}
-        )
-        targets = dict(step.targets)
+    def _beside(self, step: Bake, complaint: str) -> Bake | None:
+        """Return a build with another tag for the image whose push failed, if its tag is taken."""
         for name, target in step.targets.items():
-            if found[name]:
-                targets[name] = replace(target, tag=self._free(target.tag))
+            if _NOT_PUSHED.format(target.tag) in complaint and self.images.digest(target.tag):
+                free = self._free(target.tag)
                 self.progress.note(
                     f"{target.tag} was pushed before, without a record, and is not overwritten: "
-                    f"{name} is pushed as {targets[name].tag.reference}"
+                    f"{name} is pushed as {free.reference}"
                 )
-        return replace(step, targets=targets)
+                moved = {name: replace(target, tag=free)}
+                return replace(step, targets={**step.targets, **moved})
+        return None
 
     def _free(self, tag: ImageRef) -> ImageRef:
         """Return the first tag that names nothing: with ``-2``, ``-3``."""
