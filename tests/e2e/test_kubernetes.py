@@ -74,11 +74,12 @@ def test_a_first_deploy_runs_the_release_by_digest(place: Namespace) -> None:
 
 
 def test_an_index_of_platforms_runs_as_the_release(place: Namespace) -> None:
-    """Pods of an image that is an index are the release's; `verify` has no problem with them."""
-    images = {"api": place.index("api", "1")}
-    rows = place.deploy(deployment("api", API), images).running()
+    """Pods of an index are the release's, whichever of its digests the kubelet reports."""
+    index, plain = place.index("api", "1")
+    indexes = {plain.reference: index.reference}
+    rows = place.deploy(deployment("api", API), {"api": index}, indexes=indexes).running()
     assert [row for row in rows if row.problem] == []
-    assert [row.digest for row in rows if row.source == "kubelet"] == [images["api"].reference]
+    assert [row.digest for row in rows if row.source == "kubelet"] == [index.reference]
 
 
 def test_plain_manifests_are_deployed_by_digest(place: Namespace) -> None:

@@ -96,8 +96,8 @@ class Namespace:
         target.put(version, made)
         return Repository(base.repository.registry, path).at(parse_digest(made.digest))
 
-    def index(self, service: str, version: str) -> ImageRef:
-        """An image that is an index, with the manifest of this platform."""
+    def index(self, service: str, version: str) -> tuple[ImageRef, ImageRef]:
+        """An image that is an index, and the manifest of this platform that it lists."""
         plain = self.image(service, version)
         images = Images(plain.repository.registry, plain.repository.path)
         stored = images.require(plain.reference)
@@ -106,7 +106,7 @@ class Namespace:
         document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
         made = Stored(json.dumps(document).encode(), OCI_INDEX)
         images.put(f"{version}-index", made)
-        return plain.repository.at(parse_digest(made.digest))
+        return plain.repository.at(parse_digest(made.digest)), plain
 
     def release(self, version: str, **commands: str) -> dict[str, ImageRef]:
         """Both services in one version; `api="false"` has that one run another command."""

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 import yaml
 
@@ -31,6 +32,9 @@ from buildonce.engines.swarm.stackfile import stack_file, with_config_files
 from buildonce.errors import DeployError, PreconditionError
 
 _NONE: Mapping[str, str] = {}
+# what a manager answers to the later of two changes of one service: nothing was changed
+_CONFLICT = "update out of sequence"
+_TRIES = 3
 _FROM_INPUT = ("--compose-file", "-")
 _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
 
@@ -211,8 +215,17 @@ class Swarm:
 
     def _stack_deploy(self, text: str, *options: str) -> None:
         with logins.of(self._target.pull_config) as variables:
-            words = self._words(*options)
-            self._call(text, *words, variables=variables, limit=self._target.timeout)
+            words, limit = self._words(*options), self._target.timeout
+            deploy = partial(self._call, text, *words, variables=variables, limit=limit)
+            for _ in range(_TRIES - 1):
+                try:
+                    deploy()
+                except Refused as refused:
+                    if _CONFLICT not in refused.complaint:
+                        raise
+                else:
+                    return
+            deploy()
 
     def _call(
         self, text: str, *words: str, variables: Mapping[str, str] = _NONE, limit: float = CALL
