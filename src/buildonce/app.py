@@ -103,6 +103,7 @@ class App:
                 steps.PreDeploy: promotions.pre_deploy,
                 steps.Deploy: promotions.deploy,
                 steps.Confirm: promotions.confirm,
+                steps.LookAgain: promotions.look_again,
                 steps.Point: promotions.point,
                 steps.Unpoint: promotions.unpoint,
                 steps.ClosePromotion: promotions.close,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildonce.errors import BuildonceError, DeployError, UnavailableError
-from buildonce.execute.lock import Lock
+from buildonce.errors import BuildonceError, DeployError, DifferenceError, UnavailableError
+from buildonce.execute.lock import INTERVAL, Lock
 from buildonce.execute.ports import Images, Progress
 from buildonce.execute.run import Run
 from buildonce.ledger import events
@@ -23,6 +24,7 @@ from buildonce.plan.steps import (
     ClosePromotion,
     Confirm,
     Deploy,
+    LookAgain,
     OpenPromotion,
     Point,
     PreDeploy,
@@ -32,6 +34,9 @@ from buildonce.plan.steps import (
     Unpoint,
 )
 from buildonce.verify.deployed import record_of
+
+NOTICED = INTERVAL + 2
+"""Seconds until who lost the lock has looked at it, and ended what it had started."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,23 @@ class Promotions:
             engine.render(), engine.bundle, record_of(engine, running, secrets.token_hex(16))
         )
         return replace(run, deployed_by=deployed_by)
+
+    def look_again(self, step: LookAgain, run: Run) -> Run:
+        """See that nobody who lost the lock has changed containers since.
+
+        Raises:
+            DifferenceError: naming the first container that is not as it was put back.
+        """
+        environment = step.engine.deployment.target.name
+        time.sleep(NOTICED)
+        for container in step.engine.running():
+            if container.problem and not container.stray:
+                raise DifferenceError(
+                    f"{environment} was put back, and then {container.service} on "
+                    f"{container.host} was changed ({container.container}): {container.problem}",
+                    hint=f"inv verify --env {environment}",
+                )
+        return run
 
     def point(self, step: Point, run: Run) -> Run:
         """Move a pointer."""

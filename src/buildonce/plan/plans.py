@@ -19,6 +19,7 @@ from buildonce.plan.steps import (
     Confirm,
     CopyImages,
     Deploy,
+    LookAgain,
     OpenPromotion,
     PreDeploy,
     Prepare,
@@ -123,6 +124,7 @@ def plan_abort(seen: Observation, former: Promotion, mine: Promotion, reason: st
                 may_wait=seen.engine is not None,
             ),
             ClosePromotion(mine, "aborted", reason),
+            *((LookAgain(seen.way_back),) if seen.way_back else ()),
         ),
     )
 

@@ -176,6 +176,13 @@ class Confirm:
 
 
 @dataclass(frozen=True)
+class LookAgain:
+    """Read the running containers once more, when a former holder would have noticed its loss."""
+
+    engine: Engine
+
+
+@dataclass(frozen=True)
 class OpenPromotion:
     """Write the intent into the ledger: from now on it locks the environment."""
 
@@ -247,6 +254,7 @@ Step = (
     | PreDeploy
     | Deploy
     | Confirm
+    | LookAgain
     | Point
     | Unpoint
     | ClosePromotion

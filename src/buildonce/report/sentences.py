@@ -20,6 +20,7 @@ from buildonce.plan.steps import (
     ForgetReleases,
     Import,
     LoadImage,
+    LookAgain,
     OpenPromotion,
     Point,
     PreDeploy,
@@ -43,7 +44,7 @@ def describe(step: Step) -> str:
             return _of_build(step)
         case CopyImages() | LoadImage() | RecordLoaded():
             return _of_transfer(step)
-        case Prepare() | PreDeploy() | Deploy() | Confirm():
+        case Prepare() | PreDeploy() | Deploy() | Confirm() | LookAgain():
             return _of_deploy(step)
         case Point() | Unpoint():
             return _of_pointer(step)
@@ -117,7 +118,7 @@ def _of_copy(step: CopyImages) -> str:
     return f"copy {listed(missing)} to {where}" + (f", and tag {tagged}" if there else "")
 
 
-def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm) -> str:
+def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm | LookAgain) -> str:
     sha, environment = _release_of(step.engine), _environment_of(step.engine)
     match step:
         case Prepare():
@@ -128,6 +129,8 @@ def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm) -> str:
             return f"deploy {sha} to {environment} and wait until it is healthy"
         case Confirm():
             return f"check that {environment} runs the bytes of {sha}"
+        case LookAgain():
+            return f"look again whether {environment} still runs {sha}"
 
 
 def _of_pointer(step: Point | Unpoint) -> str:

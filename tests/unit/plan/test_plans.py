@@ -13,6 +13,7 @@ from buildonce.plan.steps import (
     ClosePromotion,
     Confirm,
     Deploy,
+    LookAgain,
     OpenPromotion,
     Point,
     PreDeploy,
@@ -127,12 +128,12 @@ def test_abort_deploys_what_ran_before_first() -> None:
     """The containers go back, then every pointer, and the outcome is aborted."""
     pointers = {**FIRST.digests(), "api": SECOND.digests()["api"]}
     plan = plan_abort(deploying(pointers=pointers), BEGUN, MINE, "it burns")
-    assert kinds(plan) == [TakeOver, Deploy, Confirm, Point, ClosePromotion]
+    assert kinds(plan) == [TakeOver, Deploy, Confirm, Point, ClosePromotion, LookAgain]
     (deploy,) = [step for step in plan.steps if isinstance(step, Deploy)]
     (point,) = [step for step in plan.steps if isinstance(step, Point)]
     assert deploy.engine.deployment.sha == FIRST.sha
     assert point.new == FIRST.digests()["api"]
-    assert plan.steps[-1] == ClosePromotion(MINE, "aborted", "it burns")
+    assert plan.steps[-2] == ClosePromotion(MINE, "aborted", "it burns")
 
 
 def test_an_abort_that_fails_is_not_put_back() -> None:

@@ -53,6 +53,7 @@ def brief(digest: Digest) -> str:
         ),
         (steps.Deploy(ENGINE), f"deploy {SHA} to staging and wait until it is healthy"),
         (steps.Confirm(ENGINE), f"check that staging runs the bytes of {SHA}"),
+        (steps.LookAgain(ENGINE), f"look again whether staging still runs {SHA}"),
         (
             steps.Point("api", TAG, OLD, IMAGE.digest),
             f"point {TAG} from {brief(OLD)} to {brief(IMAGE.digest)}",
