@@ -63,6 +63,10 @@ class Images(Protocol):
         """Make a tag name a manifest, and read it back."""
         ...
 
+    def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
+        """Have a blob of another repository in this one too; tell whether it is there."""
+        ...
+
     def require_removal(self, repository: Repository) -> None:
         """Refuse where nothing can be removed from a repository."""
         ...

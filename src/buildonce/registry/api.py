@@ -105,6 +105,20 @@ class Api:
         """Upload a blob of any size from a file that can be read again."""
         self._upload(repository, digest, file, size)
 
+    def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
+        """Have a blob of another repository of the same registry in this one too.
+
+        Tell whether it is there now: a registry may not do that, or not let us (OCI distribution
+        specification 1.1, "Mounting a blob from another repository").
+        """
+        answer = self._send(
+            "POST", repository, f"/blobs/uploads/?mount={digest}&from={source.path}",
+            also=f"repository:{source.path}:pull",
+        )  # fmt: skip
+        if answer.status == 202 and "Location" in answer.headers:
+            self._send("DELETE", repository, answer.headers["Location"])
+        return answer.status == 201
+
     def _upload(
         self, repository: Repository, digest: Digest, body: bytes | BinaryIO, size: int
     ) -> None:
@@ -154,6 +168,7 @@ class Api:
         body: bytes | BinaryIO | None = None,
         size: int | None = None,
         into: BinaryIO | None = None,
+        also: str = "",
     ) -> Answer:
         headers = {"Accept": accept}
         if content_type:
@@ -163,10 +178,10 @@ class Api:
         actions = "pull" if method in ("GET", "HEAD") else "pull,push,delete"
         if path.startswith(("/manifests/", "/blobs/")):
             path = f"/v2/{repository.path}{path}"
+        scope = f"repository:{repository.path}:{actions} {also}".strip()
         return self._transport(repository.registry).send(
-            method, path, scope=f"repository:{repository.path}:{actions}",
-            headers=headers, body=body, into=into,
-        )  # fmt: skip
+            method, path, scope=scope, headers=headers, body=body, into=into
+        )
 
     def _transport(self, registry: str) -> Transport:
         if registry not in self._transports:
