@@ -105,12 +105,10 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Spoil every request to the registry in every way: the suite itself takes a sample."""
-    install(session, "tests", ".")
-    session.run(
-        "pytest", "tests/integration/test_faults.py", *session.posargs,
-        env={"BUILDONCE_FAULTS": "all"},
-    )  # fmt: skip
+    """Spoil what the registry and the engine answer, in every way: the suite takes a sample."""
+    install(session, "e2e", ".")
+    for file in ("integration/test_faults.py", "e2e/test_engine_faults.py"):
+        session.run("pytest", f"tests/{file}", *session.posargs, env={"BUILDONCE_FAULTS": "all"})
 
 
 @nox.session(default=False)
@@ -155,6 +153,13 @@ def demo(session: nox.Session) -> None:
     """Show it all, from a commit to a verified production."""
     install(session, "release", ".")
     session.run("python", "-m", "demo", *session.posargs)
+
+
+@nox.session(default=False)
+def pictures(session: nox.Session) -> None:
+    """Draw the README's pictures from the demo; needs Chromium or Chrome."""
+    install(session, "release", ".")
+    session.run("python", "-m", "demo", "docs/pictures")
 
 
 @nox.session(default=False)
