@@ -18,6 +18,7 @@ LOCKED = {
         *("libs/requirements-build.in", "api/requirements.in", "worker/requirements.in"),
     ],
     "browser": ["pyproject.toml"],
+    "docs": [],
     "lint": [],
     "release": ["pyproject.toml"],
     "tests": ["pyproject.toml"],
@@ -74,6 +75,20 @@ def e2e(session: nox.Session) -> None:
     install(session, "e2e", ".", "libs", "api", "worker")
     everything = ("tests/e2e", "libs", "api", "worker")
     session.run("pytest", *SIDE_BY_SIDE, *everything, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into .site; a link that leads nowhere fails."""
+    install(session, "docs")
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False)
+def reference(session: nox.Session) -> None:
+    """Write what the reference takes from the code into docs/."""
+    install(session, "release", ".")
+    session.run("python", "docs/site/reference.py")
 
 
 @nox.session(default=False)

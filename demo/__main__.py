@@ -1,4 +1,7 @@
-"""`python -m demo`: play it all in a lab of its own, and leave the machine as it was."""
+"""`python -m demo [FOLDER]`: play it all in a lab of its own, and leave the machine as it was.
+
+With a folder, pictures of it are left there.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,9 @@ from rich.padding import Padding
 
 import lab
 
-from . import pictures, stage
+from . import pictures, recording, stage
 from .player import Player, UnexpectedError
+from .recording import Recording
 from .scenes import Stage, scenes
 from .scratch import Scratch, is_dirty
 
@@ -28,11 +32,13 @@ WIDTH_OF_FILES = 140
 
 def main() -> int:
     """Play the demo; 0 only if everything went as told."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
+    pictured = Path(sys.argv[1]) if sys.argv[1:] else None
+    width = recording.WIDTH if pictured else None if sys.stdout.isatty() else WIDTH_OF_FILES
+    console = Console(highlight=False, width=width)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with tempfile.TemporaryDirectory(prefix="buildonce-demo-") as folder:
-            _play(Path(folder), console)
+            _play(Path(folder), Recording(pictured, console))
     except KeyboardInterrupt:
         return 130
     except (UnexpectedError, lab.LabError, LookupError, ValueError) as error:
@@ -44,8 +50,8 @@ def main() -> int:
     return 0
 
 
-def _play(folder: Path, console: Console) -> None:
-    began = time.monotonic()
+def _play(folder: Path, record: Recording) -> None:
+    began, console = time.monotonic(), record.console
     console.rule("[bold]One build per commit, the same bytes everywhere[/]", style="cyan")
     scratch = Scratch.make(folder)
     first = scratch.sha
@@ -57,7 +63,8 @@ def _play(folder: Path, console: Console) -> None:
         places = stage.environments()
         environment = stage.configure(running, folder, *places)
         try:
-            _play_scenes(scratch, running, environment, places, console)
+            _play_scenes(scratch, running, environment, places, record)
+            record.report(scratch.clone, environment)
         finally:
             stage.clear(environment, *places)
     took = time.monotonic() - began
@@ -69,9 +76,9 @@ def _play_scenes(
     running: lab.Lab,
     environment: Mapping[str, str],
     places: tuple[stage.Environment, stage.Environment],
-    console: Console,
+    record: Recording,
 ) -> None:
-    first, registry = scratch.sha, running.registry
+    first, registry, console = scratch.sha, running.registry, record.console
     staging, production = places
     player = Player(scratch, environment, console)
     layers = partial(pictures.layers, registry, first)
@@ -80,7 +87,8 @@ def _play_scenes(
         lambda: layers(scratch.sha),
     )  # fmt: skip
     for scene in scenes(there):
-        player.play(scene)
+        with record.scene(scene.title):
+            player.play(scene)
     console.rule("[bold]What happened[/]", align="left", style="cyan")
     console.print(Padding(pictures.times(player.played), (1, 0, 1, 2), expand=False))
     console.print(

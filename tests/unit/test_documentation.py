@@ -1,12 +1,15 @@
 """The README and the recipes agree with the code that they describe."""
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import tomli
 
 from buildonce import errors
-from buildonce.config import environments, tables
+from buildonce.config import Project
 from buildonce.errors import ReportedError
 from buildonce.ledger.records import deployment, environment, promotion, release
 from buildonce.ledger.records.record import Record
@@ -14,16 +17,9 @@ from buildonce.tasks import release_tasks
 from tests.kit.repository import ROOT
 
 README = ROOT / "README.md"
-DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-TABLES = [
-    tables.Project,
-    tables.Service,
-    tables.BuildSecret,
-    environments.Environment,
-    environments.Freeze,
-    environments.PreDeploy,
-    tables.Prune,
-]
+DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFERENCE = ["commands.md", "configuration.md"]
+COMING_FROM = sorted((ROOT / "docs/coming-from").glob("*.md"))
 RECORDS = [
     *(release.Release, release.ImageRecord, environment.EnvironmentRecord, promotion.Promotion),
     *(deployment.DeploymentRecord, deployment.PlaceRecord, deployment.DeployedService),
@@ -62,15 +58,26 @@ def test_every_exit_code_is_explained(document: str) -> None:
     assert {int(code) for codes in told for code in codes if code} - {0, 1} == exit_codes()
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
-def test_the_reference_has_every_key_as_the_schema_describes_it(
-    table: type[environments.Table],
-) -> None:
-    """docs/configuration.md has a row for each key, with the schema's own words."""
-    text = (ROOT / "docs/configuration.md").read_text()
-    for name, field in table.model_fields.items():
-        row = rf"^\| `{name}` \| [^|]+ \| {re.escape(field.description or '')}.* \|$"
-        assert re.search(row, text, re.MULTILINE), f"| `{name}` | … | {field.description} |"
+@pytest.mark.parametrize("page", REFERENCE)
+def test_the_reference_is_what_the_code_says(page: str) -> None:
+    """Commands, options and keys are as `nox -s reference` would write them now."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert reference().written(text) == text
+
+
+def test_the_reference_has_every_table() -> None:
+    """docs/configuration.md has a part for each table of the configuration."""
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    told = re.findall(r"<!-- from the code: (\w+) -->", text)
+    assert sorted(told) == sorted(reference().TABLES)
+
+
+@pytest.mark.parametrize("document", COMING_FROM, ids=lambda path: path.stem)
+def test_a_configuration_to_move_to_is_valid(document: Path) -> None:
+    """What the pages for users of other tools show is a configuration that is taken."""
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    project = Project.model_validate(tomli.loads(shown)["tool"]["buildonce"])
+    assert list(project.environments) == ["staging", "production"]
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
@@ -78,6 +85,16 @@ def test_the_ledgers_fields_are_explained(record: type[Record]) -> None:
     """docs/ledger.md names each field of the ledger's files."""
     text = (ROOT / "docs/ledger.md").read_text()
     assert [name for name in record.model_fields if f"`{name}`" not in text] == []
+
+
+def reference() -> ModuleType:
+    """What writes the reference, which is no module of the library."""
+    spec = spec_from_file_location("reference", ROOT / "docs/site/reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def headings(document: Path) -> set[str]:

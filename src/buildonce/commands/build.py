@@ -108,8 +108,14 @@ def _show(app: App, release: Release, *, details: bool) -> None:
         app.report.say(f"and {len(built) - _SHOWN} more were built (--details lists them all)")
     if carried:
         origins = Counter(release.revision_of(name)[: len(release.sha)] for name in carried)
-        listed = ", ".join(f"{count} from {sha}" for sha, count in origins.most_common(_ORIGINS))
-        app.report.say(f"unchanged: {listed_services(carried)} (built {listed})")
+        app.report.say(f"unchanged: {listed_services(carried)} (built {_listed(origins)})")
+
+
+def _listed(origins: Counter[str]) -> str:
+    """Return the commits that images were built from, with how many of each."""
+    if len(origins) == 1:
+        return f"from {next(iter(origins))}"
+    return ", ".join(f"{count} from {sha}" for sha, count in origins.most_common(_ORIGINS))
 
 
 def _built_already(sha: str, services: Collection[str]) -> PreconditionError:

@@ -35,13 +35,14 @@ class Table(BaseModel):
 class Freeze(Table):
     """A window in which nothing is promoted: every week, or once.
 
-    ``start`` and ``end`` are ``Fri 16:00`` or ``2026-12-20 00:00``, both of the same kind, in
-    the time zone's own wall clock.
+    Its moments are those of the time zone's own wall clock.
     """
 
-    start: Moment
-    end: Moment
-    timezone: TimeZone = "UTC"
+    start: Moment = Field(description="`Fri 16:00` for every week, or `2026-12-20 00:00` for once.")
+    end: Moment = Field(description="When it ends, of the same kind.")
+    timezone: TimeZone = Field(
+        "UTC", description="The time zone, by its name in the IANA database: `Europe/Berlin`."
+    )
 
     @model_validator(mode="after")
     def _is_a_window(self) -> Freeze:
@@ -88,7 +89,9 @@ class Environment(Table):
         None, description="The name of the Compose project, the stack or the set of objects."
     )
     host: Host = Field(
-        "", description="`ssh://…`, `tcp://…`, `unix://…` or a docker context; the local engine."
+        "",
+        description="Whose engine: `ssh://…`, `tcp://…`, `unix://…` or a docker context. "
+        "Default: the docker client's own.",
     )
     context: Host = Field("", description="Kubernetes: the kubectl context; never the current one.")
     namespace: NameWithoutDots | None = Field(
@@ -101,7 +104,8 @@ class Environment(Table):
     )
     timeout: Duration | None = Field(
         None,
-        description="How long until all containers are healthy; `2m`, on Kubernetes `10m`.",
+        description="How long until all containers are healthy. "
+        "Default: `2m`, on Kubernetes `10m`.",
     )
     pre_deploy: PreDeploy | None = Field(
         None, description="A command to run once before another release is deployed: a migration."
@@ -111,15 +115,15 @@ class Environment(Table):
     )
 
     services: tuple[NameWithoutDots, ...] = Field(
-        (), description="The services that run there, if not all."
+        (), description="The services that run there. Default: all."
     )
     registry: str = Field(
         "",
-        description="The registry that it pulls from, and a path in it, if not the project's: "
-        "a promotion copies images there, byte for byte.",
+        description="A registry of its own that it pulls from, and a path in it: a promotion "
+        "copies images there, byte for byte. Default: the project's.",
     )
     image: str = Field(
-        "", description="The images' names in that registry; the project's `image` by default."
+        "", description="The images' names in that registry. Default: the project's."
     )
     insecure: bool = Field(False, description="That registry speaks plain HTTP.")
     pull_config: AbsolutePath | None = Field(

@@ -126,7 +126,7 @@ class Project(Table):
         "building it for each commit.",
     )
     source: str | None = Field(
-        None, description="The source code's address, for a label; the git remote's by default."
+        None, description="The source code's address, for a label. Default: the git remote's."
     )
     bases: dict[ImageName, ImageName] = Field(
         default_factory=dict,
