@@ -24,7 +24,7 @@ from tests.kit.figures import Figures
 from tests.kit.hosts import Place
 from tests.kit.shop import Shop
 
-SAMPLE, MANY, SEED = 8, 120, 1
+SAMPLE, MANY, SEED = 8, 60, 1
 REFUSALS = {6, 8}
 """Exit codes of what a fault may come to: no answer, or a deploy that failed, to be put back."""
 
