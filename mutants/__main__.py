@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -41,17 +42,17 @@ class Workshop:
                 shutil.copy(file, folder)
         return cls(folder)
 
-    def notices(self, mutation: Mutation) -> bool:
-        """Whether a suite fails with the mutation in place."""
+    def noticed_by(self, mutation: Mutation) -> str:
+        """The first test that fails with the mutation in place; empty where all pass."""
         file = self.root / mutation.path.relative_to(ROOT)
         original = file.read_text()
         file.write_text(mutation.source())
         try:
-            return any(not self._passes(suite) for suite in SUITES)
+            return next(filter(None, map(self._failure, SUITES)), "")
         finally:
             file.write_text(original)
 
-    def _passes(self, suite: tuple[str, ...]) -> bool:
+    def _failure(self, suite: tuple[str, ...]) -> str:
         pytest = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet"]
         environment = {
             **os.environ,
@@ -61,11 +62,14 @@ class Workshop:
         try:
             done = subprocess.run(
                 [*pytest, *suite], cwd=self.root, env=environment, capture_output=True,
-                timeout=LIMIT,
+                timeout=LIMIT, text=True,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
+            return f"{suite[0]}, which came to no end"
+        if done.returncode == 0:
+            return ""
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        return failed[1] if failed else suite[0]
 
 
 def main() -> None:
@@ -77,11 +81,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="buildonce-mutants-") as folder:
         workshop = Workshop.in_folder(Path(folder) / "copy")
         for number, mutation in enumerate(chosen, 1):
-            noticed = workshop.notices(mutation)
-            survived += not noticed
+            noticed_by = workshop.noticed_by(mutation)
+            survived += not noticed_by
             place = f"{mutation.path.relative_to(ROOT)}:{mutation.line}"
-            outcome = "noticed" if noticed else "SURVIVED"
-            print(f"{number:3} {outcome:8} {place} {mutation.what}", flush=True)
+            outcome = f"noticed by {noticed_by}" if noticed_by else "SURVIVED"
+            print(f"{number:3} {place} {mutation.what}: {outcome}", flush=True)
     print(f"{count - survived} of {count} mutations were noticed (seed {seed})")
 
 
