@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 
 from buildonce.engines.kubernetes.kubectl import Kubectl, Refused
@@ -12,6 +13,9 @@ from buildonce.errors import UnavailableError
 from buildonce.masking import hide
 
 LINES = 20
+
+_GONE = re.compile(r'failed to try resolving symlinks in path "/|unable to retrieve container logs')
+"""What a kubelet gives as the log of a container that it has removed by then."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,18 @@ class Logs:
             names = ", ".join(sorted(pod.secrets))
             why = f"it may have what Secret {names} contains, which may not be read here"
             return [f"(its log is not shown: {why})"]
-        earlier = ("--previous",) if shown.restarts and shown.state == "running" else ()
-        lines = self.kubectl.tail(pod.name, f"--container={shown.name}", *earlier, lines=LINES)
-        return [hide(line, values) for line in lines]
+        return [hide(line, values) for line in self._lines(pod, shown)]
+
+    def _lines(self, pod: Pod, container: Container) -> list[str]:
+        """Return the lines of the container that ended last; where its log is gone, of another."""
+        present, previous = (), ("--previous",)
+        ended_before = container.restarts and container.state == "running"
+        for which in (previous, present) if ended_before else (present, previous):
+            named = f"--container={container.name}"
+            lines = self.kubectl.tail(pod.name, named, *which, lines=LINES)
+            if lines and not _GONE.match(lines[0]):
+                return lines
+        return []
 
     def line(self, pod: Pod, container: Container | None) -> str:
         """Return the command that shows the log."""
