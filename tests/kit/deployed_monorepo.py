@@ -1,4 +1,7 @@
-"""A monorepo whose staging and production run on two hosts, worked on from the command line."""
+"""A monorepo whose production runs on a host and, as a cluster, on a Swarm: from the command line.
+
+Staging has no engine: what these tests are about is production.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,6 @@ image = "{{registry}}/{namespace}/{{service}}"
 services = {{ web = {{}}, jobs = {{}} }}
 
 [tool.buildonce.environments.staging]
-engine = "compose"
-file = "deploy/compose.yaml"
-host = "{staging}"
-project = "{namespace}"
-variables = {{ PLACE = "staging" }}
 
 [tool.buildonce.environments.production]
 after = "staging"
@@ -43,7 +41,7 @@ pre_deploy = {{ service = "jobs", command = ["python3", "/app/migrate.py"] }}
 after = "staging"
 engine = "swarm"
 file = "deploy/stack.yaml"
-host = "{staging}"
+host = "{cluster}"
 project = "{namespace}-stack"
 timeout = "3m"
 variables = {{ PLACE = "cluster" }}
@@ -105,7 +103,7 @@ sys.exit("cannot migrate" if f"{os.environ['PLACE']} stuck" in lines else 0)
 
 @dataclass(frozen=True)
 class Front:
-    """A monorepo whose staging and production run on two hosts."""
+    """A monorepo whose production runs on a host."""
 
     repo: Monorepo
     hosts: lab.Lab
@@ -152,14 +150,14 @@ class Front:
 
 @contextmanager
 def opened(hosts: lab.Lab, folder: Path) -> Iterator[Front]:
-    """Make one whose first release runs in both environments; remove its containers in the end."""
+    """Make one whose first release runs in production; remove its containers in the end."""
     namespace = f"front{secrets.token_hex(4)}"
     env = {**_clean(), **hosts.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
     repo = Monorepo(
         folder / "clone", folder / "origin.git", hosts.registry, namespace, env, SERVICES
     )
-    staging, production = hosts.hosts["host1"], hosts.hosts["host2"]
-    pyproject = PYPROJECT.format(namespace=namespace, staging=staging, production=production)
+    cluster, production = hosts.hosts["host1"], hosts.hosts["host2"]
+    pyproject = PYPROJECT.format(namespace=namespace, cluster=cluster, production=production)
     repo.begin(
         {
             "tasks.py": TASKS,
@@ -178,8 +176,7 @@ def opened(hosts: lab.Lab, folder: Path) -> Iterator[Front]:
     made.release()
     made.promote()
     yield made
-    for host in (staging, production):
-        _remove(host, namespace)
+    _remove(production, namespace)
 
 
 def _clean() -> dict[str, str]:
