@@ -13,7 +13,6 @@ from buildonce.git.repository import Git
 
 ATTRIBUTES = ".gitattributes"
 _LINK, _SUBMODULE = "120000", "160000"
-_NO_HABITS = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,9 @@ class Tree:
 
         Files get mode 644 or 755 whatever the umask is, and go through git's own filters
         (line ends, LFS) as that commit's attributes say, not those of the working tree.
+
+        Raises:
+            PreconditionError: this clone has rules of its own for the files' bytes.
         """
         files = {self.prefix + name for path in paths for name in self.files(path)}
         files |= {name for name in self._attributes(files) if name in self.entries}
@@ -125,16 +127,8 @@ class Tree:
             f"{self.entries[name].mode} {self.entries[name].object}\t{name}\0"
             for name in sorted(files)
         ]
-        apart = {
-            "GIT_DIR": git.text("rev-parse", "--absolute-git-dir"),
-            "GIT_WORK_TREE": str(folder),
-            "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
-        }
-        folder.mkdir()
-        folder.chmod(0o755)
-        index = "".join(lines).encode(errors="surrogateescape")
-        git.run("update-index", "-z", "--index-info", stdin=index, environment=apart)
-        git.run("-C", str(folder), *_NO_HABITS, "checkout-index", "--all", environment=apart)
+        index = os.fsencode("".join(lines))
+        git.write_out(folder, "update-index", "-z", "--index-info", stdin=index)
         return folder / self.prefix
 
     def _full(self, path: str) -> str:

@@ -1,0 +1,79 @@
+"""Files of a commit, written for a build: the commit's own bytes, whatever this machine has."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from buildonce.errors import PreconditionError
+from buildonce.git import trees
+from buildonce.git.repository import Git
+from tests.kit.monorepo import NOBODYS_GIT
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A repository whose one commit has a file and a link to it, in the folder `shop`."""
+    for name, value in NOBODYS_GIT.items():
+        monkeypatch.setenv(name, value)
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "clone")], check=True)
+    shop = tmp_path / "clone/shop"
+    shop.mkdir()
+    (shop / "a.txt").write_text("one\ntwo\n")
+    (shop / "link").symlink_to("a.txt")
+    made = Git(shop)
+    made.run("add", "--all")
+    made.run("commit", "--quiet", "--message=Begin")
+    return made
+
+
+def exported(clone: Git, folder: Path) -> Path:
+    """The folder `shop` of HEAD, as a build gets it and as a bundle does: they are the same."""
+    build = trees.read(clone, "HEAD").export(clone, ["."], folder / "build")
+    bundle = clone.export("HEAD", folder / "bundle")
+    assert (bundle / "a.txt").read_bytes() == (build / "a.txt").read_bytes()
+    return build
+
+
+@pytest.mark.parametrize("variable", ["GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"])
+def test_another_repository_is_not_taken(
+    clone: Git, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a git hook, variables name a repository and its parts: the folder's own is read."""
+    monkeypatch.setenv(variable, ".git/elsewhere")
+    assert clone.commit().subject == "Begin"
+    assert exported(clone, tmp_path).name == "shop"
+
+
+def test_attributes_of_the_machine_do_not_count(clone: Git, tmp_path: Path) -> None:
+    """Line ends that the user's own attributes ask for reach no build."""
+    (tmp_path / "attributes").write_text("*.txt text eol=crlf\n")
+    clone.run("config", "core.attributesFile", str(tmp_path / "attributes"))
+    assert (exported(clone, tmp_path) / "a.txt").read_bytes() == b"one\ntwo\n"
+
+
+def test_attributes_of_the_clone_are_refused(clone: Git, tmp_path: Path) -> None:
+    """Where they change bytes and cannot be left out, nothing is built: the file is named."""
+    (clone.root.parent / ".git/info").mkdir(exist_ok=True)
+    attributes = clone.root.parent / ".git/info/attributes"
+    attributes.write_text("# text\n*.ipynb filter=nbstripout diff=ipynb\n")
+    assert (exported(clone, tmp_path) / "a.txt").is_file()
+    attributes.write_text("*.txt text eol=crlf\n")
+    with pytest.raises(PreconditionError, match="info/attributes changes the bytes") as refused:
+        exported(clone, tmp_path / "again")
+    assert ".gitattributes" in refused.value.hint
+
+
+def test_replaced_objects_do_not_count(clone: Git, tmp_path: Path) -> None:
+    """What this clone alone shows in the place of a file (`git replace`) reaches no build."""
+    file = clone.text("rev-parse", "HEAD:./a.txt")
+    clone.run("replace", file, clone.text("hash-object", "-w", str(Path(__file__))))
+    assert (exported(clone, tmp_path) / "a.txt").read_bytes() == b"one\ntwo\n"
+
+
+def test_links_are_links(clone: Git, tmp_path: Path) -> None:
+    """A clone that checks symbolic links out as files builds the links that were committed."""
+    clone.run("config", "core.symlinks", "false")
+    assert (exported(clone, tmp_path) / "link").is_symlink()
