@@ -1,4 +1,4 @@
-"""Files of a commit, written for a build: the commit's own bytes, whatever this machine has."""
+"""Files of a commit, written for a build: the commit's own bytes, and no more than its inputs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from buildonce.build.inputs import inputs_of
+from buildonce.build.pins import Pins
+from buildonce.config import parse
 from buildonce.errors import PreconditionError
+from buildonce.execute.sources import Sources
 from buildonce.git import trees
 from buildonce.git.repository import Git
+from buildonce.plan.steps import Bake, Target
+from buildonce.refs import ImageRef
 from tests.kit.monorepo import NOBODYS_GIT
 
 
@@ -77,3 +83,41 @@ def test_links_are_links(clone: Git, tmp_path: Path) -> None:
     """A clone that checks symbolic links out as files builds the links that were committed."""
     clone.run("config", "core.symlinks", "false")
     assert (exported(clone, tmp_path) / "link").is_symlink()
+
+
+def built_from(clone: Git, folder: Path, dockerfile: str) -> Sources:
+    """What the service `api` is built from, whose inputs are `api` alone, beside `libs`."""
+    for path, text in {"api/Dockerfile": dockerfile, "api/a.py": "", "libs/b.py": ""}.items():
+        (clone.root / path).parent.mkdir(exist_ok=True)
+        (clone.root / path).write_text(text)
+    (clone.root / "api/libs").symlink_to("../libs")
+    clone.run("add", "--all")
+    clone.run("commit", "--quiet", "--message=Two")
+    commit, tree = clone.commit(), trees.read(clone, "HEAD")
+    project = parse({"registry": "r.example", "services": {"api": {"inputs": ["api"]}}})
+    inputs = inputs_of(project, "api", tree, Pins(None, {}), commit.revision)
+    target = Target(ImageRef.parse("r.example/api:1"), inputs, "new")
+    return Sources.export(clone, Bake(commit, {"api": target}), folder)
+
+
+@pytest.mark.parametrize("missing", ["libs/b.py", "api/libs/b.py"])
+def test_what_a_build_lacks_is_named(clone: Git, missing: str, tmp_path: Path) -> None:
+    """Also behind a link that is an input: what to add is where the link leads."""
+    sources = built_from(clone, tmp_path, f"FROM scratch\nCOPY {missing} /\n")
+    error = sources.explained(PreconditionError(f'failed to solve: "/{missing}": not found'))
+    assert error.hint == 'add "libs/b.py" to inputs in [tool.buildonce.services.api]'
+
+
+def test_a_pattern_that_fits_no_input_is_refused(clone: Git, tmp_path: Path) -> None:
+    """BuildKit would copy nothing, without a word, where the commit has what is meant."""
+    with pytest.raises(PreconditionError, match=r"copies lib\*/b\.\*: libs/b\.py") as refused:
+        built_from(clone, tmp_path, "FROM scratch\nCOPY lib*/b.* /\n")
+    assert refused.value.hint == 'add "libs/b.py" to inputs in [tool.buildonce.services.api]'
+
+
+@pytest.mark.parametrize("pattern", ["a*/a.py", "*.lock", "*/*.py"])
+def test_a_pattern_may_fit_some_or_nothing_at_all(
+    clone: Git, pattern: str, tmp_path: Path
+) -> None:
+    """What fits an input is copied, and nothing is missed where the commit has nothing."""
+    assert built_from(clone, tmp_path, f"FROM scratch\nCOPY {pattern} /\n").contexts

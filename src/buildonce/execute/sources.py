@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from buildonce.adopt.contexts import sources
+from buildonce.adopt.survey import GLOB, Survey, below
 from buildonce.build.context import prepare
 from buildonce.build.inputs import Inputs
 from buildonce.errors import PreconditionError
@@ -46,24 +48,62 @@ class Sources:
             name: prepare(one, tree, root, folder / "contexts" / name)
             for name, one in inputs.items()
         }
+        for name, one in inputs.items():
+            _require_matches(name, one, tree, root)
         return cls(tree, inputs, root, contexts)
 
     def explained(self, error: PreconditionError) -> PreconditionError:
         """Return a build's error with a hint where it lacks what its inputs do not declare."""
         missing = _NOT_FOUND.search(error.message)
         for service, path in self._hidden(missing["path"]) if missing else ():
-            return PreconditionError(
-                f"{error.message}\n{path} is in the commit, and no input of service {service}",
-                hint=f'add "{path}" to inputs in [tool.buildonce.services.{service}]',
-            )
+            return _undeclared(service, path, f"{error.message}\n{path} is in the commit")
         return error
 
     def _hidden(self, path: str) -> Iterator[tuple[str, str]]:
-        """Give the services whose context has a path that their build does not see."""
+        """Give the services whose context has a path that their build does not see.
+
+        Where links lead to it, the path is that of what is missing at their end.
+        """
         for service, inputs in self.inputs.items():
-            whole = str(PurePosixPath(inputs.context) / path)
-            if self.tree.has(whole) and not (self.contexts[service] / path).exists():
+            context = self.contexts[service].resolve()
+            place = (context / path).resolve()
+            if place.exists() or not place.is_relative_to(context):
+                continue
+            whole = str(PurePosixPath(inputs.context) / place.relative_to(context).as_posix())
+            if self.tree.has(whole):
                 yield service, whole
+
+
+def _undeclared(service: str, path: str, what: str) -> PreconditionError:
+    return PreconditionError(
+        f"{what}, and no input of service {service}",
+        hint=f'add "{path}" to inputs in [tool.buildonce.services.{service}]',
+    )
+
+
+def _require_matches(service: str, inputs: Inputs, tree: Tree, root: Path) -> None:
+    """See that each pattern of COPY that fits something in the commit fits an input.
+
+    BuildKit copies nothing, without a word, for a pattern that fits nothing.
+    """
+    dockerfile = (root / inputs.dockerfile).read_text(encoding="utf-8", errors="replace")
+    patterns = [source for source in sources(dockerfile) if GLOB.search(source)]
+    if not patterns:
+        return
+    visible = [path for one in inputs.visible for path in tree.files(one)]
+    seen = _survey(root, inputs.context, visible)
+    whole = _survey(root, inputs.context, tree.files(inputs.context))
+    for pattern in patterns:
+        found = whole.matching(pattern)
+        if found and not seen.matching(pattern):
+            path = below(inputs.context, found[0])
+            raise _undeclared(
+                service, path, f"{inputs.dockerfile} copies {pattern}: {path} is in the commit"
+            )
+
+
+def _survey(root: Path, context: str, paths: Iterable[str]) -> Survey:
+    return Survey(root, tuple(str(PurePosixPath(path).relative_to(context)) for path in paths))
 
 
 def _require_content(root: Path, tree: Tree, paths: Mapping[str, None]) -> None:
