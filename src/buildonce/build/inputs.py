@@ -30,7 +30,8 @@ class Inputs:
 
     ``context`` is the folder that it is built from, ``dockerfile`` how, ``visible`` what of the
     context the build sees, ``needed`` that and the Dockerfile and its ignore file; all are paths
-    from the project's root. ``files`` and ``settings`` are hashes, and so is the ``identity`` of all together.
+    from the project's root. ``files`` and ``settings`` are hashes, and so is the ``identity`` of
+    all together.
     """
 
     context: str

@@ -17,7 +17,8 @@ _FLAG = re.compile(
 
 def instructions(dockerfile: str) -> Iterator[str]:
     """Give each instruction as one line, without comments and here documents."""
-    escape = directives(dockerfile).get("escape", "\\")
+    escape = re.escape(directives(dockerfile).get("escape", "\\"))
+    continued = re.compile(rf"(?<!{escape}){escape}$")
     lines = [line.rstrip() for line in dockerfile.split("\n")]
     instruction, ends = "", list[str]()
     for number, line in enumerate(lines):
@@ -26,14 +27,15 @@ def instructions(dockerfile: str) -> Iterator[str]:
             continue
         if not line or line.lstrip().startswith("#"):
             continue
-        instruction += line
-        if instruction.endswith(escape):
-            instruction = instruction[:-1]
+        instruction += continued.sub("", line)
+        if continued.search(line):
             continue
         yield instruction.strip()
         later = {one.lstrip("\t") for one in lines[number:]}
         ends = [end for end in _heredocs(instruction) if end in later]
         instruction = ""
+    if instruction:
+        yield instruction.strip()
 
 
 def flags(arguments: str) -> Iterator[tuple[str, str]]:

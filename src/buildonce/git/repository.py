@@ -41,7 +41,7 @@ _OTHER_REPOSITORIES = frozenset(
 )
 """Variables by which git, in a hook for example, names a repository: ours is the folder's own."""
 
-_CONVERSIONS = re.compile(rb"^[^#\n]*\s[-!]?(?:text|crlf|eol|ident|working-tree-encoding)\b", re.M)
+_CONVERSIONS = re.compile(rb"(?m)^[^#\n]*\s[-!]?(?:text|crlf|eol|ident|working-tree-encoding)\b")
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
 
