@@ -116,8 +116,6 @@ def test_a_pattern_that_fits_no_input_is_refused(clone: Git, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("pattern", ["a*/a.py", "*.lock", "*/*.py"])
-def test_a_pattern_may_fit_some_or_nothing_at_all(
-    clone: Git, pattern: str, tmp_path: Path
-) -> None:
+def test_a_pattern_may_fit_some_or_nothing_at_all(clone: Git, pattern: str, tmp_path: Path) -> None:
     """What fits an input is copied, and nothing is missed where the commit has nothing."""
     assert built_from(clone, tmp_path, f"FROM scratch\nCOPY {pattern} /\n").contexts

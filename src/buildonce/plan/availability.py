@@ -31,9 +31,7 @@ def require_available(sha: str, images: Mapping[str, ImageRef], parts: Parts) ->
     Raises:
         IntegrityError: naming every part that is missing.
     """
-    missing = [
-        f"{service}: {part}" for service, its in lost(images, parts).items() for part in its
-    ]
+    missing = [f"{service}: {part}" for service, its in lost(images, parts).items() for part in its]
     if missing:
         raise IntegrityError(
             f"release {sha} is no longer available; missing in the registry:\n  "
