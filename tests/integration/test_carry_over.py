@@ -68,8 +68,10 @@ def build(repo: Monorepo, **settings: Any) -> str:
     return heard(there)
 
 
-def dry_build(repo: Monorepo, services: Sequence[str] = (), **options: Any) -> str:
-    there = app(repo, bases={}, dry_run=True)
+def dry_build(
+    repo: Monorepo, services: Sequence[str] = (), *, reuse: bool = True, **options: Any
+) -> str:
+    there = app(repo, bases={}, dry_run=True, reuse=reuse)
     build_commit(there, "HEAD", services, **options)
     return heard(there)
 
@@ -110,8 +112,9 @@ def test_what_is_the_same_again_is_not_built_again(repo: Monorepo) -> None:
 
 
 def test_without_reuse_every_commit_is_built(repo: Monorepo) -> None:
-    """`reuse = false` takes nothing over, although nothing changed."""
+    """`reuse = false` takes nothing over, although nothing changed, and that is the reason."""
     repo.commit("Words", {"README.md": "more\n"})
+    assert "web, jobs: reuse = false" in dry_build(repo, reuse=False)
     with pytest.raises(UnavailableError):
         build(repo, reuse=False)
 

@@ -86,25 +86,34 @@ def test_links_are_links(clone: Git, tmp_path: Path) -> None:
 
 
 def built_from(clone: Git, folder: Path, dockerfile: str) -> Sources:
-    """What the service `api` is built from, whose inputs are `api` alone, beside `libs`."""
-    for path, text in {"api/Dockerfile": dockerfile, "api/a.py": "", "libs/b.py": ""}.items():
+    """What the services `api` and `web` are built from: each sees its own folder, not `libs`."""
+    files = {"api/Dockerfile": dockerfile, "api/a.py": "", "web/Dockerfile": "", "libs/b.py": ""}
+    for path, text in files.items():
         (clone.root / path).parent.mkdir(exist_ok=True)
         (clone.root / path).write_text(text)
     (clone.root / "api/libs").symlink_to("../libs")
     clone.run("add", "--all")
     clone.run("commit", "--quiet", "--message=Two")
     commit, tree = clone.commit(), trees.read(clone, "HEAD")
-    project = parse({"registry": "r.example", "services": {"api": {"inputs": ["api"]}}})
-    inputs = inputs_of(project, "api", tree, Pins(None, {}), commit.revision)
-    target = Target(ImageRef.parse("r.example/api:1"), inputs, "new")
-    return Sources.export(clone, Bake(commit, {"api": target}), folder)
+    services = {name: {"inputs": [name]} for name in ("web", "api")}
+    project = parse({"registry": "r.example", "services": services})
+    targets = {
+        name: Target(
+            ImageRef.parse(f"r.example/{name}:1"),
+            inputs_of(project, name, tree, Pins(None, {}), commit.revision),
+            "new",
+        )
+        for name in services
+    }
+    return Sources.export(clone, Bake(commit, targets), folder)
 
 
 @pytest.mark.parametrize("missing", ["libs/b.py", "api/libs/b.py"])
 def test_what_a_build_lacks_is_named(clone: Git, missing: str, tmp_path: Path) -> None:
-    """Also behind a link that is an input: what to add is where the link leads."""
+    """With the service that copies it; behind a link that is an input, where the link leads."""
     sources = built_from(clone, tmp_path, f"FROM scratch\nCOPY {missing} /\n")
-    error = sources.explained(PreconditionError(f'failed to solve: "/{missing}": not found'))
+    said = f'ERROR: target api: failed to solve: no checksum: "/{missing}": not found'
+    error = sources.explained(PreconditionError(said))
     assert error.hint == 'add "libs/b.py" to inputs in [tool.buildonce.services.api]'
 
 

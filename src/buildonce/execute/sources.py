@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +17,16 @@ from buildonce.git.repository import Git
 from buildonce.git.trees import Tree
 from buildonce.plan.steps import Bake
 
-_NOT_FOUND = re.compile(r"\"/?(?P<path>[^\"]+)\": not found")
+_NOT_FOUND = re.compile(
+    r"(?:target (?P<target>[\w-]+): )?failed to solve: .*\"/?(?P<path>[^\"]+)\": not found"
+)
+"""What BuildKit says of a path that a context lacks; of several targets, Buildx names the one."""
+
+_DENIED = "denied by policy"
+_NAME_IT = (
+    "an image that its Dockerfile does not name, as of a base's ONBUILD, is not taken: "
+    "name it there, RUN --mount=from=IMAGE,target=/any true"
+)
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTER_SIZE = 1024
 
@@ -53,25 +62,30 @@ class Sources:
         return cls(tree, inputs, root, contexts)
 
     def explained(self, error: PreconditionError) -> PreconditionError:
-        """Return a build's error with a hint where it lacks what its inputs do not declare."""
+        """Return a build's error with a hint where it takes what nobody declared."""
+        if _DENIED in error.message:
+            return PreconditionError(error.message, hint=_NAME_IT)
         missing = _NOT_FOUND.search(error.message)
-        for service, path in self._hidden(missing["path"]) if missing else ():
-            return _undeclared(service, path, f"{error.message}\n{path} is in the commit")
-        return error
+        if missing is None:
+            return error
+        service = missing["target"] or next(iter(self.inputs))
+        path = self._hidden(service, missing["path"])
+        if path is None:
+            return error
+        return _undeclared(service, path, f"{error.message}\n{path} is in the commit")
 
-    def _hidden(self, path: str) -> Iterator[tuple[str, str]]:
-        """Give the services whose context has a path that their build does not see.
+    def _hidden(self, service: str, path: str) -> str | None:
+        """Return a path of a context that the commit has and the service's build does not see.
 
         Where links lead to it, the path is that of what is missing at their end.
         """
-        for service, inputs in self.inputs.items():
-            context = self.contexts[service].resolve()
-            place = (context / path).resolve()
-            if place.exists() or not place.is_relative_to(context):
-                continue
-            whole = str(PurePosixPath(inputs.context) / place.relative_to(context).as_posix())
-            if self.tree.has(whole):
-                yield service, whole
+        context = self.contexts[service].resolve()
+        place = (context / path).resolve()
+        if place.exists() or not place.is_relative_to(context):
+            return None
+        inside = place.relative_to(context).as_posix()
+        whole = str(PurePosixPath(self.inputs[service].context) / inside)
+        return whole if self.tree.has(whole) else None
 
 
 def _undeclared(service: str, path: str, what: str) -> PreconditionError:

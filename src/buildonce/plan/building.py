@@ -25,6 +25,7 @@ from buildonce.refs import ImageRef
 from buildonce.registry import Manifest
 
 NEVER_BUILT = "it was not built in any commit before"
+NOT_REUSED = "reuse = false: every commit is built"
 
 
 @dataclass(frozen=True)
