@@ -85,6 +85,20 @@ def test_links_are_links(clone: Git, tmp_path: Path) -> None:
     assert (exported(clone, tmp_path) / "link").is_symlink()
 
 
+def test_a_build_gets_what_is_in_lfs(
+    clone: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the machine leaves it out of checkouts; what is only deployed stays without."""
+    monkeypatch.setenv("GIT_LFS_SKIP_SMUDGE", "1")
+    clone.run("config", "filter.lfs.smudge", "echo $GIT_LFS_SKIP_SMUDGE")
+    (clone.root / ".gitattributes").write_text("*.txt filter=lfs\n")
+    clone.run("add", "--all")
+    clone.run("commit", "--quiet", "--message=Large")
+    build = trees.read(clone, "HEAD").export(clone, ["a.txt"], tmp_path / "build")
+    assert (build / "a.txt").read_text() == "0\n"
+    assert (clone.export("HEAD", tmp_path / "bundle") / "a.txt").read_text() == "1\n"
+
+
 def built_from(clone: Git, folder: Path, dockerfile: str) -> Sources:
     """What the services `api` and `web` are built from: each sees its own folder, not `libs`."""
     files = {"api/Dockerfile": dockerfile, "api/a.py": "", "web/Dockerfile": "", "libs/b.py": ""}

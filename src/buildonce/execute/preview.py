@@ -62,8 +62,7 @@ def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
         case Deploy():
             return [*step.engine.commands(), "where FILE is", step.engine.render()]
         case Point():
-            path = f"/v2/{step.tag.repository.path}/manifests/"
-            return [f"GET {path}{step.new}", f"PUT {path}{step.tag.reference}"]
+            return [f"PUT /v2/{step.tag.repository.path}/manifests/{step.tag.reference}"]
         case Unpoint() | RemoveTag():
             return [f"DELETE /v2/{step.tag.repository.path}/manifests/{step.tag.reference}"]
         case _:

@@ -30,7 +30,6 @@ _ALWAYS = {
     "LC_ALL": "C",
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_LFS_SKIP_SMUDGE": "0",
 }
 _OTHER_REPOSITORIES = frozenset(
     f"GIT_{name}"
@@ -266,10 +265,17 @@ class Git:
         self.write_out(folder, "read-tree", revision)
         return folder / os.fsdecode(self.run("rev-parse", "--show-prefix")).rstrip("\n")
 
-    def write_out(self, folder: Path, *filling: str, stdin: bytes | None = None) -> None:
+    def write_out(
+        self,
+        folder: Path,
+        *filling: str,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Write the files of an index of its own into a new folder.
 
-        ``filling`` is the git command that fills the index, ``stdin`` what that reads.
+        ``filling`` is the git command that fills the index, ``stdin`` what that reads;
+        ``environment`` is for git's filters.
 
         Raises:
             PreconditionError: this clone has rules of its own for the files' bytes.
@@ -281,6 +287,7 @@ class Git:
             "GIT_DIR": repository,
             "GIT_WORK_TREE": str(folder),
             "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
+            **(environment or {}),
         }
         folder.mkdir()
         folder.chmod(0o755)

@@ -128,7 +128,10 @@ class Tree:
             for name in sorted(files)
         ]
         index = os.fsencode("".join(lines))
-        git.write_out(folder, "update-index", "-z", "--index-info", stdin=index)
+        git.write_out(
+            folder, "update-index", "-z", "--index-info", stdin=index,
+            environment={"GIT_LFS_SKIP_SMUDGE": "0"},
+        )  # fmt: skip
         return folder / self.prefix
 
     def _full(self, path: str) -> str:

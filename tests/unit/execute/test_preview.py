@@ -18,9 +18,9 @@ def point(name: str) -> Point:
     return Point(name, IMAGE.tag(name), None, IMAGE.digest)
 
 
-@pytest.mark.parametrize(("count", "lines"), [(1, 2), (MANY, 2 * MANY), (100, 3)])
+@pytest.mark.parametrize(("count", "lines"), [(1, 1), (MANY, MANY), (100, 2)])
 def test_many_requests_are_shown_once(count: int, lines: int) -> None:
-    """The first pointer's requests stand for all, and how many more there are is said."""
+    """The first pointer's request stands for all, and how many more there are is said."""
     said = preview([point(f"s{number}") for number in range(count)], NO_BUILDS)
     assert len(said) == lines
     assert (said[-1] == "and the same for 99 more") is (count == 100)
