@@ -99,9 +99,12 @@ def test_a_build_gets_what_is_in_lfs(
     assert (clone.export("HEAD", tmp_path / "bundle") / "a.txt").read_text() == "1\n"
 
 
-def built_from(clone: Git, folder: Path, dockerfile: str) -> Sources:
+def built_from(
+    clone: Git, folder: Path, dockerfile: str, *, content: str = "", context: str = "."
+) -> Sources:
     """What the services `api` and `web` are built from: each sees its own folder, not `libs`."""
-    files = {"api/Dockerfile": dockerfile, "api/a.py": "", "web/Dockerfile": "", "libs/b.py": ""}
+    files = {"api/Dockerfile": dockerfile, "web/Dockerfile": ""}
+    files |= {"api/a.py": content, "libs/b.py": ""}
     for path, text in files.items():
         (clone.root / path).parent.mkdir(exist_ok=True)
         (clone.root / path).write_text(text)
@@ -109,7 +112,8 @@ def built_from(clone: Git, folder: Path, dockerfile: str) -> Sources:
     clone.run("add", "--all")
     clone.run("commit", "--quiet", "--message=Two")
     commit, tree = clone.commit(), trees.read(clone, "HEAD")
-    services = {name: {"inputs": [name]} for name in ("web", "api")}
+    services = {name: {"inputs": [name], "context": "."} for name in ("web", "api")}
+    services["api"]["context"] = context
     project = parse({"registry": "r.example", "services": services})
     targets = {
         name: Target(
@@ -129,6 +133,22 @@ def test_what_a_build_lacks_is_named(clone: Git, missing: str, tmp_path: Path) -
     said = f'ERROR: target api: failed to solve: no checksum: "/{missing}": not found'
     error = sources.explained(PreconditionError(said))
     assert error.hint == 'add "libs/b.py" to inputs in [tool.buildonce.services.api]'
+
+
+def test_what_is_outside_of_a_context_is_named(clone: Git, tmp_path: Path) -> None:
+    """A service that is built from its own folder needs another context for what it shares."""
+    sources = built_from(clone, tmp_path, "FROM scratch\nCOPY libs /\n", context="api")
+    error = sources.explained(
+        PreconditionError('ERROR: target api: failed to solve: no checksum: "/libs": not found')
+    )
+    assert error.hint.startswith('set context = "." and inputs = ["api", "libs"]')
+
+
+def test_what_git_crypt_has_locked_is_refused(clone: Git, tmp_path: Path) -> None:
+    """A clone without the key gets what is encrypted: nothing is built of it."""
+    (clone.root / ".gitattributes").write_text("a.py filter=git-crypt\n")
+    with pytest.raises(PreconditionError, match=r"api/a\.py is encrypted by git-crypt"):
+        built_from(clone, tmp_path, "FROM scratch\nCOPY api /\n", content="\0GITCRYPT\0...")
 
 
 def test_a_pattern_that_fits_no_input_is_refused(clone: Git, tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
         _require(tree, service, path)
     for path in (table.context, dockerfile):
         _require_no_link(tree, service, path)
+    if (entry := tree.entry(table.context)) and not (entry.is_folder or entry.is_submodule):
+        raise PreconditionError(
+            f"service {service}: its context {table.context} is a file",
+            hint=f"name a folder in tool.buildonce.services.{service}.context",
+        )
     visible = _visible(table.context, declared, tree)
     ignore = _ignore_file(tree, table.context, dockerfile)
     needed = tuple(dict.fromkeys([*visible, dockerfile, *ignore]))

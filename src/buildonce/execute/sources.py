@@ -27,8 +27,17 @@ _NAME_IT = (
     "an image that its Dockerfile does not name, as of a base's ONBUILD, is not taken: "
     "name it there, RUN --mount=from=IMAGE,target=/any true"
 )
-_POINTER = b"version https://git-lfs.github.com/spec/"
-_POINTER_SIZE = 1024
+_STAND_INS = {
+    b"version https://git-lfs.github.com/spec/": (
+        "is in Git LFS, and git wrote a pointer in its place",
+        "install git-lfs, then: git lfs install, git lfs fetch",
+    ),
+    b"\0GITCRYPT\0": (
+        "is encrypted by git-crypt, and this clone has no key",
+        "git-crypt unlock; or leave it out of the inputs",
+    ),
+}
+"""What files begin with in the place of their content, and what is said then."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class Sources:
         """Write the inputs of what is built, and nothing else, into a folder.
 
         Raises:
-            PreconditionError: git has written a pointer in the place of a file's content.
+            PreconditionError: git has written something in the place of a file's content, or a
+            COPY would miss what the commit has.
         """
         inputs = {name: target.inputs for name, target in step.targets.items()}
         tree = trees.read(git, step.commit.revision)
@@ -70,9 +80,23 @@ class Sources:
             return error
         service = missing["target"] or next(iter(self.inputs))
         path = self._hidden(service, missing["path"])
-        if path is None:
-            return error
-        return _undeclared(service, path, f"{error.message}\n{path} is in the commit")
+        if path:
+            return _undeclared(service, path, f"{error.message}\n{path} is in the commit")
+        return self._outside(service, missing["path"], error) or error
+
+    def _outside(
+        self, service: str, path: str, error: PreconditionError
+    ) -> PreconditionError | None:
+        """Return the error for a path that is in the commit and in no part of the context."""
+        context = self.inputs[service].context
+        if context == "." or not self.tree.has(path):
+            return None
+        return PreconditionError(
+            f"{error.message}\n{path} is in the commit, outside the context of service {service}",
+            hint=f'set context = "." and inputs = ["{context}", "{path}"] in '
+            f"[tool.buildonce.services.{service}], and name paths from the root in "
+            f"{self.inputs[service].dockerfile}",
+        )
 
     def _hidden(self, service: str, path: str) -> str | None:
         """Return a path of a context that the commit has and the service's build does not see.
@@ -121,17 +145,17 @@ def _survey(root: Path, context: str, paths: Iterable[str]) -> Survey:
 
 
 def _require_content(root: Path, tree: Tree, paths: Mapping[str, None]) -> None:
-    """See that no file is a Git LFS pointer, where attributes say that LFS has content."""
-    if not any(b"filter=lfs" in path.read_bytes() for path in _attributes(root, tree)):
+    """See that no file only stands in for its content, where attributes name a filter of git."""
+    if not any(b"filter=" in path.read_bytes() for path in _attributes(root, tree)):
         return
     for path in (root / name for wanted in paths for name in tree.files(wanted)):
-        if path.is_symlink() or path.stat().st_size > _POINTER_SIZE:
+        if path.is_symlink():
             continue
-        if path.read_bytes().startswith(_POINTER):
-            raise PreconditionError(
-                f"{path.relative_to(root)} is in Git LFS, and git wrote a pointer in its place",
-                hint="install git-lfs, then: git lfs install, git lfs fetch",
-            )
+        with path.open("rb") as file:
+            head = file.read(64)
+        for begins, (what, hint) in _STAND_INS.items():
+            if head.startswith(begins):
+                raise PreconditionError(f"{path.relative_to(root)} {what}", hint=hint)
 
 
 def _attributes(root: Path, tree: Tree) -> list[Path]:

@@ -123,6 +123,12 @@ def test_an_input_is_no_pattern() -> None:
     assert "a path is no pattern" in refused.value.hint
 
 
+def test_a_context_is_a_folder() -> None:
+    """A file is named, before anything is built."""
+    with pytest.raises(PreconditionError, match=r"context libs/x\.py is a file"):
+        web(context="libs/x.py", dockerfile="web/Dockerfile")
+
+
 def test_a_submodule_is_refused() -> None:
     """One in the inputs has no files in the commit, and is named."""
     entries = {**tree(FILES).entries, "web/vendor": Entry("160000", digest("elsewhere"))}
