@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from buildonce.git.repository import Git
 
@@ -15,8 +16,7 @@ ATTRIBUTES = ".gitattributes"
 _LINK, _SUBMODULE = "120000", "160000"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, folder, link or submodule: its mode, and the id of its content."""
 
     mode: str
