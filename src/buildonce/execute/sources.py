@@ -54,8 +54,8 @@ class Sources:
         """Write the inputs of what is built, and nothing else, into a folder.
 
         Raises:
-            PreconditionError: git has written something in the place of a file's content, or a
-            COPY would miss what the commit has.
+            PreconditionError: git has written something else than a file's content, or a COPY
+                would miss what the commit has.
         """
         inputs = {name: target.inputs for name, target in step.targets.items()}
         tree = trees.read(git, step.commit.revision)
@@ -89,7 +89,7 @@ class Sources:
     ) -> PreconditionError | None:
         """Return the error for a path that is in the commit and in no part of the context."""
         context = self.inputs[service].context
-        if context == "." or not self.tree.has(path):
+        if self.tree.has(below(context, path)) or not self.tree.has(path):
             return None
         return PreconditionError(
             f"{error.message}\n{path} is in the commit, outside the context of service {service}",

@@ -160,6 +160,8 @@ def test_two_stages_may_have_each_others_names() -> None:
         "RUN <<END\nFROM x\nEND",
         "RUN cat <<-'END' >/x && true\n\tFROM x\n\tEND",
         "COPY <<A <<B /x/\nFROM x\nA\nFROM y\nB",
+        "RUN <<END\nEND \n\tEND\nFROM x\nEND",
+        "RUN <<END\r\nFROM x\r\nEND\r",
     ],
 )
 def test_a_here_document_is_no_instruction(document: str) -> None:
