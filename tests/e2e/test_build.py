@@ -412,7 +412,7 @@ def test_an_image_that_nobody_pinned_is_denied(
     repo: Monorepo, running: lab.Lab, override: Override
 ) -> None:
     """What only BuildKit sees, as another image's trigger, is refused instead of pulled."""
-    trigger = "FROM python:3.13-slim\nONBUILD COPY --from=unseen /a /b\n"
+    trigger = "FROM python:3.13-slim\nONBUILD COPY --from=unseen /etc/passwd /b\n"
     repo.commit("Trigger", {"web/Dockerfile": trigger, "jobs/Dockerfile": "FROM trigger\n"})
     with_unseen = override(
         bases={"python:3.13-slim": running.base_image, "unseen": running.base_image}
@@ -424,6 +424,12 @@ def test_an_image_that_nobody_pinned_is_denied(
     done = repo.inv("build", "--sha", "--service=jobs", expect=3, env=overridden(settings))
     assert "unseen" in done.err
     assert "denied" in done.err
+    named = "FROM trigger\nRUN --mount=from=unseen,target=/any true\n"
+    assert "name it there, RUN --mount=from=IMAGE,target=/any true" in done.err
+    repo.commit("Named", {"jobs/Dockerfile": named})
+    bases = dict.fromkeys(["unseen", "python:3.13-slim"], running.base_image)
+    settings = override(bases={**bases, "trigger": image})
+    repo.inv("build", "--sha", "--service=jobs", env=overridden(settings))
 
 
 def test_a_pin_of_nothing_is_refused(repo: Monorepo, override: Override) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,23 @@ def test_what_was_just_written_can_be_read(reader: Callable[[], Ledger]) -> None
     )
     assert after.has_deployment("staging")
     assert after.names("notes") == []
+
+
+def test_an_event_of_many_files_starts_no_more_processes(
+    reader: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first build of a hundred services writes a hundred records."""
+    commands: list[str] = []
+    attempt = Git.attempt
+
+    def counted(git: Git, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        commands.append(arguments[0])
+        return attempt(git, *arguments, **options)
+
+    ledger = reader()
+    ledger.append(note("first"))
+    monkeypatch.setattr(Git, "attempt", counted)
+    files = {f"notes/{number}.json": str(number) for number in range(100)}
+    ledger.append(lambda _: Event("add many", (), files))
+    assert commands.count("hash-object") == 1
+    assert len(ledger.read().names("notes")) == 101

@@ -64,3 +64,17 @@ def test_what_something_else_sets_is_left(project: Monorepo, base: str) -> None:
     said = bases(project, update=True, bases={base: f"{base}@sha256:{'a' * 64}"})
     assert "left as it is" in said
     assert Path(project.root / "pyproject.toml").read_text() == before
+
+
+def test_an_image_has_one_pin_whatever_it_is_called(project: Monorepo, base: str) -> None:
+    """Of several names of one image the first is pinned, in a file that keeps its line ends."""
+    image = base.rpartition(":")[0]
+    images = Images(project.registry, f"{project.namespace}/web")
+    images.put("latest", images.require(project.sha()))
+    named = {"web": image, "jobs": f"{image}:latest"}
+    project.write({f"{name}/Dockerfile": f"FROM {one}\n" for name, one in named.items()})
+    file = project.root / "pyproject.toml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    bases(project, update=True)
+    assert list(pins(project)) == [image]
+    assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from buildonce.commands.inputs import candidates
 from buildonce.commands.promote import promote
 from buildonce.commands.prune import prune
 from buildonce.commands.verify import verify
-from buildonce.errors import PreconditionError, UnavailableError
+from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.ledger import releases
 from buildonce.ledger.records.release import ImageRecord, Release
 from tests.kit.in_process import app, heard
@@ -67,9 +68,11 @@ def build(repo: Monorepo, **settings: Any) -> str:
     return heard(there)
 
 
-def dry_build(repo: Monorepo, **options: Any) -> str:
-    there = app(repo, bases={}, dry_run=True)
-    build_commit(there, "HEAD", [], **options)
+def dry_build(
+    repo: Monorepo, services: Sequence[str] = (), *, reuse: bool = True, **options: Any
+) -> str:
+    there = app(repo, bases={}, dry_run=True, reuse=reuse)
+    build_commit(there, "HEAD", services, **options)
     return heard(there)
 
 
@@ -109,8 +112,9 @@ def test_what_is_the_same_again_is_not_built_again(repo: Monorepo) -> None:
 
 
 def test_without_reuse_every_commit_is_built(repo: Monorepo) -> None:
-    """`reuse = false` takes nothing over, although nothing changed."""
+    """`reuse = false` takes nothing over, although nothing changed, and that is the reason."""
     repo.commit("Words", {"README.md": "more\n"})
+    assert "web, jobs: reuse = false" in dry_build(repo, reuse=False)
     with pytest.raises(UnavailableError):
         build(repo, reuse=False)
 
@@ -121,6 +125,22 @@ def test_an_image_whose_bytes_are_gone_is_built_anew(repo: Monorepo) -> None:
         repo.images(name).delete(str(repo.digests(repo.sha())[name]))
     repo.commit("Words", {"README.md": "more\n"})
     assert "is gone" in dry_build(repo)
+
+
+@pytest.mark.parametrize("part", ["configuration", "layer"])
+def test_an_image_of_which_a_part_is_gone_is_named(repo: Monorepo, part: str) -> None:
+    """The registry takes no tag of it: 5, the image, the part, and the command that mends it."""
+    stored = repo.images("web").require(repo.sha())
+    document = stored.document
+    blob = document["config"]["digest"] if part == "configuration" else stored.layers[0]
+    repo.images("web").delete_blob(blob)
+    sha = repo.commit("Words", {"README.md": "more\n"})
+    with pytest.raises(IntegrityError, match=rf"/web@{stored.digest}: {part} {blob}$") as refused:
+        build(repo)
+    assert refused.value.hint.startswith(f"inv build --sha {sha} --service=web --fresh --reason=")
+    assert "web: the registry lost parts" in dry_build(
+        repo, services=["web"], fresh="the registry lost parts"
+    )
 
 
 def test_a_fresh_build_needs_a_release_that_is_not_recorded(repo: Monorepo) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from invoke import Collection, Config, Context
 
+from buildonce.config import parse
+from buildonce.config.overrides import table_from_invoke
 from buildonce.errors import UsageError
 from buildonce.tasks import _app, release_tasks
 
@@ -49,6 +51,27 @@ def test_keys_that_differ_are_taken(tmp_path: Path) -> None:
     """The same key in two tables is no conflict."""
     table = 'services = {api = {args = {A = "1"}}, web = {args = {A = "1", B = "2"}}}'
     assert "_unreadable" not in context(tmp_path, table).config["buildonce"]
+
+
+@pytest.mark.parametrize("text", ["false", "no", "0"])
+def test_a_variable_says_no(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What means no is no, by a default and by the table's own key."""
+    table = 'registry = "ghcr.io/acme"\nreuse = true\n[tool.buildonce.services.api]'
+    for name in ("REUSE", "CACHE", "INSECURE"):
+        monkeypatch.setenv(f"INVOKE_BUILDONCE_{name}", text)
+    project = parse(table_from_invoke(context(tmp_path, table).config["buildonce"]))
+    assert (project.reuse, project.cache, project.insecure) == (False, False, False)
+
+
+@pytest.mark.parametrize("name", ["CACHE", "SHA_LENGTH"])
+def test_a_variable_says_nonsense(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told with its path, as any other wrong value is."""
+    monkeypatch.setenv(f"INVOKE_BUILDONCE_{name}", "perhaps")
+    table = 'registry = "ghcr.io/acme"\n[tool.buildonce.services.api]'
+    with pytest.raises(UsageError, match=f"tool.buildonce.{name.lower()} = 'perhaps'"):
+        parse(table_from_invoke(context(tmp_path, table).config["buildonce"]))
 
 
 def test_the_tasks_work_below_a_name_of_their_own(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,6 +18,8 @@ from buildonce.config import Project
 from buildonce.errors import PreconditionError
 from buildonce.git.trees import Tree
 
+_PATTERN = re.compile(r"[*?[]")
+
 _FORMAT = 1
 """Changes whenever builds of the same inputs would give other bytes than before."""
 
@@ -25,12 +28,14 @@ _FORMAT = 1
 class Inputs:
     """A service's inputs in one commit.
 
-    ``context`` is the folder that it is built from, ``visible`` what of it the build sees,
-    ``needed`` that and the Dockerfile and its ignore file; all are paths from the project's
-    root. ``files`` and ``settings`` are hashes, and so is the ``identity`` of all together.
+    ``context`` is the folder that it is built from, ``dockerfile`` how, ``visible`` what of the
+    context the build sees, ``needed`` that and the Dockerfile and its ignore file; all are paths
+    from the project's root. ``files`` and ``settings`` are hashes, and so is the ``identity`` of
+    all together.
     """
 
     context: str
+    dockerfile: str
     visible: tuple[str, ...]
     needed: tuple[str, ...]
     pins: Pins
@@ -51,10 +56,17 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
     declared = table.inputs or (table.context,)
     for path in (table.context, *declared):
         _require(tree, service, path)
+    for path in (table.context, dockerfile):
+        _require_no_link(tree, service, path)
+    if (entry := tree.entry(table.context)) and not (entry.is_folder or entry.is_submodule):
+        raise PreconditionError(
+            f"service {service}: its context {table.context} is a file",
+            hint=f"name a folder in tool.buildonce.services.{service}.context",
+        )
     visible = _visible(table.context, declared, tree)
     ignore = _ignore_file(tree, table.context, dockerfile)
     needed = tuple(dict.fromkeys([*visible, dockerfile, *ignore]))
-    _require_content(tree, service, needed, dockerfile)
+    _require_content(tree, service, needed)
     files = _hash(tree.content({*declared, *needed}))
     settings = _hash(
         {
@@ -71,7 +83,9 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
     everything = {"format": _FORMAT, "files": files, "settings": settings, "images": images}
     if not project.reuse:
         everything["revision"] = revision
-    return Inputs(table.context, visible, needed, pins, files, settings, _hash(everything))
+    return Inputs(
+        table.context, dockerfile, visible, needed, pins, files, settings, _hash(everything)
+    )  # fmt: skip
 
 
 def _one_or_all(platforms: tuple[str, ...]) -> str | list[str]:
@@ -94,20 +108,29 @@ def _ignore_file(tree: Tree, context: str, dockerfile: str) -> list[str]:
 
 
 def _require(tree: Tree, service: str, path: str) -> None:
+    _require_no_link(tree, service, str(PurePosixPath(path).parent))
     if not tree.has(path):
+        remedy = "commit it, or correct"
+        if _PATTERN.search(path):
+            remedy = "a path is no pattern: name files, and folders for all that is in them, in"
         raise PreconditionError(
             f"service {service}: {path} is not in this commit",
-            hint=f"commit it, or correct tool.buildonce.services.{service}",
+            hint=f"{remedy} tool.buildonce.services.{service}",
         )
 
 
-def _require_content(tree: Tree, service: str, needed: tuple[str, ...], dockerfile: str) -> None:
-    entry = tree.entry(dockerfile)
-    if entry and entry.is_link:
-        raise PreconditionError(
-            f"service {service}: {dockerfile} is a symbolic link",
-            hint=f"set tool.buildonce.services.{service}.dockerfile to the file that it leads to",
-        )
+def _require_no_link(tree: Tree, service: str, path: str) -> None:
+    """Refuse a path that leads through a link, of which git has no content."""
+    for place in (PurePosixPath(path), *PurePosixPath(path).parents):
+        entry = tree.entry(str(place))
+        if entry and entry.is_link:
+            raise PreconditionError(
+                f"service {service}: {place} is a symbolic link",
+                hint=f"name what it leads to, in tool.buildonce.services.{service}",
+            )
+
+
+def _require_content(tree: Tree, service: str, needed: tuple[str, ...]) -> None:
     for path in tree.submodules:
         if any(is_within(path, wanted) for wanted in needed):
             raise PreconditionError(

@@ -8,32 +8,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-_HEREDOC = re.compile(r"\d*<<-?(?P<quote>[\"']?)(?P<end>[^\s<\"']+)(?P=quote)")
+_HEREDOC = re.compile(r"\d*<<(?P<chomp>-?)(?P<quote>[\"']?)(?P<end>[^\s<\"']+)(?P=quote)")
 _FLAG = re.compile(
     r"\s*--(?P<name>[a-z-]+)(?:=(?P<value>(?:\"[^\"]*\"|'[^']*'|[^\s\"'])*))?(?=\s|$)"
 )
 
 
+class _End(NamedTuple):
+    """The line that ends a here document; after ``<<-`` it may have tabs ahead of it."""
+
+    word: str
+    chomp: bool
+
+    def is_at(self, line: str) -> bool:
+        return (line.lstrip("\t") if self.chomp else line) == self.word
+
+
 def instructions(dockerfile: str) -> Iterator[str]:
     """Give each instruction as one line, without comments and here documents."""
-    escape = directives(dockerfile).get("escape", "\\")
-    lines = [line.rstrip() for line in dockerfile.split("\n")]
-    instruction, ends = "", list[str]()
-    for number, line in enumerate(lines):
+    escape = re.escape(directives(dockerfile).get("escape", "\\"))
+    continued = re.compile(rf"(?<!{escape}){escape}$")
+    lines = [line.rstrip("\r") for line in dockerfile.split("\n")]
+    instruction, ends = "", list[_End]()
+    for number, whole in enumerate(lines):
         if ends:
-            ends = ends[1:] if line.lstrip("\t") == ends[0] else ends
+            ends = ends[1:] if ends[0].is_at(whole) else ends
             continue
+        line = whole.rstrip()
         if not line or line.lstrip().startswith("#"):
             continue
-        instruction += line
-        if instruction.endswith(escape):
-            instruction = instruction[:-1]
+        instruction += continued.sub("", line)
+        if continued.search(line):
             continue
         yield instruction.strip()
-        later = {one.lstrip("\t") for one in lines[number:]}
-        ends = [end for end in _heredocs(instruction) if end in later]
+        ends = [end for end in _heredocs(instruction) if any(map(end.is_at, lines[number:]))]
         instruction = ""
+    if instruction:
+        yield instruction.strip()
 
 
 def flags(arguments: str) -> Iterator[tuple[str, str]]:
@@ -72,6 +85,6 @@ def directives(dockerfile: str, comment: str = "#") -> dict[str, str]:
     return found
 
 
-def _heredocs(instruction: str) -> list[str]:
+def _heredocs(instruction: str) -> list[_End]:
     matches = [_HEREDOC.fullmatch(word) for word in instruction.split()]
-    return [match["end"] for match in matches if match]
+    return [_End(match["end"], bool(match["chomp"])) for match in matches if match]

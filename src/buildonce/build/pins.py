@@ -49,13 +49,15 @@ def pin(
 ) -> dict[str, Pins]:
     """Return what each service's images stand for, by digest; ``digest`` asks their registries.
 
+    An image is asked for once, however many names it has: its tag may move meanwhile.
+
     Raises:
         PreconditionError: a registry does not have an image.
     """
-    names = {name for images in found.values() for name in images.all}
-    pinned = run_by_key(lambda name: _pinned(project, name, digest), {name: name for name in names})
+    names = {full_reference(name): name for images in found.values() for name in images.all}
+    pinned = run_by_key(lambda name: _pinned(project, name, digest), names)
     return {
-        service: Pins(images.base, {name: pinned[name] for name in images.all})
+        service: Pins(images.base, {name: pinned[full_reference(name)] for name in images.all})
         for service, images in found.items()
     }
 

@@ -69,7 +69,7 @@ def _update(app: App, uses: Sequence[Use]) -> None:
     keys = {full_reference(key): key for key in own}
     wanted: dict[str, str] = {}
     for use in uses:
-        key = keys.get(full_reference(use.name), use.name)
+        key = keys.setdefault(full_reference(use.name), use.name)
         if "@" in use.name:
             continue
         if own.get(key, use.name) != use.image:
@@ -91,7 +91,7 @@ def _update(app: App, uses: Sequence[Use]) -> None:
         app.report.say("nothing was written")
         return
     path = app.root / PROJECT_FILE
-    path.write_text(with_bases(path.read_text(encoding="utf-8"), changed), encoding="utf-8")
+    path.write_bytes(with_bases(path.read_bytes().decode(), changed).encode())
     app.report.say(f"written to {PROJECT_FILE}: look at it, and commit it")
 
 

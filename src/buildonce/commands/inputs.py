@@ -15,7 +15,7 @@ from buildonce.git.trees import Tree
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot, image_path
 from buildonce.parallel import run_by_key
-from buildonce.plan.building import NEVER_BUILT, Candidate, why_built
+from buildonce.plan.building import NEVER_BUILT, NOT_REUSED, Candidate, why_built
 from buildonce.refs import ImageRef
 
 _LOOK_BACK = 200
@@ -71,6 +71,8 @@ def _reasons(
     app: App, snapshot: Snapshot, commit: Commit, tree: Tree, new: Mapping[str, Inputs]
 ) -> dict[str, str]:
     """Return why each of these inputs has no image yet: what changed since the last release."""
+    if not app.project.reuse:
+        return dict.fromkeys(new, NOT_REUSED)
     last = _last_release(app, snapshot, commit) if new else None
     if last is None:
         return dict.fromkeys(new, NEVER_BUILT)

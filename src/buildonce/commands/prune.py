@@ -6,6 +6,7 @@ from buildonce.app import App, now
 from buildonce.durations import format_duration
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.building import listed
 from buildonce.plan.plans import Plan
 from buildonce.plan.retention import decide
 from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, Step
@@ -24,7 +25,7 @@ def prune(app: App) -> None:
                 "remove" if decision.goes else "keep",
                 decision.sha,
                 f"{format_duration(present - decision.release.built_at)} ago",
-                ", ".join(decision.release.services),
+                listed(decision.release.services, most=3),
                 decision.kept or "not needed",
             ]
             for decision in decisions

@@ -19,6 +19,20 @@ from buildonce.errors import BuildonceError, UsageError
 _UNREADABLE = "_unreadable"
 
 
+class _Replaceable(int):
+    """A number, or yes or no, that a variable may replace: its text is read when all is checked.
+
+    Invoke itself casts a variable to the type of what it replaces, and any text but 0 is true.
+    """
+
+    value: object
+
+    def __new__(cls, value: int | str) -> _Replaceable:
+        made = super().__new__(cls, 0 if isinstance(value, str) else value)
+        made.value = value
+        return made
+
+
 def table_for_invoke(root: Path) -> dict[str, Any]:
     """Return the table of the project in ``root``, with a default for each simple key.
 
@@ -29,7 +43,7 @@ def table_for_invoke(root: Path) -> dict[str, Any]:
         _require_unambiguous(table)
     except BuildonceError as error:
         return {_UNREADABLE: {"message": error.message, "hint": error.hint}}
-    return table
+    return {key: _replaceable(value) for key, value in table.items()}
 
 
 def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,11 +68,17 @@ def table_from_invoke(merged: Mapping[str, Any]) -> dict[str, Any]:
     return table
 
 
+def _replaceable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _replaceable(item) for key, item in value.items()}
+    return _Replaceable(value) if isinstance(value, int) else value
+
+
 def _plain(value: Any) -> Any:
-    """Return Invoke's proxies of tables as dictionaries."""
+    """Return Invoke's proxies of tables as dictionaries, and what is in them as it was given."""
     if hasattr(value, "items"):
         return {key: _plain(item) for key, item in value.items()}
-    return value
+    return value.value if isinstance(value, _Replaceable) else value
 
 
 def _require_unambiguous(table: Mapping[str, Any]) -> None:

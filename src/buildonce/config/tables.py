@@ -26,7 +26,7 @@ from buildonce.config.fields import (
 )
 from buildonce.durations import Duration
 from buildonce.errors import BuildonceError, UsageError
-from buildonce.refs import Repository
+from buildonce.refs import Repository, full_reference
 
 TABLE = "tool.buildonce"
 RESERVED_TAGS = frozenset({"buildcache", "dev", "latest"})
@@ -160,6 +160,8 @@ class Project(Table):
             raise ValueError("platform: needs one, or several different ones")
         places = {name: str(_repository(self, name)) for name in self.services}
         _require_distinct(places, "image: {} and {} would share {}")
+        meant = {name: full_reference(name) for name in self.bases}
+        _require_distinct(meant, "bases: {} and {} are both {}")
         variables = {name: image_variable(name) for name in self.services}
         _require_distinct(variables, "services: {} and {} would share the variable {}")
         for name, environment in self.environments.items():

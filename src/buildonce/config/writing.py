@@ -30,7 +30,8 @@ def with_bases(text: str, bases: Mapping[str, str]) -> str:
         start = len(lines) - 1
     for name, image in bases.items():
         _set(lines, start, name, image)
-    changed = "\n".join(lines) + "\n"
+    end = "\r\n" if "\r\n" in text else "\n"
+    changed = end.join(lines) + end
     _require_only_bases(text, changed, bases)
     return changed
 

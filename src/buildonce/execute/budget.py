@@ -17,13 +17,10 @@ from buildonce.plan.steps import (
 )
 from buildonce.refs import ImageRef
 
-_MOVED = 3
-"""A tag that moves: a manifest is read by its digest, put under the tag, and read back."""
-
 _TAGGED = 2
 """A tag for a manifest that is known: it is put there, and read back."""
 
-_BUILT = 5
+_BUILT = 4
 """An image that Buildx pushed: is there a cache; its manifest, its revision, and its tag."""
 
 
@@ -47,7 +44,7 @@ def _requests(step: Step) -> Iterator[str]:
     """Give the registry of each request."""
     if isinstance(step, CopyImages):
         for copy in step.copies:
-            moved = [copy.tag] * _MOVED if copy.there else [copy.source, copy.tag]
+            moved = [copy.tag] * _TAGGED if copy.there else [copy.source, copy.tag]
             yield from (ref.repository.registry for ref in moved)
     else:
         each, tags = _tags(step)
@@ -58,7 +55,7 @@ def _tags(step: Step) -> tuple[int, list[ImageRef]]:
     """Return the tags that a step writes, and how many requests each takes."""
     match step:
         case Point():
-            return _MOVED, [step.tag]
+            return _TAGGED, [step.tag]
         case Unpoint() | RemoveTag():
             return 1, [step.tag]
         case CarryOver() | Import():

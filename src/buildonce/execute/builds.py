@@ -13,7 +13,7 @@ from typing import Any
 
 from buildonce.build import bake, policy, secrets
 from buildonce.config import Project
-from buildonce.errors import IntegrityError, PreconditionError
+from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.execute.ports import Builder, Images, Progress
 from buildonce.execute.repositories import Repositories
 from buildonce.execute.run import Run
@@ -23,6 +23,7 @@ from buildonce.ledger import releases
 from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.store import Ledger
 from buildonce.parallel import run_all, run_by_key
+from buildonce.plan.availability import lost
 from buildonce.plan.steps import (
     Bake,
     CarryOver,
@@ -54,10 +55,34 @@ class Builds:
     host: str
 
     def carry_over(self, step: CarryOver | Import, run: Run) -> Run:
-        """Tag what was built before, or elsewhere; manifests were read when this was planned."""
-        run_all(lambda image: self.images.tag(image.tag, image.manifest), step.images.values())
+        """Tag what was built before, or elsewhere; manifests were read when this was planned.
+
+        Raises:
+            IntegrityError: the registry refuses a tag, because it has lost parts of the image.
+        """
+        try:
+            run_all(lambda image: self.images.tag(image.tag, image.manifest), step.images.values())
+        except UnavailableError:
+            self._require_available(step)
+            raise
         carried = {name: image.record for name, image in step.images.items()}
         return replace(run, images={**run.images, **carried})
+
+    def _require_available(self, step: CarryOver | Import) -> None:
+        refs = {name: image.record.ref for name, image in step.images.items()}
+        missing = lost(refs, self.images)
+        if not missing:
+            return
+        sha = next(iter(step.images.values())).tag.reference
+        chosen = " ".join(f"--service={name}" for name in missing)
+        raise IntegrityError(
+            "the registry has lost parts of images that did not change:\n  "
+            + "\n  ".join(f"{refs[name]}: {', '.join(its)}" for name, its in missing.items()),
+            hint="have them pushed again by what builds them"
+            if isinstance(step, Import)
+            else f'inv build --sha {sha} {chosen} --fresh --reason="the registry lost parts"; '
+            f"then inv build --sha {sha}",
+        )
 
     def bake(self, step: Bake, run: Run) -> Run:
         """Build and push, then read every image back.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -43,6 +45,9 @@ Handlers = Mapping[type[Step], Callable[[Any, Run], Run]]
 Show = Callable[[Step], AbstractContextManager[None]]
 AnyError = TypeVar("AnyError", bound=ReportedError)
 
+LOOK_AGAIN = 1.0
+"""Seconds after which steps of a kind look at the lock again: each look asks the git remote."""
+
 _INDEPENDENT = (Point, Unpoint, RemoveTag)
 _UNDER_LOCK = (CopyImages, PreDeploy, Deploy, Confirm, Point, Unpoint)
 
@@ -81,8 +86,11 @@ class Executor:
         try:
             for neighbours in _neighbours(steps):
                 with self._shown_as_one(neighbours):
+                    looked = -math.inf
                     for together in _at_once(neighbours):
-                        self._require_lock(run, together[0])
+                        if time.monotonic() - looked > LOOK_AGAIN:
+                            self._require_lock(run, together[0])
+                            looked = time.monotonic()
                         run = run.beginning(together)
                         run = self._do(together, run, self._shown(neighbours))
         except (BuildonceError, StoppedError) as failure:

@@ -47,6 +47,10 @@ class Images(Protocol):
         """Return the digest of what a reference names."""
         ...
 
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Tell whether a blob is there."""
+        ...
+
     def settled(self, tag: ImageRef, expected: Digest) -> Digest | None:
         """Return what a tag names, giving it a moment to be what was just written."""
         ...

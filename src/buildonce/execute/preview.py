@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import PurePath
+from typing import TypeVar
 
 from buildonce.build import policy
 from buildonce.execute.builds import Builds
 from buildonce.plan.building import listed
 from buildonce.plan.steps import (
+    MANY,
     Bake,
     CarryOver,
     Copy,
@@ -22,13 +25,28 @@ from buildonce.plan.steps import (
     Unpoint,
 )
 
+Item = TypeVar("Item")
+
 
 def preview(steps: Iterable[Step], builds: Builds, *, details: bool = True) -> list[str]:
     """Return the lines for those steps that change something outside the ledger.
 
-    Without ``details``, a build is told by what is built and why.
+    Without ``details``, a build is told by what is built and why. Of many steps of a kind, the
+    first one's lines stand for all.
     """
-    return [line for step in steps for line in _lines(step, builds, details)]
+    lines: list[str] = []
+    for _, group in groupby(steps, type):
+        neighbours = list(group)
+        lines += _first(neighbours, lambda step: _lines(step, builds, details))
+    return lines
+
+
+def _first(items: Sequence[Item], lines_of: Callable[[Item], list[str]]) -> list[str]:
+    """Return the lines of all items or, of many, the first one's and how many more there are."""
+    shown = items[:1] if len(items) > MANY else items
+    lines = [line for item in shown for line in lines_of(item)]
+    more = len(items) - len(shown)
+    return [*lines, f"and the same for {more} more"] if more and lines else lines
 
 
 def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
@@ -40,12 +58,11 @@ def _lines(step: Step, builds: Builds, details: bool) -> list[str]:
         case Import():
             return [f"{name}: {image.record.ref}" for name, image in step.images.items()]
         case CopyImages():
-            return [_of_copy(copy) for copy in step.copies]
+            return _first(step.copies, lambda copy: [_of_copy(copy)])
         case Deploy():
             return [*step.engine.commands(), "where FILE is", step.engine.render()]
         case Point():
-            path = f"/v2/{step.tag.repository.path}/manifests/"
-            return [f"GET {path}{step.new}", f"PUT {path}{step.tag.reference}"]
+            return [f"PUT /v2/{step.tag.repository.path}/manifests/{step.tag.reference}"]
         case Unpoint() | RemoveTag():
             return [f"DELETE /v2/{step.tag.repository.path}/manifests/{step.tag.reference}"]
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,28 @@ REMOTE = 120.0
 """Seconds after which a call to a remote has failed."""
 
 _FIELDS = ("%H", "%ct", "%s", "%an")
-_NO_HABITS = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
+_AS_COMMITTED = (
+    *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.symlinks=true"),
+    *("-c", f"core.attributesFile={os.devnull}"),
+)
+"""Options by which git writes files as the commit says, whatever this machine's habits are."""
+
+_ALWAYS = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+_OTHER_REPOSITORIES = frozenset(
+    f"GIT_{name}"
+    for name in (
+        *("DIR", "WORK_TREE", "INDEX_FILE", "PREFIX", "OBJECT_DIRECTORY", "COMMON_DIR"),
+        *("ALTERNATE_OBJECT_DIRECTORIES", "SHALLOW_FILE", "GRAFT_FILE", "ATTR_SOURCE"),
+    )
+)
+"""Variables by which git, in a hook for example, names a repository: ours is the folder's own."""
+
+_CONVERSIONS = re.compile(rb"(?m)^[^#\n]*\s[-!]?(?:text|crlf|eol|ident|working-tree-encoding)\b")
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
 
@@ -79,7 +101,9 @@ class Git:
             PreconditionError: there is no git on this machine.
             subprocess.TimeoutExpired: it did not end within ``limit`` seconds.
         """
-        fixed = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORIES
+        }
         try:
             return subprocess.run(
                 ["git", *arguments],
@@ -87,7 +111,7 @@ class Git:
                 input=stdin,
                 stdin=subprocess.DEVNULL if stdin is None else None,
                 capture_output=True,
-                env={**os.environ, **fixed, **(environment or {})},
+                env={**inherited, **_ALWAYS, **(environment or {})},
                 umask=0o022,
                 timeout=limit,
             )
@@ -238,18 +262,37 @@ class Git:
         Files get mode 644 or 755 whatever the umask is, and go through git's own filters
         (line ends, LFS) as that commit's attributes say, not those of the working tree.
         """
-        asked = self.run("rev-parse", "--absolute-git-dir", "--show-prefix")
-        repository, below = os.fsdecode(asked).split("\n")[:2]
+        self.write_out(folder, "read-tree", revision)
+        return folder / os.fsdecode(self.run("rev-parse", "--show-prefix")).rstrip("\n")
+
+    def write_out(
+        self,
+        folder: Path,
+        *filling: str,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the files of an index of its own into a new folder.
+
+        ``filling`` is the git command that fills the index, ``stdin`` what that reads;
+        ``environment`` is for git's filters.
+
+        Raises:
+            PreconditionError: this clone has rules of its own for the files' bytes.
+        """
+        asked = self.run("rev-parse", "--absolute-git-dir", "--git-path", "info/attributes")
+        repository, attributes = os.fsdecode(asked).splitlines()
+        _require_no_conversion(self.root / attributes)
         apart = {
             "GIT_DIR": repository,
             "GIT_WORK_TREE": str(folder),
             "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
+            **(environment or {}),
         }
         folder.mkdir()
         folder.chmod(0o755)
-        self.run("read-tree", revision, environment=apart)
-        self.run("-C", str(folder), *_NO_HABITS, "checkout-index", "--all", environment=apart)
-        return folder / below
+        self.run(*filling, stdin=stdin, environment=apart)
+        self.run("-C", str(folder), *_AS_COMMITTED, "checkout-index", "--all", environment=apart)
 
     def find_variable(self, revision: str, name: str) -> str:
         """Return where a commit's YAML files use a variable, as ``file:line``; empty if nowhere."""
@@ -325,6 +368,15 @@ class Git:
             return known.stdout.decode(errors="replace").rsplit(" ", 2)[0]
         user = os.environ.get("USER") or "unknown"
         return f"{user} <{user}@localhost>"
+
+
+def _require_no_conversion(attributes: Path) -> None:
+    """Refuse a clone's own attributes that change bytes: git has no option that leaves them out."""
+    if attributes.is_file() and _CONVERSIONS.search(attributes.read_bytes()):
+        raise PreconditionError(
+            f"{attributes} changes the bytes of files in this clone alone",
+            hint="move its lines into a .gitattributes that is committed, or remove them",
+        )
 
 
 def complaint(result: subprocess.CompletedProcess[bytes]) -> str:

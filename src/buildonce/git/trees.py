@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from buildonce.git.repository import Git
 
 ATTRIBUTES = ".gitattributes"
 _LINK, _SUBMODULE = "120000", "160000"
-_NO_HABITS = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, folder, link or submodule: its mode, and the id of its content."""
 
     mode: str
@@ -118,6 +117,9 @@ class Tree:
 
         Files get mode 644 or 755 whatever the umask is, and go through git's own filters
         (line ends, LFS) as that commit's attributes say, not those of the working tree.
+
+        Raises:
+            PreconditionError: this clone has rules of its own for the files' bytes.
         """
         files = {self.prefix + name for path in paths for name in self.files(path)}
         files |= {name for name in self._attributes(files) if name in self.entries}
@@ -125,16 +127,11 @@ class Tree:
             f"{self.entries[name].mode} {self.entries[name].object}\t{name}\0"
             for name in sorted(files)
         ]
-        apart = {
-            "GIT_DIR": git.text("rev-parse", "--absolute-git-dir"),
-            "GIT_WORK_TREE": str(folder),
-            "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
-        }
-        folder.mkdir()
-        folder.chmod(0o755)
-        index = "".join(lines).encode(errors="surrogateescape")
-        git.run("update-index", "-z", "--index-info", stdin=index, environment=apart)
-        git.run("-C", str(folder), *_NO_HABITS, "checkout-index", "--all", environment=apart)
+        index = os.fsencode("".join(lines))
+        git.write_out(
+            folder, "update-index", "-z", "--index-info", stdin=index,
+            environment={"GIT_LFS_SKIP_SMUDGE": "0"},
+        )  # fmt: skip
         return folder / self.prefix
 
     def _full(self, path: str) -> str:

@@ -7,10 +7,11 @@ history has become.
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,12 +108,14 @@ class Ledger:
     def _tree(self, parent: str | None, event: Event, index: Path) -> str:
         git, environment = self.branch.git, {"GIT_INDEX_FILE": str(index)}
         git.run("read-tree", parent or "--empty", environment=environment)
-        removed = f"0 {'0' * len(parent or '')}"
         contents = {path: encoded(content) for path, content in event.files.items()}
+        written = {path: content for path, content in contents.items() if content is not None}
+        blobs = dict(zip(written, self._blobs(written.values(), index.parent), strict=True))
+        removed = f"0 {'0' * len(parent or '')}"
         lines = [
-            f"{removed if content is None else f'100644 {self._blob(content)}'}\t{path}"
-            for path, content in contents.items()
-            if parent or content is not None
+            f"100644 {blobs[path]}\t{path}" if path in blobs else f"{removed}\t{path}"
+            for path in contents
+            if parent or path in blobs
         ]
         git.run(
             "update-index", "--index-info",
@@ -120,9 +123,16 @@ class Ledger:
         )  # fmt: skip
         return git.run("write-tree", environment=environment).decode().strip()
 
-    def _blob(self, content: bytes) -> str:
-        made = self.branch.git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
-        return made.decode().strip()
+    def _blobs(self, contents: Collection[bytes], folder: Path) -> list[str]:
+        """Store files' contents, in one process, and return their ids."""
+        files = [folder / str(number) for number, _ in enumerate(contents)]
+        for file, content in zip(files, contents, strict=True):
+            file.write_bytes(content)
+        named = "".join(f"{file}\n" for file in files)
+        made = self.branch.git.run(
+            "hash-object", "-w", "--no-filters", "--stdin-paths", stdin=os.fsencode(named)
+        )
+        return made.decode().split()
 
     def _identity(self) -> dict[str, str]:
         name, _, email = self.branch.git.identity().rpartition(" ")

@@ -31,6 +31,17 @@ def require_available(sha: str, images: Mapping[str, ImageRef], parts: Parts) ->
     Raises:
         IntegrityError: naming every part that is missing.
     """
+    missing = [f"{service}: {part}" for service, its in lost(images, parts).items() for part in its]
+    if missing:
+        raise IntegrityError(
+            f"release {sha} is no longer available; missing in the registry:\n  "
+            + "\n  ".join(missing),
+            hint="choose another release: inv history, with the environment's name, lists them",
+        )
+
+
+def lost(images: Mapping[str, ImageRef], parts: Parts) -> dict[str, list[str]]:
+    """Return which parts of images are not in the registry, in words; no key where none is."""
     families = run_by_key(lambda ref: family_of(parts.manifest, ref), images)
     blobs = [
         (service, kind, manifest.ref.repository, digest)
@@ -39,18 +50,11 @@ def require_available(sha: str, images: Mapping[str, ImageRef], parts: Parts) ->
         for kind, digest in _blobs(manifest)
     ]
     found = run_all(lambda blob: parts.has_blob(blob[2], blob[3]), blobs)
-    missing = [f"{service}: manifest" for service, family in families.items() if not family]
-    missing += [
-        f"{service}: {kind} {digest}"
-        for (service, kind, _, digest), is_there in zip(blobs, found, strict=True)
-        if not is_there
-    ]
-    if missing:
-        raise IntegrityError(
-            f"release {sha} is no longer available; missing in the registry:\n  "
-            + "\n  ".join(missing),
-            hint="choose another release: inv history, with the environment's name, lists them",
-        )
+    missing = {service: ["manifest"] for service, family in families.items() if not family}
+    for (service, kind, _, digest), is_there in zip(blobs, found, strict=True):
+        if not is_there:
+            missing.setdefault(service, []).append(f"{kind} {digest}")
+    return missing
 
 
 def _blobs(manifest: Manifest) -> list[tuple[str, Digest]]:

@@ -24,7 +24,8 @@ from buildonce.plan.steps import (
 from buildonce.refs import ImageRef
 from buildonce.registry import Manifest
 
-NEVER_BUILT = "it was not built in any commit before"
+NEVER_BUILT = "no commit before it that this clone knows was built"
+NOT_REUSED = "reuse = false: every commit is built"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def why_built(inputs: Inputs, before: ImageRecord | None, changed: int, since: s
         changed: how many files of the inputs have changed since that release.
     """
     if before is None:
-        return NEVER_BUILT
+        return f"{since} has no image of it"
     reasons = []
     if changed:
         reasons.append(f"{changed} {'file' if changed == 1 else 'files'} of its inputs changed")

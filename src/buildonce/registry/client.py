@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Collection
 
 from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, ImageRef, Repository
@@ -19,6 +20,20 @@ _REVISION_LABEL = "org.opencontainers.image.revision"
 
 class Registry(Api):
     """Reads, writes and removes images. Safe to use from several threads."""
+
+    def __init__(
+        self, *, insecure: Collection[str] = (), notice: Callable[[str], None] | None = None
+    ) -> None:
+        """Begin without a connection, as ``Api``."""
+        super().__init__(insecure=insecure, notice=notice)
+        self._by_digest: dict[ImageRef, Manifest] = {}
+
+    def manifest(self, ref: ImageRef) -> Manifest | None:
+        """Return what a tag or digest names, or None where there is nothing."""
+        found = super().manifest(ref)
+        if found and ref.by_digest:
+            self._by_digest[ref] = found
+        return found
 
     def digest(self, ref: ImageRef) -> Digest | None:
         """Return the digest of what ``ref`` names, hashed here, or None."""
@@ -54,7 +69,7 @@ class Registry(Api):
 
         Of an index, all images must name the same one.
         """
-        family = family_of(self.manifest, manifest.ref)
+        family = [manifest] if manifest.is_plain else self.family(manifest.ref)
         images = [one for one in family if one.is_plain]
         named = {self.labels(image).get(_REVISION_LABEL) for image in images}
         return named.pop() if len(named) == 1 else None
@@ -62,10 +77,13 @@ class Registry(Api):
     def point(self, tag: ImageRef, digest: Digest) -> None:
         """Make ``tag`` name ``digest``: its manifest is put again, byte for byte.
 
+        One that was read by this digest before is not read again: its bytes were hashed.
+
         Raises:
             IntegrityError: there is no such manifest, or the tag names other bytes afterwards.
         """
-        manifest = self.manifest(tag.repository.at(digest))
+        ref = tag.repository.at(digest)
+        manifest = self._by_digest.get(ref) or self.manifest(ref)
         if manifest is None:
             raise IntegrityError(
                 f"{tag.repository}@{digest} is not in the registry",

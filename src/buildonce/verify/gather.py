@@ -11,7 +11,7 @@ from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
-from buildonce.ledger.snapshot import Snapshot, release_path
+from buildonce.ledger.snapshot import Snapshot, deployed_path, environment_path, release_path
 from buildonce.parallel import run_all
 from buildonce.refs import Digest, ImageRef, is_revision
 from buildonce.registry import Manifest
@@ -59,6 +59,7 @@ def gather(
     Where an environment pulls from a registry of its own, what was built is looked at as well.
     """
     images = _ReadOnce(images)
+    _load(snapshot, environments)
     rows: list[Evidence] = []
     jobs: list[Callable[[], list[Evidence]]] = []
     for name in environments:
@@ -89,6 +90,19 @@ def gather(
     for found in run_all(lambda job: job(), jobs):
         rows += found
     return sorted(rows, key=lambda row: environments.index(row.environment))
+
+
+def _load(snapshot: Snapshot, environments: Sequence[str]) -> None:
+    """Read the environments' records, then what these name: a process for each, not for all."""
+    snapshot.load(
+        *(environment_path(name) for name in environments),
+        *(deployed_path(name) for name in environments),
+    )
+    records = [snapshot.environment(name) for name in environments]
+    snapshot.load(
+        *(release_path(past.release) for record in records for past in record.successes),
+        *(release_path(record.release) for record in records if record.release),
+    )
 
 
 def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
@@ -202,7 +216,6 @@ def _leftovers(
 ) -> list[Evidence]:
     """Return a row for each pointer of a service that the release has no longer."""
     dropped: dict[str, ImageRef] = {}
-    snapshot.load(*(release_path(past.release) for past in record.successes))
     for past in record.successes:
         known = snapshot.release(past.release)
         known = known and targets.pulled(record.environment, known.only(past.services))

@@ -214,6 +214,30 @@ def test_a_tag_that_names_it_already_may_refuse_to_be_written() -> None:
         Registry().point(server.tag, digest_of(MANIFEST))
 
 
+def test_what_was_read_is_not_read_again() -> None:
+    """A manifest that was read by its digest is put under a tag, and read back, no more."""
+
+    def holding(handler: BaseHTTPRequestHandler) -> None:
+        say(handler, 201 if handler.command == "PUT" else 200, MANIFEST)
+
+    with serving(holding) as server:
+        registry = Registry()
+        registry.manifest(server.tag.repository.at(digest_of(MANIFEST)))
+        registry.point(server.tag, digest_of(MANIFEST))
+        assert [method for method, _, _ in server.seen] == ["GET", "PUT", "GET"]
+
+
+def test_a_revision_costs_one_request() -> None:
+    """The label is in the configuration; the manifest that is given is not read again."""
+    config = b'{"config": {"Labels": {"org.opencontainers.image.revision": "it"}}}'
+    document = {"config": {"digest": digest_of(config)}}
+    with serving(lambda handler: say(handler, 200, config)) as server:
+        plain = "application/vnd.oci.image.manifest.v1+json"
+        manifest = Manifest(server.tag, json.dumps(document).encode(), plain)
+        assert Registry().revision(manifest) == "it"
+        assert len(server.seen) == 1
+
+
 def test_another_hosts_challenge_gets_no_credentials(logged_in: Callable[[Server], None]) -> None:
     """A registry that redirects to a host which asks for a password has not got ours for it."""
     with (

@@ -119,6 +119,18 @@ def test_names_are_written_in_many_ways(preamble: str, image: str) -> None:
     assert _base(f"{preamble}\nFROM {image}\nRUN true\n", None, {}, LINUX) == "a:1"
 
 
+@pytest.mark.parametrize("first", ["RUN echo a\\\\", "# escape=`\nFROM c AS d\nRUN echo a``"])
+def test_an_escaped_escape_continues_nothing(first: str) -> None:
+    """As for BuildKit, the line after it is an instruction of its own."""
+    assert _base(f"{first}\nFROM b:1\n", None, {}, LINUX) == "b:1"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n# the end\n"])
+def test_the_last_line_may_promise_another(end: str) -> None:
+    """As for BuildKit, a continuation that the file ends in continues with nothing."""
+    assert _base(f"FROM b:1 \\{end}", None, {}, LINUX) == "b:1"
+
+
 def test_an_argument_counts_where_it_is_declared() -> None:
     """As in the build itself, a configured argument that no ARG declares has no effect."""
     assert _base("FROM a:1$V\n", None, {"V": "2"}, LINUX) == "a:1"
@@ -148,6 +160,8 @@ def test_two_stages_may_have_each_others_names() -> None:
         "RUN <<END\nFROM x\nEND",
         "RUN cat <<-'END' >/x && true\n\tFROM x\n\tEND",
         "COPY <<A <<B /x/\nFROM x\nA\nFROM y\nB",
+        "RUN <<END\nEND \n\tEND\nFROM x\nEND",
+        "RUN <<END\r\nFROM x\r\nEND\r",
     ],
 )
 def test_a_here_document_is_no_instruction(document: str) -> None:

@@ -116,15 +116,47 @@ def test_an_input_that_is_not_there_is_named() -> None:
         web(inputs=["web/scr"])
 
 
-@pytest.mark.parametrize(
-    ("path", "mode", "told"),
-    [("web/vendor", "160000", "is a git submodule"), ("web/Dockerfile", "120000", "symbolic link")],
-)
-def test_what_has_no_content_is_refused(path: str, mode: str, told: str) -> None:
-    """A submodule in the inputs, and a Dockerfile that only leads to one, are named."""
-    entries = {**tree(FILES).entries, path: Entry(mode, digest("elsewhere"))}
-    with pytest.raises(PreconditionError, match=told):
+def test_an_input_is_no_pattern() -> None:
+    """Who writes a pattern is told to name the folder."""
+    with pytest.raises(PreconditionError) as refused:
+        web(inputs=["web/*.py"])
+    assert "a path is no pattern" in refused.value.hint
+
+
+def test_a_context_is_a_folder() -> None:
+    """A file is named, before anything is built."""
+    with pytest.raises(PreconditionError, match=r"context libs/x\.py is a file"):
+        web(context="libs/x.py", dockerfile="web/Dockerfile")
+
+
+def test_a_submodule_is_refused() -> None:
+    """One in the inputs has no files in the commit, and is named."""
+    entries = {**tree(FILES).entries, "web/vendor": Entry("160000", digest("elsewhere"))}
+    with pytest.raises(PreconditionError, match="is a git submodule"):
         web(of=Tree("", entries))
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"context": "link"},
+        {"context": "link/below"},
+        {"dockerfile": "link"},
+        {"dockerfile": "link/Dockerfile"},
+        {"inputs": ["web", "link/x.py"]},
+    ],
+)
+def test_a_path_through_a_link_is_refused(service: dict[str, Any]) -> None:
+    """Git has no content behind a link: neither the identity nor the export would have it."""
+    entries = {**tree(FILES).entries, "link": Entry("120000", digest("elsewhere"))}
+    with pytest.raises(PreconditionError, match="service web: link is a symbolic link"):
+        web(of=Tree("", entries), **service)
+
+
+def test_an_input_may_be_a_link() -> None:
+    """The link itself is what the build gets."""
+    entries = {**tree(FILES).entries, "link": Entry("120000", digest("elsewhere"))}
+    assert "link" in web(of=Tree("", entries), context=".", inputs=["web", "link"]).visible
 
 
 def test_a_submodule_elsewhere_is_nobodys_concern() -> None:

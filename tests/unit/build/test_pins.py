@@ -50,6 +50,15 @@ def test_a_stand_in_has_all_names_of_its_image(key: str, name: str) -> None:
     assert pinned(made, name) == {name: f"mirror.example.org/py@{digest('pin')}"}
 
 
+def test_an_image_is_asked_for_once() -> None:
+    """Its tag may move meanwhile: all its names stand for the same bytes."""
+    answers = iter([digest("first"), digest("moved")])
+    images = {"api": Images(None, ("python",)), "web": Images(None, ("docker.io/python:latest",))}
+    found = pins.pin(project(), images, lambda _: next(answers))
+    refs = {str(ref) for one in found.values() for ref in one.images.values()}
+    assert refs == {f"{HUB}/python@{digest('first')}"}
+
+
 def test_an_image_that_is_not_there_is_named() -> None:
     """An image that its registry does not have ends the build with its name."""
     with pytest.raises(PreconditionError, match=r"docker\.io/library/missing:latest"):

@@ -273,3 +273,9 @@ def test_a_name_that_is_not_allowed_is_explained_in_words(
     told = refusal(table(**wrong))
     assert words in told
     assert "pattern" not in told
+
+
+def test_an_image_has_one_stand_in() -> None:
+    """Two keys of `bases` that mean the same image are refused: neither would be sure to count."""
+    names = {"python": "mirror.example/a", "docker.io/library/python:latest": "mirror.example/b"}
+    assert "are both docker.io/library/python:latest" in refusal(table(bases=names))

@@ -26,6 +26,12 @@ def test_a_pin_changes_on_its_line_and_others_are_added() -> None:
     assert changed == TOP + expected + after
 
 
+def test_line_ends_stay_as_they_are() -> None:
+    """A file of Windows stays one, and only the pin is another line."""
+    text = TOP.replace("\n", "\r\n")
+    assert with_bases(text, PIN) == with_bases(TOP, PIN).replace("\n", "\r\n")
+
+
 @pytest.mark.parametrize("bases", ['bases = { "python:3" = "x" }', "bases.x = 'y'"])
 def test_what_cannot_be_changed_by_lines_is_left(bases: str) -> None:
     """Pins that are written in another way end with 2 and the lines to write."""

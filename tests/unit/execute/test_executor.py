@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from buildonce import parallel
 from buildonce.errors import (
     BrokenError,
     BuildonceError,
@@ -20,6 +21,7 @@ from buildonce.errors import (
     UnavailableError,
     UnexpectedError,
 )
+from buildonce.execute import executor
 from buildonce.execute.executor import Executor
 from buildonce.execute.run import Run
 from buildonce.ledger.records.promotion import Promotion
@@ -102,8 +104,8 @@ class Walk:
             steps.Unpoint, ClosePromotion, steps.RemoveTag,
         )  # fmt: skip
         handlers = dict.fromkeys(kinds, self._handle)
-        executor = Executor(handlers, self.ledger, self.progress)  # type: ignore[arg-type]
-        return executor.run(Plan("a plan", planned, way_back))
+        walker = Executor(handlers, self.ledger, self.progress)  # type: ignore[arg-type]
+        return walker.run(Plan("a plan", planned, way_back))
 
     def _handle(self, step: Step, run: Run) -> Run:
         self.done.append(step)
@@ -208,13 +210,18 @@ def test_who_lost_the_lock_changes_nothing_more() -> None:
     assert walk.done == [OPEN, MIGRATE]
 
 
-def test_the_lock_is_looked_at_once_for_a_group_of_steps() -> None:
-    """A deploy has one look of its own, and pointers that move together share one."""
+@pytest.mark.parametrize(("after", "looks"), [(60.0, 2), (0.0, 4)])
+def test_the_lock_is_looked_at_now_and_then(
+    after: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deploy has one look of its own; pointers that move together share one for a while."""
+    monkeypatch.setattr(executor, "LOOK_AGAIN", after)
     image = SECOND.services["api"]
-    pointers = [steps.Point(n, image.tag(n), None, image.digest) for n in ("a", "b", "c")]
+    names = [f"s{number}" for number in range(3 * parallel.WORKERS)]
+    pointers = [steps.Point(name, image.tag(name), None, image.digest) for name in names]
     walk = Walk()
     walk.run(OPEN, DEPLOY, *pointers, DONE)
-    assert walk.ledger.looked == 2
+    assert walk.ledger.looked == looks
 
 
 def test_a_ledger_that_cannot_be_asked_leaves_the_promotion_open() -> None:
