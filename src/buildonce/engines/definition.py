@@ -240,7 +240,7 @@ def _part(name: str, service: Mapping[str, Any]) -> Part:
     return Part(
         name=name,
         image=str(service.get("image", "")),
-        replicas=_replicas(service),
+        replicas=replicas(service),
         needs={other: how.get("condition", "") for other, how in needs.items()},
         optional=bool(service.get("profiles")),
         ends=_ends(service),
@@ -254,7 +254,8 @@ def _ends(service: Mapping[str, Any]) -> bool:
     return restart in ("no", "none") or restart.startswith("on-failure")
 
 
-def _replicas(service: Mapping[str, Any]) -> int | None:
+def replicas(service: Mapping[str, Any]) -> int | None:
+    """Return how many containers of a service there are; None where that is a variable's value."""
     wanted = (service.get("deploy") or {}).get("replicas", service.get("scale", 1))
     return int(wanted) if str(wanted).isdecimal() else None
 

@@ -28,7 +28,7 @@ from buildonce.engines.compose.watching import INTERVAL, Failing, Stopped, Watch
 from buildonce.engines.definition import NO_FOLDER, Definition
 from buildonce.engines.docker import CALL, Docker, Expired, Refused, Started
 from buildonce.engines.secrets import mask
-from buildonce.errors import DeployError, PreconditionError, UnavailableError
+from buildonce.errors import DeployError, UnavailableError
 
 _PULL = ("pull", "--policy", "missing", "--ignore-buildable")
 _UP = ("up", "--detach", "--no-build", "--remove-orphans")
@@ -70,12 +70,8 @@ class Compose:
         """See that the engine answers, the definition can be used and its ports are free."""
         self._docker.require_answer()
         self._require_usable()
-        self._require_ports()
-
-    def _require_ports(self) -> None:
-        taken = [str(one) for one in ports.taken_by_containers(self._definition, self._docker)]
-        if taken:
-            raise PreconditionError(f"{self._target}: {'; '.join(taken)}", hint=ports.REMEDY)
+        taken = ports.taken_by_containers(self._definition, self._docker)
+        ports.require_free(self._target, taken)
 
     def pull(self) -> None:
         """Pull every image, others' included."""
