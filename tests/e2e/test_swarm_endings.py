@@ -138,6 +138,17 @@ def test_a_pre_deploy_command_that_still_runs_is_waited_for(
     assert place.docker("stack", "services", "--quiet", project) == ""
 
 
+def test_a_stack_that_was_just_removed_is_deployed_again(
+    stack: Make, releases: list[Images]
+) -> None:
+    """Networks of it that still go away are no failure: the deploy is tried again."""
+    place = stack(deploy=QUICK)
+    place.deploy(releases[0])
+    place.docker("stack", "rm", place.target.project)
+    place.deploy(releases[1])
+    assert place.problems(releases[1]) == {}
+
+
 def test_a_port_of_another_service_is_found_before_anything_is_touched(
     stack: Make, releases: list[Images]
 ) -> None:

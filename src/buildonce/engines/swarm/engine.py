@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -35,9 +36,9 @@ from buildonce.engines.swarm.stackfile import stack_file, with_config_files
 from buildonce.errors import DeployError, PreconditionError
 
 _NONE: Mapping[str, str] = {}
-# what a manager answers to the later of two changes of one service: nothing was changed
-_CONFLICT = "update out of sequence"
-_TRIES = 3
+# the later of two changes of one service; a network that a removed stack has left for a moment
+_PASSING = re.compile(r"update out of sequence|network \S+ not found")
+_PATIENCE = 30.0
 _FROM_INPUT = ("--compose-file", "-")
 _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
 
@@ -239,15 +240,16 @@ class Swarm:
         with logins.of(self._target.pull_config) as variables:
             words, limit = self._words(*options), self._target.timeout
             deploy = partial(self._call, text, *words, variables=variables, limit=limit)
-            for _ in range(_TRIES - 1):
+            give_up = time.monotonic() + _PATIENCE
+            while True:
                 try:
                     deploy()
                 except Refused as refused:
-                    if _CONFLICT not in refused.complaint:
+                    if time.monotonic() >= give_up or not _PASSING.search(refused.complaint):
                         raise
                 else:
                     return
-            deploy()
+                time.sleep(INTERVAL)
 
     def _call(
         self, text: str, *words: str, variables: Mapping[str, str] = _NONE, limit: float = CALL

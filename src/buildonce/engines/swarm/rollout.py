@@ -16,6 +16,9 @@ PATIENCE = 3
 """Failures of one service after which Swarm's restarts are not waited for any more: services
 of a stack start in no order, and one that needs another may fail once or twice at first."""
 
+_LEFT_NETWORK = "Pool overlaps with other one"
+"""Why a node rejects tasks while it still has the network of a stack that was just removed."""
+
 _ONE_SHOT = "; one that is meant to end has deploy: {mode: replicated-job}"
 
 _GIVEN_UP = frozenset({"paused", "rollback_started", "rollback_completed", "rollback_paused"})
@@ -54,7 +57,11 @@ class Rollout:
 
     def _judge(self, service: Service, stack: Stack) -> None:
         known = {task.id for task in self.before.tasks}
-        broken = [task for task in stack.broken(service) if task.id not in known]
+        broken = [
+            task
+            for task in stack.broken(service)
+            if task.id not in known and _LEFT_NETWORK not in task.message
+        ]
         if len(self._done(service, stack)) >= service.wanted > 0:
             return
         if self._is_fresh(service) and service.update in _GIVEN_UP:

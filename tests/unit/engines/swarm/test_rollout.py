@@ -161,6 +161,16 @@ def test_some_failures_are_forgiven() -> None:
         rollout(NOTHING).look(stack(*broken))
 
 
+def test_a_network_that_a_node_still_has_is_no_failure() -> None:
+    """After `stack rm` nodes reject tasks until the former network is gone."""
+    words = "invalid pool request: Pool overlaps with other one on this address space"
+    rejected = [
+        replace(TASK, id=f"x{n}", state="rejected", desired="shutdown", message=words)
+        for n in range(4)
+    ]
+    assert rollout(NOTHING).look(stack(*rejected))
+
+
 def test_failures_from_before_do_not_count() -> None:
     """Only tasks that failed since the deploy began are held against it."""
     broken = [replace(BEFORE, id=f"x{n}", state="failed", desired="shutdown") for n in range(3)]
