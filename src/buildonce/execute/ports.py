@@ -47,7 +47,7 @@ class Images(Protocol):
         """Return the digest of what a reference names."""
         ...
 
-    def settled(self, tag: ImageRef, expected: Digest) -> Digest | None:
+    def settled(self, tag: ImageRef, expected: Digest | None) -> Digest | None:
         """Return what a tag names, giving it a moment to be what was just written."""
         ...
 

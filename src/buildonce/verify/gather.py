@@ -13,7 +13,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, release_path
 from buildonce.parallel import run_all
-from buildonce.refs import Digest, ImageRef, is_revision
+from buildonce.refs import Digest, ImageRef, is_revision, short
 from buildonce.registry import Manifest
 from buildonce.targets import Targets
 from buildonce.verify import deployed, former
@@ -210,10 +210,13 @@ def _leftovers(
             if service not in release.services:
                 dropped.setdefault(service, image.tag(record.environment))
     return [
-        unchecked(record.environment, service, "left over", str(tag), f"still names {found.digest}")
+        unchecked(
+            record.environment, service, "left over", "registry",
+            f"{tag} still names {short(found.digest)}",
+        )
         for service, tag in dropped.items()
         if (found := images.manifest(tag))
-    ]
+    ]  # fmt: skip
 
 
 def _there(images: Images, ref: ImageRef) -> str:
