@@ -204,6 +204,21 @@ def test_variables_without_a_value_are_listed(
     assert lines == ["  deploy/compose.yaml:5: FIRST", "  deploy/compose.yaml:6: SECOND"]
 
 
+def test_the_variable_of_a_secret_needs_a_value(
+    definition_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret or config that a service is given from a variable is no blank and no surprise."""
+    secrets = "secrets: {key: {environment: KEY}, other: {environment: UNUSED}}"
+    service = "{image: $BUILDONCE_IMAGE_WEB, secrets: [key]}"
+    made = definition_of(**{"deploy/compose.yaml": f"services: {{web: {service}}}\n{secrets}"})
+    with pytest.raises(UsageError, match=r"needs a value for:\n.*: KEY$") as refused:
+        made.require_variables()
+    assert "default" not in refused.value.hint
+    monkeypatch.setenv("KEY", "")
+    made.require_variables()
+    assert made.decided().variables == ("KEY",)
+
+
 def test_a_variable_that_makes_a_path_of_the_repository_is_refused(
     definition_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

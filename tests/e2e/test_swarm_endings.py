@@ -166,6 +166,22 @@ def test_a_port_of_another_service_is_found_before_anything_is_touched(
     assert second.docker("stack", "services", "--quiet", second.target.project) == ""
 
 
+def test_what_is_not_there_is_named_before_anything_is_touched(
+    stack: Make, releases: list[Images]
+) -> None:
+    """External networks, configs and secrets that the Swarm lacks are named, all at once."""
+    place = stack(networks=["out"], configs=["app"], secrets=["key"])
+    model = yaml.safe_load(place.file.read_text())
+    model |= {"networks": {"out": {"external": True}}, "configs": {"app": {"external": True}}}
+    model |= {"secrets": {"key": {"external": True, "name": "the-key"}}}
+    place.file.write_text(yaml.safe_dump(model))
+    lacks = "the external network out, the external config app, the external secret the-key"
+    with pytest.raises(PreconditionError, match=lacks) as refused:
+        place.deploy(releases[0])
+    assert refused.value.hint.startswith(f"docker --host {place.target.host} network create out ")
+    assert place.docker("stack", "services", "--quiet", place.target.project) == ""
+
+
 def test_a_build_without_an_image_is_found_before_anything_is_touched(
     stack: Make, releases: list[Images]
 ) -> None:

@@ -90,7 +90,7 @@ INSIDE = {
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
     "verify": ["evidence", "deployed", "former", "gather", "independent"],
-    "engines/compose": ["contents", "ports", "watching", "containers", "engine"],
+    "engines/compose": ["contents", "names", "ports", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
         *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),

@@ -54,6 +54,22 @@ def required_variables(text: str, given: Collection[str]) -> set[str]:
     return found
 
 
+def source_variables(model: Mapping[str, Any]) -> set[str]:
+    """Return the variables that the configs and secrets of services are read from."""
+    return {
+        one["environment"]
+        for kind in ("configs", "secrets")
+        for name, one in (model.get(kind) or {}).items()
+        if one and one.get("environment") and name in _used(model, kind)
+    }
+
+
+def _used(model: Mapping[str, Any], kind: str) -> set[str]:
+    services = (model.get("services") or {}).values()
+    uses = [use for service in services if service for use in service.get(kind) or ()]
+    return {use if isinstance(use, str) else use["source"] for use in uses}
+
+
 def fill(text: str, value: Callable[[str], str | None]) -> str:
     """Return a text with other words for its variables, also inside the defaults of others.
 

@@ -222,7 +222,7 @@ def _put_back_error(
         return BrokenError(
             f"{failure.message}\nnothing was deployed in {name} before, so there is "
             "nothing to go back to; its containers are left as they are",
-            hint=failure.hint,
+            hint=failure.hint or f"mend it, then inv promote {name} --sha {promotion.release}",
         )
     runs = f"{name} runs {promotion.previous or 'nothing'} again"
     if isinstance(failure, DeployError | UnavailableError) and run.touched:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
-from buildonce.engines import pulling
+from buildonce.engines import externals, pulling
 from buildonce.engines.base import (
     UNTOUCHED,
     Deployment,
@@ -21,7 +21,7 @@ from buildonce.engines.base import (
     Target,
     always_ours,
 )
-from buildonce.engines.compose import ports
+from buildonce.engines.compose import names, ports
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.contents import with_contents
 from buildonce.engines.compose.watching import INTERVAL, Failing, Stopped, Watch, slowest
@@ -72,6 +72,8 @@ class Compose:
         self._require_usable()
         taken = ports.taken_by_containers(self._definition, self._docker)
         ports.require_free(self._target, taken)
+        names.require_free(self._definition, self._docker)
+        externals.require(self._definition.resolved, self._docker, ("networks", "volumes"))
 
     def pull(self) -> None:
         """Pull every image, others' included."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import yaml
 
-from buildonce.engines import pulling
+from buildonce.engines import externals, pulling
 from buildonce.engines.base import (
     UNTOUCHED,
     Deployment,
@@ -89,6 +89,8 @@ class Swarm:
         logins.require(self._target.pull_config, self._target.table)
         self._require_usable()
         ports.require_free(self._target, ingress.taken(self._definition, self._docker))
+        kinds = ("networks", "configs", "secrets")
+        externals.require(self._definition.resolved, self._docker, kinds)
 
     def pull(self) -> None:
         """Pull every image on the manager.
