@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from buildonce.engines.docker import Docker
@@ -17,20 +17,25 @@ _CREATE = {
 _FROM_FILE = ("configs", "secrets")
 
 
-def require(model: Mapping[str, Any], docker: Docker, kinds: Sequence[str]) -> None:
+_KINDS = {"compose": ("networks", "volumes"), "swarm": ("networks", "configs", "secrets")}
+"""What each engine knows from elsewhere. Volumes of a Swarm are each node's own."""
+
+
+def require(model: Mapping[str, Any], docker: Docker) -> None:
     """See that what services use, and no deploy makes, is there.
 
     Args:
         model: a definition as data, with every variable's value.
         docker: the client of the engine that has to have it.
-        kinds: what is looked for, by the definition's own names of its parts.
 
     Raises:
         PreconditionError: it is not, with the command that makes it.
         UnavailableError: the engine does not answer.
     """
     missing = [
-        (kind, name) for kind in kinds for name in _missing(kind, _external(model, kind), docker)
+        (kind, name)
+        for kind in _KINDS[docker.target.engine]
+        for name in _missing(kind, _external(model, kind), docker)
     ]
     if not missing:
         return

@@ -73,7 +73,7 @@ class Compose:
         taken = ports.taken_by_containers(self._definition, self._docker)
         ports.require_free(self._target, taken)
         names.require_free(self._definition, self._docker)
-        externals.require(self._definition.resolved, self._docker, ("networks", "volumes"))
+        externals.require(self._definition.resolved, self._docker)
 
     def pull(self) -> None:
         """Pull every image, others' included."""

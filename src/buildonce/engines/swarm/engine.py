@@ -89,8 +89,7 @@ class Swarm:
         logins.require(self._target.pull_config, self._target.table)
         self._require_usable()
         ports.require_free(self._target, ingress.taken(self._definition, self._docker))
-        kinds = ("networks", "configs", "secrets")
-        externals.require(self._definition.resolved, self._docker, kinds)
+        externals.require(self._definition.resolved, self._docker)
 
     def pull(self) -> None:
         """Pull every image on the manager.
