@@ -219,6 +219,22 @@ def test_the_variable_of_a_secret_needs_a_value(
     assert made.decided().variables == ("KEY",)
 
 
+@pytest.mark.parametrize("kind", ["secrets", "configs", "networks"])
+def test_what_a_variable_makes_of_shared_parts_is_part_of_a_service(
+    definition_of: Make, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Another external secret, config or network is another service; others stay the same."""
+    services = f"{{web: {{image: $BUILDONCE_IMAGE_WEB, {kind}: [one]}}, other: {{image: x}}}}"
+    shared = f"{kind}: {{one: {{external: true, name: 'v${{V}}'}}}}"
+    made = {"deploy/compose.yaml": f"services: {services}\n{shared}\n"}
+    monkeypatch.setenv("V", "1")
+    before = definition_of(**made).decided().services
+    monkeypatch.setenv("V", "2")
+    after = definition_of(**made).decided().services
+    assert before["web"] != after["web"]
+    assert before["other"] == after["other"]
+
+
 def test_a_variable_that_makes_a_path_of_the_repository_is_refused(
     definition_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from buildonce.engines.composefile import (
     fill,
     names_in,
     required_variables,
+    shared,
     source_variables,
 )
 from buildonce.engines.docker import Docker, Refused
@@ -170,7 +171,10 @@ class Definition:
         return Resolved(
             tuple(sorted({*names_in(self.text), *source_variables(model)})),
             {
-                name: json.dumps([service, contents(service, model, values)], sort_keys=True)
+                name: json.dumps(
+                    [service, contents(service, model, values), shared(service, model)],
+                    sort_keys=True,
+                )
                 for name, service in (model.get("services") or {}).items()
             },
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from buildonce.engines.composefile import used
 from buildonce.engines.docker import Docker
 from buildonce.errors import PreconditionError
 
@@ -14,6 +15,8 @@ _CREATE = {
     "configs": ("config", "create"),
     "secrets": ("secret", "create"),
 }
+_OVERLAY = ("networks", "swarm")
+_EVERY_NODES = ("host", "bridge", "none")
 _FROM_FILE = ("configs", "secrets")
 
 
@@ -40,39 +43,30 @@ def require(model: Mapping[str, Any], docker: Docker) -> None:
     if not missing:
         return
     listed = ", ".join(f"the external {_CREATE[kind][0]} {name}" for kind, name in missing)
-    kind, name = missing[0]
-    file = " FILE" if kind in _FROM_FILE else ""
     raise PreconditionError(
         f"{docker.target} lacks {listed}",
-        hint=f"{docker.line(*_CREATE[kind], name)}{file}   (or correct the name and commit it)",
+        hint="; ".join(_remedy(docker, kind, name) for kind, name in missing),
     )
+
+
+def _remedy(docker: Docker, kind: str, name: str) -> str:
+    overlay = ["--driver", "overlay"] if (kind, docker.target.engine) == _OVERLAY else []
+    command = docker.line(*_CREATE[kind], *overlay, name)
+    return f"{command} FILE" if kind in _FROM_FILE else command
 
 
 def _external(model: Mapping[str, Any], kind: str) -> set[str]:
     """Return the names that the engine knows those by which some service uses."""
-    declared = model.get(kind) or {}
-    services = (model.get("services") or {}).values()
-    used = {name for service in services for name in _uses(service or {}, kind)}
     return {
         str(one.get("name") or name)
-        for name, one in declared.items()
-        if one and one.get("external") and name in used
+        for name, one in (model.get(kind) or {}).items()
+        if one and one.get("external") and name in used(model, kind)
     }
-
-
-def _uses(service: Mapping[str, Any], kind: str) -> Iterator[str]:
-    if kind == "networks":
-        alone = "network_mode" in service
-        yield from service.get("networks") or ([] if alone else ["default"])
-        return
-    for use in service.get(kind) or ():
-        if use.get("source") and use.get("type", "volume") == "volume":
-            yield use["source"]
 
 
 def _missing(kind: str, names: set[str], docker: Docker) -> list[str]:
     found = docker.inspect(_CREATE[kind][0], sorted(names))
-    known = {one.get("Name") or one["Spec"]["Name"] for one in found} | {
-        one["ID"] for one in found if "ID" in one
-    }
+    if (kind, docker.target.engine) == _OVERLAY:
+        found = [one for one in found if one["Scope"] == "swarm" or one["Name"] in _EVERY_NODES]
+    known = {one.get("Name") or one["Spec"]["Name"] for one in found}
     return sorted(names - known)

@@ -30,7 +30,7 @@ from buildonce.engines.docker import CALL, Docker, Refused
 from buildonce.engines.secrets import mask
 from buildonce.engines.swarm import cluster, ingress, logins, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
-from buildonce.engines.swarm.objects import NOTED
+from buildonce.engines.swarm.objects import NOTED, NOWHERE
 from buildonce.engines.swarm.rollout import Rollout
 from buildonce.engines.swarm.stackfile import stack_file, with_config_files
 from buildonce.errors import DeployError, PreconditionError
@@ -211,7 +211,8 @@ class Swarm:
 
     def _failed(self, failing: Failing) -> DeployError:
         log = ("service", "logs", "--raw", failing.container)
-        tail = self._docker.log_tail(*log) if failing.container else []
+        ran = failing.container and failing.host != NOWHERE.name
+        tail = self._docker.log_tail(*log) if ran else []
         return DeployError(
             self._masked(failing.what),
             service=failing.service,
