@@ -29,6 +29,13 @@ LOCKED = {
 SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 """How pytest shares work that mostly waits, file by file in the order of collection."""
 
+FAULTS = (
+    "integration/test_faults.py",
+    "integration/test_git_faults.py",
+    "e2e/test_engine_faults.py",
+)
+"""Tests that take a sample of all the faults that there are."""
+
 OURS = ["beacon-api", "beacon-libs", "beacon-worker"]
 """What is installed from its folder and so has no hash."""
 
@@ -120,9 +127,9 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Spoil what the registry and the engine answer, in every way: the suite takes a sample."""
+    """Spoil what registry, git remote and engine answer, in every way: the suite takes a sample."""
     install(session, "e2e", ".")
-    for file in ("integration/test_faults.py", "e2e/test_engine_faults.py"):
+    for file in FAULTS:
         session.run("pytest", f"tests/{file}", *session.posargs, env={"BUILDONCE_FAULTS": "all"})
 
 

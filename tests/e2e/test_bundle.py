@@ -204,6 +204,37 @@ def test_variables_without_a_value_are_listed(
     assert lines == ["  deploy/compose.yaml:5: FIRST", "  deploy/compose.yaml:6: SECOND"]
 
 
+def test_the_variable_of_a_secret_needs_a_value(
+    definition_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret or config that a service is given from a variable is no blank and no surprise."""
+    secrets = "secrets: {key: {environment: KEY}, other: {environment: UNUSED}}"
+    service = "{image: $BUILDONCE_IMAGE_WEB, secrets: [key]}"
+    made = definition_of(**{"deploy/compose.yaml": f"services: {{web: {service}}}\n{secrets}"})
+    with pytest.raises(UsageError, match=r"needs a value for:\n.*: KEY$") as refused:
+        made.require_variables()
+    assert "default" not in refused.value.hint
+    monkeypatch.setenv("KEY", "")
+    made.require_variables()
+    assert made.decided().variables == ("KEY",)
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configs", "networks"])
+def test_what_a_variable_makes_of_shared_parts_is_part_of_a_service(
+    definition_of: Make, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Another external secret, config or network is another service; others stay the same."""
+    services = f"{{web: {{image: $BUILDONCE_IMAGE_WEB, {kind}: [one]}}, other: {{image: x}}}}"
+    shared = f"{kind}: {{one: {{external: true, name: 'v${{V}}'}}}}"
+    made = {"deploy/compose.yaml": f"services: {services}\n{shared}\n"}
+    monkeypatch.setenv("V", "1")
+    before = definition_of(**made).decided().services
+    monkeypatch.setenv("V", "2")
+    after = definition_of(**made).decided().services
+    assert before["web"] != after["web"]
+    assert before["other"] == after["other"]
+
+
 def test_a_variable_that_makes_a_path_of_the_repository_is_refused(
     definition_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from buildonce.errors import (
     BusyError,
     DeployError,
     IntegrityError,
+    PreconditionError,
     UnavailableError,
     UsageError,
 )
@@ -205,6 +207,43 @@ def test_a_missing_variable_is_named_before_anything_changes(place: Place, one: 
     with pytest.raises(UsageError, match="SHOP_PASSWORD"):
         bind(needy).check()
     assert place.ids("web") == before
+
+
+@pytest.mark.parametrize("kind", ["network", "volume"])
+def test_what_is_not_there_is_named_before_anything_changes(
+    place: Place, one: Images, tmp_path: Path, kind: str
+) -> None:
+    """An external network or volume that the host lacks is named; its remedy makes it."""
+    name, before = f"outside-{secrets.token_hex(3)}", place.ids("web")
+    definition = yaml.safe_load(DEFINITION)
+    uses = {"network": {"networks": ["there"]}, "volume": {"volumes": ["there:/there"]}}[kind]
+    definition["services"]["jobs"] |= uses
+    there = {**(definition.get(f"{kind}s") or {}), "there": {"external": True, "name": name}}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({**definition, f"{kind}s": there}))
+    needy = replace(place, file=tmp_path / "compose.yaml").engine(one)
+    with pytest.raises(PreconditionError, match=f"lacks the external {kind} {name}") as refused:
+        needy.check()
+    assert place.ids("web") == before
+    command = refused.value.hint.partition("   (")[0]
+    subprocess.run(shlex.split(command), check=True, capture_output=True)
+    needy.check()
+    place.docker(kind, "rm", name)
+
+
+def test_a_container_name_of_another_project_is_named_before_anything_changes(
+    place: Place, one: Images, tmp_path: Path
+) -> None:
+    """Its own is no clash; another's would end Compose in the middle."""
+    name = f"chosen-{secrets.token_hex(3)}"
+    definition = yaml.safe_load(DEFINITION)
+    definition["services"]["jobs"]["container_name"] = name
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump(definition))
+    named = replace(place, file=tmp_path / "compose.yaml").engine(one)
+    named.check()
+    place.docker("create", "--name", name, str(one["web"]))
+    with pytest.raises(PreconditionError, match=f"{name}, which jobs has, is taken by a container"):
+        named.check()
+    place.docker("rm", name)
 
 
 def test_a_context_names_a_host_too(

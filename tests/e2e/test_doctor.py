@@ -122,10 +122,14 @@ engine = "compose"
 file = "compose.yaml"
 project = "production"
 """,
+    ".env": "LEVEL=info\n",
     "web/Dockerfile": "FROM python:3.13-slim\nCOPY web.txt shared /app/\n",
     "compose.yaml": """\
 services:
-  web: {image: "${BUILDONCE_IMAGE_WEB}", environment: {KEY: "${KEY}"}, volumes: ["./web:/web"]}
+  web:
+    image: ${BUILDONCE_IMAGE_WEB}
+    environment: {KEY: "${KEY}", LEVEL: "${LEVEL}"}
+    volumes: ["./web:/web"]
   jobs: {build: jobs}
 """,
 }
@@ -146,6 +150,26 @@ def test_everything_is_found_at_once(repo: Monorepo) -> None:
         "production needs a value for: KEY",
     }
     assert all(one["cost"] and one["remedy"] for one in found if one["level"] != "ok")
+
+
+def test_what_the_host_lacks_is_found(repo: Monorepo) -> None:
+    """An external network that nobody made is named, with the command that makes it."""
+    networks = "networks: {default: {external: true, name: nobody-made-it}}"
+    images = "".join(
+        f"  {one}: {{image: '${{BUILDONCE_IMAGE_{one.upper()}}}'}}\n" for one in repo.services
+    )
+    files = {"compose.yaml": f"services:\n{images}{networks}\n"}
+    settings = (
+        "[tool.buildonce.environments.staging]\n"
+        'engine = "compose"\nfile = "compose.yaml"\nproject = "shop"\n'
+    )
+    text = (repo.root / "pyproject.toml").read_text()
+    before = "[tool.buildonce.environments.staging]\n"
+    repo.commit("Deploy", {**files, "pyproject.toml": text.replace(before, settings)})
+    found = repo.inv("doctor", "--json", expect=3).json()
+    (problem,) = [one for one in found if one["level"] == "problem"]
+    assert problem["found"].endswith("lacks the external network nobody-made-it")
+    assert "network create nobody-made-it" in problem["remedy"]
 
 
 def test_a_port_that_is_taken_is_found(repo: Monorepo, running: lab.Lab) -> None:

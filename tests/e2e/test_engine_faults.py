@@ -19,7 +19,7 @@ import lab
 from buildonce.engines.base import Target
 from buildonce.errors import BuildonceError
 from buildonce.refs import ImageRef
-from tests.kit.engine_proxy import FAULTS, EngineProxy
+from tests.kit.connection_proxy import FAULTS, ConnectionProxy
 from tests.kit.figures import Figures
 from tests.kit.hosts import Place
 from tests.kit.shop import Shop
@@ -49,7 +49,7 @@ class Case:
 class Stage:
     """A host, seen directly and by way of the proxy; its releases take turns."""
 
-    proxy: EngineProxy
+    proxy: ConnectionProxy
     direct: Place
     spoilt: Place
     releases: list[Images]
@@ -91,7 +91,7 @@ def stage(hosts: lab.Lab, shop: Shop, tmp_path: Path) -> Iterator[Stage]:
     host = hosts.hosts["host3"]
     target = Target("production", "compose", host, f"shop{secrets.token_hex(3)}")
     releases = [{"web": shop.image("web", version)} for version in ("one", "two")]
-    with EngineProxy.before(host) as proxy:
+    with ConnectionProxy.before(host) as proxy:
         direct = Place(target, file, "")
         stage = Stage(proxy, direct, replace_host(direct, proxy.address), releases)
         yield stage

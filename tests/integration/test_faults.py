@@ -8,62 +8,24 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 from unittest import mock
 
 import pytest
 import urllib3
 
-from buildonce.commands.promote import promote
-from buildonce.commands.recover import abort, resume
-from buildonce.commands.rollback import rollback
-from buildonce.commands.verify import verify
-from buildonce.errors import BuildonceError
+from buildonce.commands.recover import resume
 from buildonce.registry import client, connections
 from tests.kit.fault_proxy import ENDLESS, FAULTS, FaultProxy
 from tests.kit.figures import Figures
-from tests.kit.in_process import app, leave_open
-from tests.kit.ledger_log import is_open
-from tests.kit.monorepo import LEDGER, Monorepo
-from tests.kit.registry_wire import Stored
-from tests.kit.releases import release
+from tests.kit.in_process import app
+from tests.kit.monorepo import Monorepo
+from tests.kit.scenes import COMMANDS, Scene, failure, running, scenes
 
 SAMPLE, SEED = 60, 1
 REFUSALS = {4, 5, 6, 7, 8, 9}
 """Exit codes of what a fault may come to: never a traceback (1) nor the user's mistake (2, 3)."""
-
-Command = Callable[[Any], None]
-
-COMMANDS: Mapping[str, Command] = {
-    "promote": lambda there: promote(there, "staging"),
-    "rollback": lambda there: rollback(there, "staging", None, "back"),
-    "resume": lambda there: resume(there, "staging"),
-    "abort": lambda there: abort(there, "staging"),
-    "verify": lambda there: verify(there, ["staging"], each=True, as_json=False),
-    "verify a drift": lambda there: verify(there, ["staging"], each=True, as_json=False),
-}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The state that a command begins in, to come back to."""
-
-    repo: Monorepo
-    ledger: str
-    pointers: Mapping[str, Stored]
-
-    @classmethod
-    def of(cls, repo: Monorepo) -> Scene:
-        pointers = {name: repo.images(name).require("staging") for name in repo.services}
-        return cls(repo, repo.ledger(), pointers)
-
-    def set(self) -> None:
-        self.repo.git("update-ref", f"refs/heads/{LEDGER}", self.ledger, cwd=self.repo.origin)
-        self.repo.git("update-ref", "-d", f"refs/buildonce/{LEDGER}")
-        for name, stored in self.pointers.items():
-            self.repo.images(name).put("staging", stored)
 
 
 @dataclass(frozen=True)
@@ -105,23 +67,14 @@ class Stage:
             return ["a false success"] if code == 0 else []
         if case.command == "verify":
             return []
-        if code == 0 and not self._is_whole():
+        if code == 0 and running(self.direct) != self.scenes[case.command].goal:
             return ["a false success"]
         resume(app(self.scenes[case.command].repo), "staging")
-        return [] if self._is_whole() else ["it cannot be resumed"]
+        return [] if running(self.direct) else ["it cannot be resumed"]
 
     def _run(self, command: str) -> int:
-        try:
-            COMMANDS[command](app(self.scenes[command].repo))
-        except BuildonceError as error:
-            return error.exit_code
-        return 0
-
-    def _is_whole(self) -> bool:
-        """Whether no promotion is open, and the pointers are those of what the ledger says."""
-        record = self.direct.record("environments/staging.json")
-        wanted = self.direct.digests(record["release"])
-        return not is_open(record) and self.direct.digests("staging") == wanted
+        error = failure(command, self.scenes[command].repo)
+        return error.exit_code if error else 0
 
 
 @pytest.fixture
@@ -141,27 +94,7 @@ def impatient() -> Iterator[None]:
 def stage(project: Monorepo, impatient: None) -> Iterator[Stage]:
     with FaultProxy.before(project.registry) as proxy:
         repo = replace(project, registry=proxy.address)
-        yield Stage(proxy, project, _scenes(repo))
-
-
-def _scenes(repo: Monorepo) -> dict[str, Scene]:
-    older = release(repo, "Begin", web="one", jobs="one")
-    promote(app(repo), "staging", older)
-    release(repo, "Go on", web="two", jobs="two")
-    before = Scene.of(repo)
-    leave_open(lambda: promote(app(repo), "staging"))
-    opened = Scene.of(repo)
-    resume(app(repo), "staging")
-    after = Scene.of(repo)
-    drifted = {**after.pointers, "web": repo.images("web").require(older)}
-    return {
-        "promote": before,
-        "rollback": after,
-        "resume": opened,
-        "abort": opened,
-        "verify": after,
-        "verify a drift": replace(after, pointers=drifted),
-    }
+        yield Stage(proxy, project, scenes(repo))
 
 
 def _cases(stage: Stage) -> list[Case]:

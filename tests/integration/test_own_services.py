@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 
@@ -10,7 +11,8 @@ from buildonce.commands.build import build_commit
 from buildonce.commands.promote import promote
 from buildonce.commands.rollback import rollback
 from buildonce.commands.verify import verify
-from buildonce.errors import UsageError
+from buildonce.errors import RemovalError, UsageError
+from buildonce.registry import Registry
 from tests.kit.in_process import app, heard
 from tests.kit.monorepo import Monorepo
 from tests.kit.releases import release
@@ -85,3 +87,28 @@ def test_the_way_back_to_a_dropped_service_needs_no_old_checkout(project: Monore
     rollback(app(project), "staging", None, "the jobs are missed")
     assert project.digests("staging") == project.digests(old)
     verify(app(project), ["staging"], each=True, as_json=False)
+
+
+@pytest.mark.parametrize("said", [202, 405])
+def test_a_pointer_that_the_registry_keeps_is_named_until_it_is_gone(
+    project: Monorepo, said: int
+) -> None:
+    """A dropped service's pointer stays where it cannot be removed: told now, and by verify."""
+    promote(app(project), "staging", release(project, web="one", jobs="one"))
+    configured(project, JOBS, "")
+    without = release(replace(project, services=("web",)), web="two")
+    there, pointer = app(project), f"{project.images('jobs')}:staging"
+    refusal = None if said == 202 else RemovalError(f"the registry answered {said}")
+    with mock.patch.object(Registry, "remove_tag", side_effect=[refusal]):
+        promote(there, "staging", without)
+    named = (project.digests("staging")["jobs"] or "")[7:19]
+    assert f"{pointer} was not removed; it still names {named}" in heard(there)
+    assert pointer in verified(project)
+    project.images("jobs").untag("staging")
+    assert pointer not in verified(project)
+
+
+def verified(repo: Monorepo) -> str:
+    there = app(repo)
+    verify(there, ["staging"], each=True, as_json=False)
+    return heard(there)

@@ -15,12 +15,14 @@ from buildonce.commands.prune import prune
 from buildonce.commands.recover import abort, resume
 from buildonce.commands.retire import retire
 from buildonce.commands.rollback import rollback
+from buildonce.commands.status import status
 from buildonce.commands.verify import verify
-from buildonce.errors import PreconditionError, UnavailableError
+from buildonce.errors import PreconditionError, RemovalError, UnavailableError
 from buildonce.execute.promotions import Promotions
 from buildonce.execute.prunings import Prunings
 from buildonce.execute.run import Run
 from buildonce.plan.steps import OpenPromotion, PruneReleases
+from buildonce.refs import ImageRef, Repository
 from buildonce.registry import Registry
 from buildonce.registry.connections import Answer
 from tests.kit.in_process import Killed, app, heard, leave_open
@@ -274,3 +276,34 @@ def test_a_registry_that_removes_nothing_keeps_its_tags(project: Monorepo) -> No
     with refusing, pytest.raises(UnavailableError, match="removes nothing"):
         prune(keeping(project))
     assert (project.digests(old), project.ledger()) == before
+
+
+@pytest.mark.parametrize("answer", [202, 403, 405])
+def test_a_tag_that_was_not_removed_is_named_until_it_is_gone(
+    project: Monorepo, answer: int
+) -> None:
+    """Refused, or only said to be removed: prune ends with 6, and status names it until it goes."""
+    old, older, _ = built(project, 3)
+    kept = Repository.parse(str(project.images("web"))).tag(old)
+    remove = Registry.remove_tag
+
+    def refuse_one(registry: Registry, tag: ImageRef) -> None:
+        if tag != kept:
+            remove(registry, tag)
+        elif answer != 202:
+            raise RemovalError(f"the registry answered {answer}")
+
+    with (
+        mock.patch.object(Registry, "remove_tag", refuse_one),
+        pytest.raises(UnavailableError, match=f"still in the registry: {kept}$"),
+    ):
+        prune(keeping(project))
+    assert project.digests(older) == dict.fromkeys(project.services)
+    assert app(project).ledger.read().names("pruned") == [old]
+    there = app(project)
+    status(there)
+    assert f"pruned, and not gone from the registry yet: {old}" in heard(there)
+    prune(keeping(project))
+    there = app(project)
+    status(there)
+    assert "pruned" not in heard(there)

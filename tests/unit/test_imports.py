@@ -90,13 +90,16 @@ INSIDE = {
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
     "verify": ["evidence", "deployed", "former", "gather", "independent"],
-    "engines/compose": ["contents", "ports", "watching", "containers", "engine"],
+    "engines/compose": ["contents", "names", "ports", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
         *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),
         *("watching", "oneoff", "rollout", "evidence", "engine"),
     ],
-    "engines/swarm": ["logins", "cluster", "tasks", "stackfile", "oneoff", "rollout", "engine"],
+    "engines/swarm": [
+        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "oneoff", "rollout"),
+        "engine",
+    ],
 }
 """Inside a room, from the ground up as well: a module imports only from those named before it."""
 

@@ -43,12 +43,11 @@ def _plan(app: App, going: dict[str, Release], unfinished: dict[str, Release]) -
     everything = {**unfinished, **going}
     if not everything:
         return Plan("nothing to remove")
-    removals = [
-        RemoveTag(sha, tag) for sha, release in everything.items() for tag in _tags(app, release)
-    ]
+    tags = {sha: _tags(app, release) for sha, release in everything.items()}
+    removals = [RemoveTag(sha, tag) for sha, own in tags.items() for tag in own]
     repositories = frozenset(removal.tag.repository for removal in removals)
     steps: list[Step] = [PruneReleases(tuple(going), repositories)] if going else []
-    steps += [*removals, ForgetReleases(tuple(everything))]
+    steps += [*removals, ForgetReleases(tags)]
     return Plan(f"remove {len(everything)} releases", tuple(steps))
 
 

@@ -64,7 +64,7 @@ def status(app: App, *, as_json: bool = False, every: bool = False, check: bool 
     if as_json:
         app.report.json([row for one in found for row in _as_json(one)])
     else:
-        _show(app, found, every=every)
+        _show(app, found, snapshot, every=every)
     wrong = [one.name for one in found if one.differences or one.record.open]
     if check and wrong:
         raise DifferenceError(
@@ -112,7 +112,7 @@ def _commit(app: App, revision: str) -> Commit | None:
         return None
 
 
-def _show(app: App, found: Sequence[_Status], *, every: bool) -> None:
+def _show(app: App, found: Sequence[_Status], snapshot: Snapshot, *, every: bool) -> None:
     if every:
         app.report.table(_EVERY, [row for one in found for row in _rows(one)])
     else:
@@ -120,6 +120,11 @@ def _show(app: App, found: Sequence[_Status], *, every: bool) -> None:
     differing = [[one.name, *difference] for one in found for difference in one.differences]
     if differing:
         app.report.table(_DETAILS, differing)
+    if left := snapshot.names("pruned"):
+        app.report.note(
+            f"pruned, and not gone from the registry yet: {', '.join(left)}\n"
+            "  → inv prune tries again"
+        )
     for one in found:
         if one.record.open is not None:
             locked = busy(one.record.open)

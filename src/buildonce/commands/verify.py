@@ -13,7 +13,7 @@ from buildonce.ledger.snapshot import Snapshot
 from buildonce.report.markdown import evidence_markdown
 from buildonce.report.terminal import evidence_json
 from buildonce.verify.evidence import Evidence
-from buildonce.verify.gather import compare, gather
+from buildonce.verify.gather import OTHERS, compare, gather
 from buildonce.verify.independent import reread
 
 _LASTING = (
@@ -101,7 +101,9 @@ def _proven(rows: Sequence[Evidence], environments: Sequence[str], *, each: bool
     what = "the images of " if unseen else ""
     apart = any(row.check.startswith("same as") for row in unchecked)
     identical = "are identical in what all of them run" if apart else "are identical"
-    return f"{sentence}; {what}{' and '.join(environments)} {identical}"
+    others = ", ".join(dict.fromkeys(row.service for row in rows if row.check == OTHERS))
+    but = f", but for others' images ({others})" if others else ""
+    return f"{sentence}; {what}{' and '.join(environments)} {identical}{but}"
 
 
 def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,13 +13,13 @@ from pathlib import Path
 from buildonce.app import App, now
 from buildonce.config import Environment
 from buildonce.doctor.findings import Examination, Finding, of_error
-from buildonce.engines import bind, bundle, require_answer
+from buildonce.engines import bind, bundle, externals, require_answer
 from buildonce.engines.base import Deployment
-from buildonce.engines.compose import ports
+from buildonce.engines.compose import names, ports
 from buildonce.engines.composefile import required_variables
 from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker
-from buildonce.errors import BuildonceError
+from buildonce.errors import BuildonceError, UnavailableError
 from buildonce.ledger.records.release import Image, Release
 from buildonce.refs import digest_of
 from buildonce.targets import target_of
@@ -59,6 +59,8 @@ def _files(name: str, settings: Environment, app: App) -> Iterator[Finding]:
     yield from (of_error(subject, error, cost) for error in problems)
     if not problems:
         yield Finding(subject, f"{', '.join(settings.files)}: can be deployed from HEAD")
+    if settings.engine != "kubernetes" and not problems:
+        yield from (of_error(subject, error, cost) for error in _check_host(deployment))
     if settings.engine == "compose" and not problems:
         yield from _ports(deployment)
 
@@ -99,11 +101,24 @@ def _check_definition(deployment: Deployment) -> list[BuildonceError]:
     )
 
 
+def _check_host(deployment: Deployment) -> list[BuildonceError]:
+    """Return what the host lacks, as far as it answers."""
+    docker = Docker(deployment.target)
+    definition = Definition(deployment, docker)
+    checks = [lambda: externals.require(definition.resolved, docker)]
+    if deployment.target.engine == "compose":
+        checks.append(lambda: names.require_free(definition, docker))
+    return [error for error in _errors(checks) if not isinstance(error, UnavailableError)]
+
+
 def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceError]:
     """Return that variables have no value, as far as the files' own text tells."""
     files = [sources.root / file for file in sources.files]
     text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
-    missing = required_variables(text, {*os.environ, *deployment.variables})
+    given = {*os.environ, *deployment.variables}
+    with suppress(BuildonceError):
+        given |= bundle.dotenv(sources).keys()
+    missing = required_variables(text, given)
     missing = {name for name in missing if not name.startswith("BUILDONCE_IMAGE_")}
     name = deployment.target.name
     if not missing:
@@ -126,7 +141,7 @@ def _ports(deployment: Deployment) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _errors(checks: list[Callable[[], object]]) -> list[BuildonceError]:
+def _errors(checks: Sequence[Callable[[], object]]) -> list[BuildonceError]:
     """Return the distinct errors of several checks."""
     found: dict[str, BuildonceError] = {}
     for check in checks:

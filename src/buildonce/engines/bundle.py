@@ -59,7 +59,7 @@ def make_bundle(sources: Sources) -> str:
     for name, secret in (model.get("secrets") or {}).items():
         _require_portable_secret(sources, name, secret or {})
     model.pop("name", None)
-    return _with_defaults(dump(model), _dotenv(sources))
+    return _with_defaults(dump(model), dotenv(sources))
 
 
 def problems(sources: Sources) -> list[UsageError]:
@@ -243,8 +243,12 @@ def _require_portable_secret(sources: Sources, name: str, secret: Mapping[str, A
         )
 
 
-def _dotenv(sources: Sources) -> dict[str, str]:
-    """Return the variables of the ``.env`` file beside the first file, if it is committed."""
+def dotenv(sources: Sources) -> dict[str, str]:
+    """Return the variables of the ``.env`` file beside the first file, if it is committed.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     path = sources.folder / ".env"
     if not path.is_file():
         return {}

@@ -54,6 +54,43 @@ def required_variables(text: str, given: Collection[str]) -> set[str]:
     return found
 
 
+def source_variables(model: Mapping[str, Any]) -> set[str]:
+    """Return the variables that the configs and secrets of services are read from."""
+    return {
+        one["environment"]
+        for kind in ("configs", "secrets")
+        for name, one in (model.get(kind) or {}).items()
+        if one and one.get("environment") and name in used(model, kind)
+    }
+
+
+def used(model: Mapping[str, Any], kind: str) -> set[str]:
+    """Return which of a model's networks, volumes, configs or secrets some service uses."""
+    services = (model.get("services") or {}).values()
+    return {name for service in services for name in _uses(service or {}, kind)}
+
+
+def shared(service: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what a model says of the networks, volumes, configs and secrets of a service."""
+    return {
+        kind: {name: (model.get(kind) or {}).get(name) for name in sorted(_uses(service, kind))}
+        for kind in ("networks", "volumes", "configs", "secrets")
+    }
+
+
+def _uses(service: Mapping[str, Any], kind: str) -> set[str]:
+    if kind == "networks":
+        alone = "network_mode" in service
+        return set(service.get("networks") or ([] if alone else ["default"]))
+    uses = [use if isinstance(use, str) else _source(use) for use in service.get(kind) or ()]
+    return set(filter(None, uses))
+
+
+def _source(use: Mapping[str, Any]) -> str:
+    source: str = use.get("source", "")
+    return source if use.get("type", "volume") == "volume" else ""
+
+
 def fill(text: str, value: Callable[[str], str | None]) -> str:
     """Return a text with other words for its variables, also inside the defaults of others.
 

@@ -21,6 +21,8 @@ from buildonce.engines.composefile import (
     fill,
     names_in,
     required_variables,
+    shared,
+    source_variables,
 )
 from buildonce.engines.docker import Docker, Refused
 from buildonce.engines.paths import NOWHERE, has_variable_paths, relative_paths
@@ -102,15 +104,17 @@ class Definition:
             UsageError: naming each that has not, and where it is used.
         """
         given = {*os.environ, *self.deployment.variables}
-        missing = sorted(required_variables(self.text, given))
+        sources = source_variables(self.model)
+        missing = sorted(required_variables(self.text, given) | (sources - given))
         if missing:
             locate = self.deployment.files.locate
+            optional = next((name for name in missing if name not in sources), "")
+            default = f", or give it a default: ${{{optional}:-}}" if optional else ""
             listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
             raise UsageError(
                 f"{self.deployment.target.name} needs a value for:\n  {listed}",
                 hint="set it in the environment of this command, or under "
-                f"[{self.deployment.target.table}.variables], or give it a default: "
-                f"${{{missing[0]}:-}}",
+                f"[{self.deployment.target.table}.variables]{default}",
             )
 
     def require_usable(self) -> None:
@@ -165,9 +169,12 @@ class Definition:
         """Return the names of the variables, and what their values make of each service."""
         model, values = self.resolved, {**os.environ, **self.deployment.variables}
         return Resolved(
-            tuple(sorted(set(names_in(self.text)))),
+            tuple(sorted({*names_in(self.text), *source_variables(model)})),
             {
-                name: json.dumps([service, contents(service, model, values)], sort_keys=True)
+                name: json.dumps(
+                    [service, contents(service, model, values), shared(service, model)],
+                    sort_keys=True,
+                )
                 for name, service in (model.get("services") or {}).items()
             },
         )
@@ -240,7 +247,7 @@ def _part(name: str, service: Mapping[str, Any]) -> Part:
     return Part(
         name=name,
         image=str(service.get("image", "")),
-        replicas=_replicas(service),
+        replicas=replicas(service),
         needs={other: how.get("condition", "") for other, how in needs.items()},
         optional=bool(service.get("profiles")),
         ends=_ends(service),
@@ -254,7 +261,8 @@ def _ends(service: Mapping[str, Any]) -> bool:
     return restart in ("no", "none") or restart.startswith("on-failure")
 
 
-def _replicas(service: Mapping[str, Any]) -> int | None:
+def replicas(service: Mapping[str, Any]) -> int | None:
+    """Return how many containers of a service there are; None where that is a variable's value."""
     wanted = (service.get("deploy") or {}).get("replicas", service.get("scale", 1))
     return int(wanted) if str(wanted).isdecimal() else None
 

@@ -9,6 +9,7 @@ from buildonce.plan.steps import (
     Bake,
     CarryOver,
     CopyImages,
+    ForgetReleases,
     Import,
     Point,
     RemoveTag,
@@ -56,8 +57,12 @@ def _tags(step: Step) -> tuple[int, list[ImageRef]]:
     match step:
         case Point():
             return _TAGGED, [step.tag]
-        case Unpoint() | RemoveTag():
+        case Unpoint():
+            return 2, [step.tag]
+        case RemoveTag():
             return 1, [step.tag]
+        case ForgetReleases():
+            return 1, [tag for tags in step.tags.values() for tag in tags]
         case CarryOver() | Import():
             return _TAGGED, [image.tag for image in step.images.values()]
         case Bake():

@@ -205,15 +205,17 @@ def _are_many(neighbours: Sequence[Step]) -> bool:
 
 
 def _may_stay(step: Step, error: UnavailableError) -> bool:
-    """Tell whether a promotion goes on without this step, where a pointer stays as it is."""
-    if isinstance(step, Unpoint) and isinstance(error, RemovalError):
+    """Tell whether a walk goes on without this step, where a tag stays as it is."""
+    if isinstance(step, Unpoint | RemoveTag) and isinstance(error, RemovalError):
         return True
     return isinstance(step, Point | Unpoint) and step.may_wait
 
 
 def _unmoved(step: Step, error: UnavailableError) -> str:
-    """Return what is said of a pointer that stays: it is a projection, the ledger is the truth."""
-    assert isinstance(step, Point | Unpoint)
+    """Return what is said of a tag that stays: it is a projection, the ledger is the truth."""
+    assert isinstance(step, Point | Unpoint | RemoveTag)
+    if isinstance(step, RemoveTag):
+        return f"{step.tag} was not removed: {error.message}"
     was = "moved" if isinstance(step, Point) else "removed"
     names = f"; it still names {short(step.old)}" if step.old else ""
     return f"{step.tag} was not {was}{names}: {error.message}"
@@ -228,7 +230,7 @@ def _put_back_error(
         return BrokenError(
             f"{failure.message}\nnothing was deployed in {name} before, so there is "
             "nothing to go back to; its containers are left as they are",
-            hint=failure.hint,
+            hint=failure.hint or f"mend it, then inv promote {name} --sha {promotion.release}",
         )
     runs = f"{name} runs {promotion.previous or 'nothing'} again"
     if isinstance(failure, DeployError | UnavailableError) and run.touched:

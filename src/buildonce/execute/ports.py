@@ -51,7 +51,7 @@ class Images(Protocol):
         """Tell whether a blob is there."""
         ...
 
-    def settled(self, tag: ImageRef, expected: Digest) -> Digest | None:
+    def settled(self, tag: ImageRef, expected: Digest | None) -> Digest | None:
         """Return what a tag names, giving it a moment to be what was just written."""
         ...
 

@@ -9,7 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from buildonce.errors import BuildonceError, DeployError, DifferenceError, UnavailableError
+from buildonce.errors import (
+    BuildonceError,
+    DeployError,
+    DifferenceError,
+    RemovalError,
+    UnavailableError,
+)
 from buildonce.execute.lock import INTERVAL, Lock
 from buildonce.execute.ports import Images, Progress
 from buildonce.execute.run import Run
@@ -33,6 +39,7 @@ from buildonce.plan.steps import (
     TakeOver,
     Unpoint,
 )
+from buildonce.refs import short
 from buildonce.verify.deployed import record_of
 
 NOTICED = INTERVAL + 2
@@ -140,6 +147,11 @@ class Promotions:
             RemovalError: the registry does not remove it, or does not let us.
         """
         self.images.remove_tag(step.tag)
+        if (still := self.images.settled(step.tag, None)) is not None:
+            raise RemovalError(
+                f"the registry said that it was, and it names {short(still)}",
+                hint="see the registry's own settings for deleting",
+            )
         return run
 
     def close(self, step: ClosePromotion, run: Run) -> Run:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from buildonce.config import Prune
+from buildonce.errors import RemovalError
 from buildonce.execute.ports import Images
 from buildonce.execute.run import Run
 from buildonce.git.repository import Git
 from buildonce.ledger import releases
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.ledger.store import Ledger
-from buildonce.parallel import run_all
+from buildonce.parallel import run_all, run_by_key
 from buildonce.plan.retention import decide
 from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, RetireEnvironment
 
@@ -48,9 +49,24 @@ class Prunings:
         return run
 
     def forget(self, step: ForgetReleases, run: Run) -> Run:
-        """Write down that the tags are gone."""
+        """Write down that tags are gone, of those releases whose tags are.
+
+        Raises:
+            RemovalError: others have some left.
+        """
+        snapshot = self.ledger.read()
+        wanted = {sha: tags for sha, tags in step.tags.items() if snapshot.pruned(sha)}
+        listed = {tag: tag for tags in wanted.values() for tag in tags}
+        there = {tag for tag, digest in run_by_key(self.images.digest, listed).items() if digest}
+        gone = [sha for sha, tags in wanted.items() if not there & set(tags)]
         actor = self.git.identity()
-        self.ledger.append(lambda snapshot: releases.forgotten(snapshot, step.shas, actor))
+        self.ledger.append(lambda snapshot: releases.forgotten(snapshot, gone, actor))
+        if there:
+            raise RemovalError(
+                f"still in the registry: {', '.join(map(str, sorted(there, key=str)))}",
+                hint="see that its account may delete; then inv prune tries again, and inv status "
+                "names what is left",
+            )
         return run
 
     def retire(self, step: RetireEnvironment, run: Run) -> Run:

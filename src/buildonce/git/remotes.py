@@ -32,6 +32,19 @@ def same_repository(one: str, other: str) -> bool:
     return urlsplit(one).path.lower() == urlsplit(other).path.lower()
 
 
+_REFUSALS = re.compile(
+    r"permission denied|access denied|authentication failed|could not read (username|password)"
+    r"|host key verification failed|not found|does not appear to be a git repository"
+    r"|does not exist|error: 40[13]",
+    re.IGNORECASE,
+)
+
+
+def may_pass(complaint: str) -> bool:
+    """Tell whether what git complained of may be gone in a moment: no refusal, nothing missing."""
+    return not _REFUSALS.search(complaint)
+
+
 def unreachable(remote: str, complaint: str) -> UnavailableError:
     """Return the error for a remote that did not answer or refused."""
     return UnavailableError(

@@ -296,7 +296,8 @@ class Git:
 
     def find_variable(self, revision: str, name: str) -> str:
         """Return where a commit's YAML files use a variable, as ``file:line``; empty if nowhere."""
-        pattern = rf"\$(\{{{name}([^A-Za-z0-9_]|$)|{name}([^A-Za-z0-9_]|$))"
+        whole = rf"{name}([^A-Za-z0-9_]|$)"
+        pattern = rf"\$(\{{{whole}|{whole})|environment: *[\"']?{whole}"
         found = self.attempt(
             "grep", "-n", "-E", "--full-name", pattern, revision, "--", ":/*.yml", ":/*.yaml"
         )

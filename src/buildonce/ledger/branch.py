@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
-from buildonce.git.remotes import unreachable, unwritable
+from buildonce.git.remotes import may_pass, unreachable, unwritable
 from buildonce.git.repository import Git, complaint
 
 _TRIES = 5
@@ -163,10 +163,16 @@ class RemoteBranch:
         return (complaint(pushed) or "no reason given") if pushed.returncode else ""
 
     def _remote_tip(self) -> str | None:
-        listed = self.git.attempt_at(self.remote, "ls-remote", "--quiet", self.remote, self._ref)
-        if listed.returncode != 0:
-            raise unreachable(self.remote, complaint(listed))
-        return listed.stdout.decode().split("\t")[0].strip() or None
+        for attempt in range(_TRIES):
+            listed = self.git.attempt_at(
+                self.remote, "ls-remote", "--quiet", self.remote, self._ref
+            )
+            if listed.returncode == 0:
+                return listed.stdout.decode().split("\t")[0].strip() or None
+            if not may_pass(complaint(listed)):
+                break
+            _back_off(attempt)
+        raise unreachable(self.remote, complaint(listed))
 
     def _seen(self) -> str | None:
         seen = self.git.attempt("rev-parse", "--verify", "--quiet", self._fetched)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from buildonce.archive.reading import ArchiveFile
@@ -227,9 +227,12 @@ class RemoveTag:
 
 @dataclass(frozen=True)
 class ForgetReleases:
-    """Write into the ledger that the tags of pruned releases are gone."""
+    """Write into the ledger that the tags of pruned releases are gone, if they are.
 
-    shas: tuple[str, ...]
+    ``tags`` are those of each release.
+    """
+
+    tags: Mapping[str, Sequence[ImageRef]]
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,8 @@ class Registry(Api):
                 hint="somebody else writes this tag, or the registry lost the write; inv status",
             )
 
-    def settled(self, tag: ImageRef, expected: Digest) -> Digest | None:
-        """Return what a tag names just after it was written.
+    def settled(self, tag: ImageRef, expected: Digest | None) -> Digest | None:
+        """Return what a tag names just after it was written, or removed.
 
         Registries of several machines may answer for a moment with what it named before.
         """

@@ -190,7 +190,7 @@ def _of_prune(step: PruneReleases | RemoveTag | ForgetReleases | RetireEnvironme
         case RemoveTag():
             return f"remove the tag {step.tag}"
         case ForgetReleases():
-            return f"record in the ledger that the tags of {_count(step.shas)} are gone"
+            return f"record in the ledger that the tags of {_count(tuple(step.tags))} are gone"
 
 
 def _release_of(engine: Engine) -> str:

@@ -13,7 +13,7 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.release import Image, Release
 from buildonce.ledger.snapshot import Snapshot, deployed_path, environment_path, release_path
 from buildonce.parallel import run_all
-from buildonce.refs import Digest, ImageRef, is_revision
+from buildonce.refs import Digest, ImageRef, is_revision, short
 from buildonce.registry import Manifest
 from buildonce.targets import Targets
 from buildonce.verify import deployed, former
@@ -22,6 +22,7 @@ from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 PLAIN = "a plain manifest"
 ANSWER = "an answer"
 ONLY_POINTERS = "the configuration names no engine: only pointers move"
+OTHERS = "others' image"
 UNLABELLED = "it was built elsewhere, and no label names a commit"
 
 
@@ -122,7 +123,34 @@ def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
                     expected.get(service, NOTHING), found.get(service, NOTHING),
                 )
             )  # fmt: skip
+        rows += _others_images(snapshot, first, record)
     return rows
+
+
+def _others_images(
+    snapshot: Snapshot, first: EnvironmentRecord, record: EnvironmentRecord
+) -> list[Evidence]:
+    """Return a row for each service of one name that runs another's image, and not the same one.
+
+    Whether environments are meant to have the same, no release says.
+    """
+    expected, found = (_others(snapshot, one) for one in (first, record))
+    return [
+        unchecked(
+            record.environment, service, OTHERS, "ledger",
+            f"{short(digest)}, and {short(expected[service])} in {first.environment}: "
+            "with a digest in the file it would be the same",
+        )
+        for service, digest in found.items()
+        if service in expected and expected[service] != digest
+    ]  # fmt: skip
+
+
+def _others(snapshot: Snapshot, record: EnvironmentRecord) -> dict[str, Digest]:
+    """Return what services that are not of the release ran when they were deployed."""
+    deployed, own = snapshot.deployed(record.environment), {*_recorded(snapshot, record).values()}
+    services = deployed.services.items() if deployed else ()
+    return {name: one.digest for name, one in services if one.digest and one.digest not in own}
 
 
 def _is_meant(record: EnvironmentRecord, service: str) -> bool:
@@ -223,10 +251,13 @@ def _leftovers(
             if service not in release.services:
                 dropped.setdefault(service, image.tag(record.environment))
     return [
-        unchecked(record.environment, service, "left over", str(tag), f"still names {found.digest}")
+        unchecked(
+            record.environment, service, "left over", "registry",
+            f"{tag} still names {short(found.digest)}",
+        )
         for service, tag in dropped.items()
         if (found := images.manifest(tag))
-    ]
+    ]  # fmt: skip
 
 
 def _there(images: Images, ref: ImageRef) -> str:

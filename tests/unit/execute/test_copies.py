@@ -40,7 +40,7 @@ class Registries:
         self.asked.append((repository.path, blob, source.path))
         return self.mounts
 
-    def settled(self, _tag: ImageRef, expected: Digest) -> Digest:
+    def settled(self, _tag: ImageRef, expected: Digest | None) -> Digest | None:
         return expected
 
     def copy(self, _source: ImageRef, tag: ImageRef) -> None:

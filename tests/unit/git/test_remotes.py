@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildonce.git.remotes import web_address
+from buildonce.git.remotes import may_pass, web_address
 from buildonce.refs import without_users
 
 
@@ -33,3 +33,22 @@ def test_messages_have_no_part_of_a_password() -> None:
     """Whatever git repeats of an address is passed on without its user and password."""
     said = "fatal: unable to access 'https://robot:p@ss/w@git.example.org/shop/': refused"
     assert without_users(said) == "fatal: unable to access 'https://git.example.org/shop/': refused"
+
+
+@pytest.mark.parametrize(
+    ("complaint", "passes"),
+    [
+        ("fatal: Could not read from remote repository.", True),
+        ("fatal: expected flush after capabilities", True),
+        ("fatal: unable to connect to git.example.org", True),
+        ("error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502", True),
+        ("fatal: unable to access: The requested URL returned error: 403", False),
+        ("fatal: could not read Username for 'https://git.example.org': disabled", False),
+        ("git@git.example.org: Permission denied (publickey).", False),
+        ("remote: Repository not found.", False),
+        ("fatal: '/srv/git/shop.git' does not appear to be a git repository", False),
+    ],
+)
+def test_a_refusal_is_told_from_what_may_pass(complaint: str, passes: bool) -> None:
+    """Whoever may not read is told at once; a connection that broke off is tried again."""
+    assert may_pass(complaint) == passes

@@ -78,7 +78,7 @@ def brief(digest: Digest) -> str:
         ),
         (steps.RemoveTag(SHA, TAG), f"remove the tag {TAG}"),
         (
-            steps.ForgetReleases((SHA, FIRST.sha)),
+            steps.ForgetReleases({SHA: [TAG], FIRST.sha: []}),
             "record in the ledger that the tags of 2 releases are gone",
         ),
     ],

@@ -13,10 +13,11 @@ from buildonce.config import parse
 from buildonce.engines.base import Deployment, Remains, Running, Target
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.git.repository import Git
+from buildonce.ledger.records.deployment import DeployedService, DeploymentRecord, PlaceRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, Release
-from buildonce.ledger.snapshot import Snapshot, environment_path, release_path
+from buildonce.ledger.snapshot import Snapshot, deployed_path, environment_path, release_path
 from buildonce.refs import Digest, ImageRef, digest_of
 from buildonce.registry import Manifest
 from buildonce.targets import Targets
@@ -245,6 +246,26 @@ def test_environments_with_different_releases_are_not() -> None:
     records = (running(other, "staging"), running(RELEASE, "production"))
     (row,) = compare(state(*records, releases=(RELEASE, other)), ["staging", "production"])
     assert (row.expected, row.found) == (other.digests()["web"], RELEASE.digests()["web"])
+
+
+def test_others_images_that_differ_are_named() -> None:
+    """No release says that they are the same: that is told, and claimed by nobody."""
+    digest, other = digest_of(b"one"), digest_of(b"another")
+    ran = {"staging": {"store": digest, "mail": digest}, "production": {"store": other}}
+    own = DeployedService(digest=RELEASE.services["web"].digest)
+    place = PlaceRecord(engine="compose")
+    files: dict[str, Record] = {
+        deployed_path(name): DeploymentRecord(
+            release=RELEASE.sha, place=place, salt="salt",
+            services={"web": own, **{one: DeployedService(digest=by) for one, by in run.items()}},
+        )
+        for name, run in ran.items()
+    }  # fmt: skip
+    records = {environment_path(name): running(RELEASE, name) for name in ran}
+    snapshot = ledger({release_path(RELEASE.sha): RELEASE, **records, **files})
+    _, row = compare(snapshot, ["staging", "production"])
+    assert (row.service, row.check, row.checked) == ("store", "others' image", False)
+    assert row.found.startswith(f"{other[7:19]}, and {digest[7:19]} in staging")
 
 
 def test_an_environment_that_runs_nothing_is_not_identical() -> None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
-from buildonce.engines import pulling
+from buildonce.engines import externals, pulling
 from buildonce.engines.base import (
     UNTOUCHED,
     Deployment,
@@ -21,14 +21,14 @@ from buildonce.engines.base import (
     Target,
     always_ours,
 )
-from buildonce.engines.compose import ports
+from buildonce.engines.compose import names, ports
 from buildonce.engines.compose.containers import Project
 from buildonce.engines.compose.contents import with_contents
 from buildonce.engines.compose.watching import INTERVAL, Failing, Stopped, Watch, slowest
 from buildonce.engines.definition import NO_FOLDER, Definition
 from buildonce.engines.docker import CALL, Docker, Expired, Refused, Started
 from buildonce.engines.secrets import mask
-from buildonce.errors import DeployError, PreconditionError, UnavailableError
+from buildonce.errors import DeployError, UnavailableError
 
 _PULL = ("pull", "--policy", "missing", "--ignore-buildable")
 _UP = ("up", "--detach", "--no-build", "--remove-orphans")
@@ -70,12 +70,10 @@ class Compose:
         """See that the engine answers, the definition can be used and its ports are free."""
         self._docker.require_answer()
         self._require_usable()
-        self._require_ports()
-
-    def _require_ports(self) -> None:
-        taken = [str(one) for one in ports.taken_by_containers(self._definition, self._docker)]
-        if taken:
-            raise PreconditionError(f"{self._target}: {'; '.join(taken)}", hint=ports.REMEDY)
+        taken = ports.taken_by_containers(self._definition, self._docker)
+        ports.require_free(self._target, taken)
+        names.require_free(self._definition, self._docker)
+        externals.require(self._definition.resolved, self._docker)
 
     def pull(self) -> None:
         """Pull every image, others' included."""

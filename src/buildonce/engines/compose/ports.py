@@ -6,13 +6,14 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from buildonce.engines.base import Deployment, Target
-from buildonce.engines.definition import Definition
+from buildonce.engines.definition import Definition, replicas
 from buildonce.engines.docker import Docker
+from buildonce.errors import PreconditionError
 
 _PUBLISHED = re.compile(r"(\S*):(\d+)(?:-(\d+))?->[^/]*/(tcp|udp)")
 _LISTED = '{{.Names}}\t{{.Label "com.docker.compose.project"}}\t{{.Ports}}'
@@ -51,13 +52,25 @@ class Taken:
         return f"port {self.port}, which {self.service} publishes, is taken by {self.holder}"
 
 
+def require_free(target: Target, taken: Iterable[Taken]) -> None:
+    """See that nobody else has a port that is published.
+
+    Raises:
+        PreconditionError: somebody has one.
+    """
+    if listed := "; ".join(map(str, taken)):
+        raise PreconditionError(f"{target}: {listed}", hint=REMEDY)
+
+
 def taken_by_containers(definition: Definition, docker: Docker) -> Iterator[Taken]:
-    """Give the published ports that containers of others have.
+    """Give the published ports that containers of others, or of this file itself, have.
 
     Raises:
         UnavailableError: the engine does not answer.
     """
     wanted = published(definition.resolved)
+    yield from twice(wanted)
+    yield from _replicated(definition.resolved)
     holders = _holders(docker.run("ps", "--format", _LISTED), docker.target) if wanted else []
     for service, port in wanted:
         for name, held in holders:
@@ -88,13 +101,36 @@ def taken(deployment: Deployment) -> Iterator[Taken]:
 
 
 def published(definition: Mapping[str, Any]) -> list[tuple[str, Port]]:
-    """Return the services of a resolved Compose file with the ports that they publish."""
+    """Return the services of a resolved Compose file with the ports that they publish.
+
+    Of a range the engine takes whichever is free: that is none.
+    """
     return [
-        (name, Port(number, entry.get("protocol", "tcp"), _address(entry.get("host_ip") or "")))
+        (
+            name,
+            Port(int(number), entry.get("protocol", "tcp"), _address(entry.get("host_ip") or "")),
+        )
         for name, service in (definition.get("services") or {}).items()
         for entry in service.get("ports") or ()
-        for number in _numbers(*str(entry.get("published") or "").partition("-")[::2])
+        if (number := str(entry.get("published") or "")).isdecimal()
     ]
+
+
+def twice(wanted: Sequence[tuple[str, Port]]) -> Iterator[Taken]:
+    """Give the ports that two services of one file publish."""
+    for number, (service, port) in enumerate(wanted):
+        for other, held in wanted[:number]:
+            if other != service and port.clashes(held):
+                yield Taken(service, port, f"{other}, which publishes it too")
+                break
+
+
+def _replicated(definition: Mapping[str, Any]) -> Iterator[Taken]:
+    services = definition.get("services") or {}
+    for name, port in published(definition):
+        wanted = replicas(services[name]) or 1
+        if wanted > 1:
+            yield Taken(name, port, f"the first of its {wanted} containers")
 
 
 def listed(ports: str) -> list[Port]:
@@ -142,7 +178,7 @@ def _address(text: str) -> str:
 
 
 def _numbers(first: str, last: str) -> range:
-    return range(int(first), int(last or first) + 1) if first else range(0)
+    return range(int(first), int(last or first) + 1)
 
 
 def _is_local(host: str) -> bool:

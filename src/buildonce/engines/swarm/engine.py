@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 import yaml
 
-from buildonce.engines import pulling
+from buildonce.engines import externals, pulling
 from buildonce.engines.base import (
     UNTOUCHED,
     Deployment,
@@ -21,22 +23,31 @@ from buildonce.engines.base import (
     Target,
     always_ours,
 )
+from buildonce.engines.compose import ports
 from buildonce.engines.compose.watching import INTERVAL, Failing
 from buildonce.engines.definition import Definition, Part
 from buildonce.engines.docker import CALL, Docker, Refused
 from buildonce.engines.secrets import mask
-from buildonce.engines.swarm import cluster, logins, oneoff, tasks
+from buildonce.engines.swarm import cluster, ingress, logins, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
+from buildonce.engines.swarm.objects import NOTED, NOWHERE
 from buildonce.engines.swarm.rollout import Rollout
 from buildonce.engines.swarm.stackfile import stack_file, with_config_files
 from buildonce.errors import DeployError, PreconditionError
 
 _NONE: Mapping[str, str] = {}
-# what a manager answers to the later of two changes of one service: nothing was changed
-_CONFLICT = "update out of sequence"
-_TRIES = 3
+# the later of two changes of one service; a network that a removed stack has left for a moment
+_PASSING = re.compile(r"update out of sequence|network \S+ not found")
+_PATIENCE = 30.0
 _FROM_INPUT = ("--compose-file", "-")
 _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
+
+
+class Limit(NamedTuple):
+    """How many seconds something may take, and in words which setting says so."""
+
+    seconds: float
+    source: str = ""
 
 
 class Swarm:
@@ -77,6 +88,8 @@ class Swarm:
         self._require_manager()
         logins.require(self._target.pull_config, self._target.table)
         self._require_usable()
+        ports.require_free(self._target, ingress.taken(self._definition, self._docker))
+        externals.require(self._definition.resolved, self._docker)
 
     def pull(self) -> None:
         """Pull every image on the manager.
@@ -131,22 +144,19 @@ class Swarm:
         *options: str,
         progress: Callable[[str], None] = lambda _: None,
         still_ours: StillOurs = always_ours,
-        limit: float | None = None,
+        limit: Limit | None = None,
     ) -> None:
-        """Deploy and wait, ``limit`` seconds at most; without one, as long as a deploy may take."""
+        """Deploy and wait; without a ``limit``, as long as a deploy may take."""
         rollout = Rollout(parts, self._read(), progress)
-        limit = self._target.timeout if limit is None else limit
         try:
             self._forget_changed_images(rollout.before)
             self._stack_deploy(text, *options)
-            self._watch(rollout, limit, still_ours)
         except Refused as refused:
             complaint = self._masked(refused.complaint)
             raise DeployError(
                 f"Swarm did not take the release: {complaint}", host=self._host
             ) from None
-        except Failing as failing:
-            raise self._failed(failing) from None
+        self._watch(rollout, limit or Limit(self._target.timeout), still_ours)
 
     def _forget_changed_images(self, stack: Stack) -> None:
         """Have ``stack deploy`` set the image of services that were updated by other means.
@@ -155,25 +165,32 @@ class Swarm:
         """
         for service in stack.services.values():
             if service.deployed != service.image:
-                note = ("service", "update", "--detach", "--label-rm", cluster.NOTED)
+                note = ("service", "update", "--detach", "--label-rm", NOTED)
                 self._docker.run(*note, service.id)
 
-    def _watch(self, rollout: Rollout, limit: float, still_ours: StillOurs) -> None:
-        deadline = time.monotonic() + limit
-        while waiting := rollout.look(self._read()):
-            still_ours()
-            if time.monotonic() >= deadline:
-                failing = next((one for one in waiting if one.container), waiting[0])
-                failing.what += f" after {limit:.0f} s"
-                raise failing
-            time.sleep(INTERVAL)
+    def _watch(self, rollout: Rollout, limit: Limit, still_ours: StillOurs = always_ours) -> None:
+        deadline = time.monotonic() + limit.seconds
+        try:
+            while waiting := rollout.look(self._read()):
+                still_ours()
+                if time.monotonic() >= deadline:
+                    failing = next((one for one in waiting if one.container), waiting[0])
+                    failing.what += f" after {limit.seconds:.0f} s{limit.source}"
+                    raise failing
+                time.sleep(INTERVAL)
+        except Failing as failing:
+            raise self._failed(failing) from None
 
     def _run_job(self, text: str, service: str) -> None:
-        part = Part(oneoff.name_of(service), "", 1, {}, optional=False)
-        limit = self._target.pre_deploy_timeout
-        limit = math.inf if limit is None else limit
-        self._remove(part.name)
+        """Run a job, or wait for the one that who held the promotion before has left running."""
+        part = Part(oneoff.name_of(service), self._definition.parts[service].image, 1, {}, False)
+        seconds = self._target.pre_deploy_timeout
+        limit = Limit(math.inf if seconds is None else seconds, ", as pre_deploy.timeout says")
         try:
+            if self._is_running(part):
+                self._watch(Rollout({part.name: part}, cluster.NOTHING, lambda _: None), limit)
+                return
+            self._remove(part.name)
             self._roll_out(text, {part.name: part}, limit=limit)
         except DeployError as error:
             error.hint = UNTOUCHED
@@ -181,13 +198,21 @@ class Swarm:
         finally:
             self._remove(part.name)
 
+    def _is_running(self, job: Part) -> bool:
+        stack = self._read()
+        present = stack.services.get(job.name)
+        if present is None or present.image != job.image:
+            return False
+        return any(task.wanted for task in stack.tasks_of(present))
+
     def _remove(self, service: str) -> None:
         with suppress(Refused):
             self._docker.run("service", "rm", self._named(service))
 
     def _failed(self, failing: Failing) -> DeployError:
         log = ("service", "logs", "--raw", failing.container)
-        tail = self._docker.log_tail(*log) if failing.container else []
+        ran = failing.container and failing.host != NOWHERE.name
+        tail = self._docker.log_tail(*log) if ran else []
         return DeployError(
             self._masked(failing.what),
             service=failing.service,
@@ -217,15 +242,16 @@ class Swarm:
         with logins.of(self._target.pull_config) as variables:
             words, limit = self._words(*options), self._target.timeout
             deploy = partial(self._call, text, *words, variables=variables, limit=limit)
-            for _ in range(_TRIES - 1):
+            give_up = time.monotonic() + _PATIENCE
+            while True:
                 try:
                     deploy()
                 except Refused as refused:
-                    if _CONFLICT not in refused.complaint:
+                    if time.monotonic() >= give_up or not _PASSING.search(refused.complaint):
                         raise
                 else:
                     return
-            deploy()
+                time.sleep(INTERVAL)
 
     def _call(
         self, text: str, *words: str, variables: Mapping[str, str] = _NONE, limit: float = CALL

@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from buildonce.engines.base import MONITOR
 from buildonce.engines.compose.watching import Failing
 from buildonce.engines.definition import Part, digest_in
-from buildonce.engines.swarm.cluster import Service, Stack, Task
+from buildonce.engines.swarm.cluster import Stack
+from buildonce.engines.swarm.objects import Service, Task
 
 PATIENCE = 3
 """Failures of one service after which Swarm's restarts are not waited for any more: services
 of a stack start in no order, and one that needs another may fail once or twice at first."""
+
+_LEFT_NETWORK = "Pool overlaps with other one"
+"""Why a node rejects tasks while it still has the network of a stack that was just removed."""
+
+_ONE_SHOT = "; one that is meant to end has deploy: {mode: replicated-job}"
 
 _GIVEN_UP = frozenset({"paused", "rollback_started", "rollback_completed", "rollback_paused"})
 
@@ -38,9 +44,12 @@ class Rollout:
         waiting = []
         for part in self.parts.values():
             service = stack.services.get(part.name)
+            if service is None and part.name in self._told:
+                raise Failing(part.name, "was removed from the stack meanwhile")
             if service is None:
                 waiting.append(Failing(part.name, "is not in the stack"))
                 continue
+            self._told.setdefault(service.name, "")
             self._judge(service, stack)
             if not self._settled(service, stack, part):
                 waiting.append(_unsettled(service, stack))
@@ -48,31 +57,48 @@ class Rollout:
 
     def _judge(self, service: Service, stack: Stack) -> None:
         known = {task.id for task in self.before.tasks}
-        broken = [task for task in stack.broken(service) if task.id not in known]
+        broken = [
+            task
+            for task in stack.broken(service)
+            if task.id not in known and _LEFT_NETWORK not in task.message
+        ]
+        if len(self._done(service, stack)) >= service.wanted > 0:
+            return
         if self._is_fresh(service) and service.update in _GIVEN_UP:
             what = f"failed, and Swarm's update is {service.update.replace('_', ' ')}"
-        elif len(broken) >= (1 if service.job else PATIENCE):
+        elif len(broken) >= (1 if service.job else min(PATIENCE, service.attempts or PATIENCE)):
             what = f"failed {len(broken)} times" if len(broken) > 1 else "failed"
         else:
             return
         if not broken:
-            raise Failing(service.name, what)
+            raise Failing(service.name, f"{what}{_ONE_SHOT}" if service.ends else what)
         newest = broken[0]
         raise Failing(
             service.name, f"{what} ({_reason(newest)})", newest.id, stack.node(newest).name
         )
 
     def _settled(self, service: Service, stack: Stack, part: Part) -> bool:
-        tasks = stack.tasks_of(service)
-        if service.job:
-            return sum(task.state == "complete" for task in tasks) >= service.wanted
-        wanted = [task for task in tasks if task.wanted]
-        up = [t for t in wanted if t.state == "running" and t.image == service.image]
-        self._show(service, f"{service.name}: {len(up)} of {service.wanted} up")
-        over, steady = self._is_over(service), [self._is_steady(task) for task in up]
         has_the_bytes = part.digest in (None, digest_in(service.image))
-        complete = len(wanted) == len(up) == service.wanted and not stack.stopping(service)
+        done = len(self._done(service, stack))
+        if service.job:
+            return has_the_bytes and done >= service.wanted
+        wanted = [task for task in stack.tasks_of(service) if task.wanted]
+        up = [t for t in wanted if t.state == "running" and t.image == service.image]
+        self._show(service, f"{service.name}: {len(up) + done} of {service.wanted} up")
+        over = self._is_over(service) or done == service.wanted
+        steady = [self._is_steady(task) for task in up]
+        complete = len(wanted) == len(up) == service.wanted - done and not stack.stopping(service)
         return has_the_bytes and over and complete and all(steady)
+
+    def _done(self, service: Service, stack: Stack) -> list[Task]:
+        """Return the tasks that ended as they may: those of before, where nothing changed."""
+        before, known = self.before.services.get(service.name), {t.id for t in self.before.tasks}
+        same = before is not None and before.shape == service.shape
+        return [
+            task
+            for task in stack.done(service)
+            if task.image == service.image and (same or task.id not in known)
+        ]
 
     def _is_over(self, service: Service) -> bool:
         """Tell whether Swarm is done with an update, or has none to do.
@@ -104,7 +130,7 @@ class Rollout:
 
 def _reason(task: Task) -> str:
     if task.state == "complete":
-        return "it ended with 0, or was stopped as unhealthy"
+        return f"it ended with 0, or was stopped as unhealthy{_ONE_SHOT}"
     return task.message or task.state
 
 

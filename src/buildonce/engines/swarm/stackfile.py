@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ import yaml
 
 from buildonce.engines.composefile import dump
 from buildonce.refs import digest_of
+
+_RANGE = re.compile(r"\d+-\d+")
 
 
 def stack_file(bundle: str, stack: str) -> str:
@@ -48,11 +51,31 @@ def with_config_files(text: str) -> Iterator[str]:
 
 
 def plain_service(service: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a service without what Compose adds to it and ``docker stack`` does not know."""
+    """Return a service as ``docker stack`` knows it, of what Compose makes of it."""
     plain = {name: value for name, value in service.items() if name != "depends_on"}
     if "volumes" in plain:
         plain["volumes"] = [_volume(volume) for volume in plain["volumes"]]
+    if "ports" in plain:
+        plain["ports"] = [_port(port) for port in plain["ports"]]
+    if "devices" in plain:
+        plain["devices"] = [_device(device) for device in plain["devices"]]
     return plain
+
+
+def _port(port: Any) -> Any:
+    """Compose writes the published port, or a range, as a string: here it is a number."""
+    published = "" if isinstance(port, str) else str(port.get("published", ""))
+    if published.isdecimal():
+        return {**port, "published": int(published)}
+    if _RANGE.fullmatch(published):
+        return f"{published}:{port['target']}/{port.get('protocol', 'tcp')}"
+    return port
+
+
+def _device(device: Any) -> Any:
+    if isinstance(device, str):
+        return device
+    return ":".join(device[name] for name in ("source", "target", "permissions") if name in device)
 
 
 def _volume(volume: Any) -> Any:

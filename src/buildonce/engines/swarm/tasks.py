@@ -9,7 +9,8 @@ from buildonce.engines.base import Running
 from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
 from buildonce.engines.inspected import Container, manifest_digests
-from buildonce.engines.swarm.cluster import Node, Service, Stack, Task
+from buildonce.engines.swarm.cluster import Stack
+from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.refs import Digest
 
 OUT_OF_REACH = "out of reach (its node does not answer)"
@@ -22,7 +23,7 @@ def rows(docker: Docker, stack: Stack, parts: Mapping[str, Part]) -> list[Runnin
         _row(stack, parts, service, task, inspected)
         for service in stack.services.values()
         for task in stack.tasks_of(service)
-        if task.wanted or task.left_behind or (service.job and task.state == "complete")
+        if task.wanted or task.left_behind or task in stack.done(service)
     ]
     return sorted(found, key=lambda row: (row.service, row.host)) + _missing(stack, parts)
 
@@ -76,7 +77,7 @@ def _missing(stack: Stack, parts: Mapping[str, Part]) -> list[Running]:
 
 
 def _lacking(service: Service, stack: Stack) -> int:
-    present = sum(task.wanted or task.state == "complete" for task in stack.tasks_of(service))
+    present = sum(task.wanted for task in stack.tasks_of(service)) + len(stack.done(service))
     return max(0, service.wanted - present)
 
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from buildonce.engines.compose.ports import Port, is_bound, listed, published
+from buildonce.engines.compose.ports import Port, is_bound, listed, published, twice
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from buildonce.engines.compose.ports import Port, is_bound, listed, published
     [
         ({"target": 80, "published": "8080", "protocol": "tcp"}, [Port(8080, "tcp")]),
         ({"target": 53, "published": "53", "protocol": "udp"}, [Port(53, "udp")]),
-        ({"target": 80, "published": "8000-8001"}, [Port(8000, "tcp"), Port(8001, "tcp")]),
+        ({"target": 80, "published": "8000-8001"}, []),
         ({"published": "80", "host_ip": "10.0.0.1"}, [Port(80, "tcp", "10.0.0.1")]),
         ({"published": "80", "host_ip": "0.0.0.0"}, [Port(80, "tcp")]),
         ({"target": 80}, []),
@@ -22,7 +22,7 @@ from buildonce.engines.compose.ports import Port, is_bound, listed, published
     ],
 )
 def test_published_ports(entry: dict[str, object], ports: list[Port]) -> None:
-    """Ranges count as each of their ports; a port that the engine chooses is none."""
+    """A port that the engine chooses, of all or of a range, is none."""
     services = {"services": {"web": {"ports": [entry]}, "jobs": {}}}
     assert published(services) == [("web", port) for port in ports]
 
@@ -59,3 +59,14 @@ def test_a_program_that_listens_has_the_port() -> None:
         port = Port(server.getsockname()[1], "tcp")
         assert is_bound(port)
     assert not is_bound(port)
+
+
+def test_two_services_of_one_file_cannot_have_one_port() -> None:
+    """The later of the two is named with the other; the same service may name it twice."""
+    web, jobs, other = Port(80, "tcp"), Port(80, "tcp", "10.0.0.1"), Port(80, "udp")
+    (found,) = twice([("web", web), ("web", web), ("jobs", jobs), ("jobs", other)])
+    assert (found.service, found.port, found.holder) == (
+        "jobs",
+        jobs,
+        "web, which publishes it too",
+    )

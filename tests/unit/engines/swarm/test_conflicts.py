@@ -15,6 +15,7 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script"),
 ]
 
+NETWORK = "failed to create service shop_web: network shop_default not found"
 CONFLICT = "rpc error: code = Unknown desc = update out of sequence"
 
 
@@ -48,9 +49,10 @@ def deploy(folder: Path, *failures: str) -> int:
 
 
 def test_a_conflicting_change_is_made_again(calls: Path) -> None:
-    """A manager that had another change of the service first is asked again."""
+    """A manager that had another change first, or still removes a network, is asked again."""
     assert deploy(calls) == 1
     assert deploy(calls, CONFLICT) == 2
+    assert deploy(calls, CONFLICT, NETWORK) == 3
 
 
 def test_any_other_refusal_is_final(calls: Path) -> None:
@@ -60,7 +62,8 @@ def test_any_other_refusal_is_final(calls: Path) -> None:
     assert not (calls / "calls").exists()
 
 
-def test_a_conflict_that_stays_is_the_error(calls: Path) -> None:
-    """After three conflicts the refusal is passed on."""
+def test_a_conflict_that_stays_is_the_error(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the end the refusal is passed on."""
+    monkeypatch.setattr("buildonce.engines.swarm.engine._PATIENCE", 0.0)
     with pytest.raises(Refused, match="out of sequence"):
-        deploy(calls, *[CONFLICT] * 3)
+        deploy(calls, CONFLICT)

@@ -10,7 +10,8 @@ from buildonce.engines.compose.watching import Failing
 from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
 from buildonce.engines.swarm import oneoff
-from buildonce.engines.swarm.cluster import Node, Service, Stack, Task
+from buildonce.engines.swarm.cluster import Stack
+from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.engines.swarm.rollout import Rollout
 from buildonce.engines.swarm.tasks import rows
 
@@ -115,6 +116,14 @@ def test_swarm_gets_time_to_begin() -> None:
     assert rolling.look(stack(TASK)) == []
 
 
+def test_a_service_that_somebody_removes_is_not_waited_for() -> None:
+    """What was in the stack and is gone will not come up."""
+    rolling = rollout()
+    rolling.look(stack(replace(TASK, state="starting")))
+    with pytest.raises(Failing, match="was removed from the stack"):
+        rolling.look(NOTHING)
+
+
 def test_an_unchanged_service_is_not_waited_for() -> None:
     """Where nothing changes, the tasks from before are up at once."""
     assert rollout(stack(TASK)).look(stack(TASK)) == []
@@ -152,6 +161,16 @@ def test_some_failures_are_forgiven() -> None:
         rollout(NOTHING).look(stack(*broken))
 
 
+def test_a_network_that_a_node_still_has_is_no_failure() -> None:
+    """After `stack rm` nodes reject tasks until the former network is gone."""
+    words = "invalid pool request: Pool overlaps with other one on this address space"
+    rejected = [
+        replace(TASK, id=f"x{n}", state="rejected", desired="shutdown", message=words)
+        for n in range(4)
+    ]
+    assert rollout(NOTHING).look(stack(*rejected))
+
+
 def test_failures_from_before_do_not_count() -> None:
     """Only tasks that failed since the deploy began are held against it."""
     broken = [replace(BEFORE, id=f"x{n}", state="failed", desired="shutdown") for n in range(3)]
@@ -165,6 +184,81 @@ def test_a_job_fails_at_once_and_is_done_when_it_completes() -> None:
     assert rollout(NOTHING).look(stack(ended, service=job)) == []
     with pytest.raises(Failing):
         rollout(NOTHING).look(stack(replace(ended, state="failed"), service=job))
+
+
+JOB = replace(SERVICE, job=True, iteration=1, wanted=1)
+ONE_SHOT = replace(SERVICE, ends=True, attempts=1)
+ENDED = replace(TASK, desired="shutdown", state="complete", slot="1")
+ENDED_BEFORE = replace(ENDED, id="t-old", image=OLD, created="2:00")
+
+
+def test_an_earlier_run_of_a_job_is_no_proof_of_the_latest() -> None:
+    """A job is done once its latest run is; what an earlier one ran is not looked at."""
+    earlier = replace(ENDED, id="t-old", image=OLD, created="2:00")
+    latest = replace(TASK, desired="complete", iteration=1)
+    before = stack(earlier, service=replace(FORMER, job=True, iteration=0))
+    assert rollout(before).look(stack(earlier, latest, service=JOB))
+    after = stack(earlier, replace(latest, state="complete"), service=JOB)
+    assert rollout(before).look(after) == []
+    assert problems(*after.tasks, service=JOB) == []
+
+
+def test_a_task_of_an_earlier_run_that_goes_on_is_stray() -> None:
+    """What an earlier run of a job still does is not the release."""
+    latest = replace(ENDED, desired="complete", iteration=1)
+    left = replace(TASK, id="t-old", image=OLD, desired="remove", created="2:00")
+    assert problems(latest, left, service=JOB) == [
+        ("host1", "does not belong to the release (running)")
+    ]
+
+
+@pytest.mark.parametrize("update", ["", "paused", "updating"])
+def test_a_one_shot_is_done_when_it_ends(update: str) -> None:
+    """Where the restart policy says so, 0 is success: Swarm pauses an update for it."""
+    service = replace(ONE_SHOT, update=update, update_began="3:00")
+    before = stack(ENDED_BEFORE, service=FORMER)
+    assert rollout(before).look(stack(ENDED_BEFORE, service=replace(service, update="")))
+    after = stack(ENDED_BEFORE, ENDED, service=service)
+    assert rollout(before).look(after) == []
+    assert problems(*after.tasks, service=service) == []
+
+
+def test_a_one_shot_that_fails_is_final() -> None:
+    """Where Swarm starts no second task, one failure ends the deploy."""
+    failed = replace(ENDED, state="failed", message="non-zero exit (3)")
+    with pytest.raises(Failing, match=r"failed \(non-zero exit \(3\)\)"):
+        rollout(NOTHING).look(stack(failed, service=ONE_SHOT))
+
+
+def test_who_ends_without_saying_so_is_told_about_jobs() -> None:
+    """A task that ends with 0 again and again fails the deploy, with what to write instead."""
+    ended = [replace(ENDED, id=f"x{n}") for n in range(3)]
+    with pytest.raises(Failing, match="mode: replicated-job"):
+        rollout(NOTHING).look(stack(*ended))
+    given_up = replace(ONE_SHOT, wanted=2, update="paused", update_began="3:00")
+    with pytest.raises(Failing, match="mode: replicated-job"):
+        rollout(stack(service=FORMER)).look(stack(ENDED, service=given_up))
+
+
+@pytest.mark.parametrize(
+    ("condition", "health", "checked", "ends"),
+    [
+        ("none", None, False, True),
+        ("on-failure", None, False, True),
+        ("any", None, False, False),
+        ("none", None, True, False),
+        ("none", ["NONE"], True, True),
+        ("none", ["CMD", "true"], False, False),
+    ],
+)
+def test_who_may_end_with_0(
+    condition: str, health: list[str] | None, checked: bool, ends: bool
+) -> None:
+    """The restart policy says so, and no health check could have stopped it as unhealthy."""
+    container = {"Image": NEW, "Healthcheck": {"Test": health} if health else None}
+    template = {"ContainerSpec": container, "RestartPolicy": {"Condition": condition}}
+    inspected = {"ID": "s", "Spec": {"Name": "shop_web", "TaskTemplate": template}}
+    assert Service.read(inspected, "shop", "0/1", checked=checked).ends is ends
 
 
 def test_what_is_not_up_says_where_and_why() -> None:
