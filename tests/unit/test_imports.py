@@ -53,7 +53,7 @@ INSIDE = {
     ],
     "archive": ["record", "writing", "reading"],
     "announce": ["event", "command", "github"],
-    "doctor": ["findings", "machine", "access", "inputs", "sources", "deployments"],
+    "doctor": ["findings", "machine", "access", "inputs", "sources", "ports", "deployments"],
     "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [

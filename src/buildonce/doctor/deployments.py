@@ -12,10 +12,10 @@ from pathlib import Path
 
 from buildonce.app import App, now
 from buildonce.config import Environment
+from buildonce.doctor import ports
 from buildonce.doctor.findings import Examination, Finding, of_error
 from buildonce.engines import bind, bundle, require_answer
 from buildonce.engines.base import Deployment
-from buildonce.engines.compose import ports
 from buildonce.engines.composefile import required_variables
 from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker
@@ -31,12 +31,13 @@ def examinations(app: App) -> list[Examination]:
         environments = app.project.environments
     except BuildonceError:
         return []
-    return [
+    each = [
         examination
         for name, settings in environments.items()
         if settings.engine != "none"
         for examination in _of_environment(name, settings)
     ]
+    return [*each, Examination("ports", "nothing can be deployed", ports.examine)]
 
 
 def _of_environment(name: str, settings: Environment) -> Iterator[Examination]:
@@ -59,8 +60,6 @@ def _files(name: str, settings: Environment, app: App) -> Iterator[Finding]:
     yield from (of_error(subject, error, cost) for error in problems)
     if not problems:
         yield Finding(subject, f"{', '.join(settings.files)}: can be deployed from HEAD")
-    if settings.engine == "compose" and not problems:
-        yield from _ports(deployment)
 
 
 def _deployment(app: App, environment: str) -> Deployment:
@@ -103,7 +102,10 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
     """Return that variables have no value, as far as the files' own text tells."""
     files = [sources.root / file for file in sources.files]
     text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
-    missing = required_variables(text, {*os.environ, *deployment.variables})
+    given = {*os.environ, *deployment.variables}
+    with suppress(BuildonceError):
+        given |= {*bundle.values(sources, {})}
+    missing = required_variables(text, given)
     missing = {name for name in missing if not name.startswith("BUILDONCE_IMAGE_")}
     name = deployment.target.name
     if not missing:
@@ -114,16 +116,6 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
             hint=f"set it where inv runs, or under environments.{name}.variables",
         )
     ]
-
-
-def _ports(deployment: Deployment) -> Iterator[Finding]:
-    name = deployment.target.name
-    with suppress(BuildonceError):
-        for taken in ports.taken(deployment):
-            yield Finding(
-                f"files of {name}", str(taken), "problem",
-                f"nothing can be deployed to {name}", ports.REMEDY,
-            )  # fmt: skip
 
 
 def _errors(checks: list[Callable[[], object]]) -> list[BuildonceError]:

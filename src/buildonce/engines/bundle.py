@@ -21,6 +21,7 @@ from buildonce.engines.paths import is_relative, is_repository_mount, mount
 from buildonce.errors import UsageError
 
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]", re.MULTILINE)
+_WITH_VALUES = ("--no-path-resolution", "--no-consistency", "--no-env-resolution")
 _SINGLE_QUOTED = re.compile(r"'[^']*'")
 
 
@@ -72,6 +73,26 @@ def problems(sources: Sources) -> list[UsageError]:
     return [refusal for refusal in refusals if refusal]
 
 
+def values(sources: Sources, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables' values: those given, and of the rest what a committed ``.env`` has.
+
+    Raises:
+        UsageError: that file cannot be read.
+    """
+    return {**_dotenv(sources), **given}
+
+
+def read(sources: Sources, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what the files say, also where they could not be deployed.
+
+    Without ``variables``, their names stay as they are written.
+
+    Raises:
+        UsageError: they cannot be read, or not with these values.
+    """
+    return _read(sources, AS_WRITTEN if variables is None else _WITH_VALUES, variables)
+
+
 def _checks(sources: Sources, model: Mapping[str, Any]) -> Iterator[Callable[[], object]]:
     for name, service in (model.get("services") or {}).items():
         where, settings = _where(sources, name), service or {}
@@ -94,7 +115,11 @@ def _refusal(check: Callable[[], object]) -> UsageError | None:
     return None
 
 
-def _read(sources: Sources) -> dict[str, Any]:
+def _read(
+    sources: Sources,
+    options: Sequence[str] = AS_WRITTEN,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     files = [word for file in sources.files for word in ("--file", str(sources.root / file))]
     for file in sources.files:
         if not (sources.root / file).is_file():
@@ -103,12 +128,15 @@ def _read(sources: Sources) -> dict[str, Any]:
                 hint="commit it, or correct `file` of the environment",
             )
     place = ("--project-directory", str(sources.folder))
-    return _config_of(sources, sources.files[0], *files, *place, options=AS_WRITTEN)
+    return _config_of(
+        sources, sources.files[0], *files, *place, options=options, variables=variables
+    )
 
 
 def _config_of(
-    sources: Sources, name: str, *words: str, text: str = "", options: Sequence[str] = ()
-) -> dict[str, Any]:
+    sources: Sources, name: str, *words: str, text: str = "", options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return what ``docker compose config`` reads, with nothing of this process's environment.
 
     Raises:
@@ -116,8 +144,9 @@ def _config_of(
     """
     try:
         printed = sources.docker.run(
-            "compose", *words, "config", "--format", "json", *options, text=text, isolated=True
-        )
+            "compose", *words, "config", "--format", "json", *options,
+            text=text, isolated=True, variables=variables,
+        )  # fmt: skip
     except Refused as refused:
         raise UsageError(
             f"{name} cannot be used: {refused.complaint.replace(f'{sources.root}/', '')}",

@@ -73,7 +73,8 @@ class Compose:
         self._require_ports()
 
     def _require_ports(self) -> None:
-        taken = [str(one) for one in ports.taken_by_containers(self._definition, self._docker)]
+        wanted = ports.published(self._definition.resolved)
+        taken = [str(one) for one in ports.taken_by_containers(wanted, self._docker)]
         if taken:
             raise PreconditionError(f"{self._target}: {'; '.join(taken)}", hint=ports.REMEDY)
 

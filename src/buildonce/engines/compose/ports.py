@@ -6,12 +6,11 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from buildonce.engines.base import Deployment, Target
-from buildonce.engines.definition import Definition
+from buildonce.engines.base import Target
 from buildonce.engines.docker import Docker
 
 _PUBLISHED = re.compile(r"(\S*):(\d+)(?:-(\d+))?->[^/]*/(tcp|udp)")
@@ -41,47 +40,48 @@ class Port:
 
 @dataclass(frozen=True)
 class Taken:
-    """A port that a service publishes and somebody else has."""
+    """A port that a service publishes and somebody else has.
+
+    ``project`` is the Compose project that the holder belongs to, if it does to one.
+    """
 
     service: str
     port: Port
     holder: str
+    project: str = ""
 
     def __str__(self) -> str:
         return f"port {self.port}, which {self.service} publishes, is taken by {self.holder}"
 
 
-def taken_by_containers(definition: Definition, docker: Docker) -> Iterator[Taken]:
-    """Give the published ports that containers of others have.
+def taken_by_containers(wanted: Sequence[tuple[str, Port]], docker: Docker) -> Iterator[Taken]:
+    """Give the ports of services that containers of others have.
 
     Raises:
         UnavailableError: the engine does not answer.
     """
-    wanted = published(definition.resolved)
     holders = _holders(docker.run("ps", "--format", _LISTED), docker.target) if wanted else []
     for service, port in wanted:
-        for name, held in holders:
+        for name, project, held in holders:
             if port.clashes(held):
-                yield Taken(service, port, f"the container {name}")
+                yield Taken(service, port, f"the container {name}", project)
                 break
 
 
-def taken(deployment: Deployment) -> Iterator[Taken]:
-    """Give the published ports that somebody else has: a container, or a program.
+def taken(wanted: Sequence[tuple[str, Port]], docker: Docker) -> Iterator[Taken]:
+    """Give the ports of services that somebody else has: a container, or a program.
 
     Programs are seen where the engine is this machine's.
 
     Raises:
         UnavailableError: the engine does not answer.
     """
-    docker = Docker(deployment.target)
-    definition = Definition(deployment, docker)
-    found = list(taken_by_containers(definition, docker))
+    found = list(taken_by_containers(wanted, docker))
     yield from found
-    if not _is_local(deployment.target.host):
+    if not (wanted and _is_local(docker.target.host)):
         return
-    ours = _published_by(deployment.target, docker)
-    for service, port in published(definition.resolved):
+    ours = _published_by(docker.target, docker)
+    for service, port in wanted:
         known = any(port == one.port for one in found) or any(map(port.clashes, ours))
         if not known and is_bound(port):
             yield Taken(service, port, "a program on this machine")
@@ -120,11 +120,11 @@ def is_bound(port: Port) -> bool:
     return False
 
 
-def _holders(rows: str, target: Target) -> list[tuple[str, Port]]:
-    """Return the containers of other projects with the ports that they have."""
+def _holders(rows: str, target: Target) -> list[tuple[str, str, Port]]:
+    """Return the containers of other projects, with their projects and the ports that they have."""
     split = (line.split("\t") for line in rows.splitlines())
     return [
-        (name, port)
+        (name, project, port)
         for name, project, ports in split
         if project != target.project
         for port in listed(ports)

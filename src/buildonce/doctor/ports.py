@@ -1,0 +1,184 @@
+"""Ports that environments publish: which are taken, and which two of one host would have."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from buildonce.app import App
+from buildonce.config.fields import image_variable
+from buildonce.doctor.findings import Finding
+from buildonce.engines import bundle
+from buildonce.engines.base import Target
+from buildonce.engines.compose.ports import REMEDY, Port, published, taken
+from buildonce.engines.composefile import names_in, required_variables
+from buildonce.engines.docker import Docker
+from buildonce.errors import BuildonceError
+from buildonce.parallel import run_all
+from buildonce.targets import target_of
+
+_INFO = "{{.ID}} {{with .Swarm.Cluster}}{{.ID}}{{end}}"
+_IMAGE = f"example.invalid/image@sha256:{'0' * 64}"
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """An environment that publishes ports.
+
+    ``places`` are what its host is known by. ``model`` is what its files say with its variables'
+    values, ``variables`` the names of those that each service's ports are written with.
+    """
+
+    target: Target
+    file: str
+    model: Mapping[str, Any]
+    places: frozenset[str] = frozenset()
+    variables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def ports(self) -> list[tuple[str, Port]]:
+        """Its services with the ports that they publish."""
+        return published(self.model)
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A port that two environments of one host would both publish."""
+
+    first: Publisher
+    second: Publisher
+    services: tuple[str, str]
+    port: Port
+
+    @property
+    def finding(self) -> Finding:
+        """What is said of it."""
+        names = f"{self.first.target.name} and {self.second.target.name}"
+        one, other = self.services
+        what = one if one == other else f"{one} of the one and {other} of the other"
+        return Finding(
+            f"ports of {names}",
+            f"{names} run on one host ({self.first.target.place}), and {what} would publish port "
+            f"{self.port} in both",
+            "problem", "whichever of them is deployed second is refused", self._remedy,
+        )  # fmt: skip
+
+    @property
+    def _remedy(self) -> str:
+        service, name = self.services[1], self.second.target.name
+        where = f"{self.second.target.table}.variables"
+        if written := self.second.variables.get(service):
+            return f"give {' or '.join(written)} another value in {where}"
+        variable = f"{image_variable(service).removeprefix('BUILDONCE_IMAGE_')}_PORT"
+        inside = _container_port(self.second.model, service, self.port)
+        if inside is None:
+            return f"publish other ports of {service} in {name}: {self.second.file}"
+        address = f"{self.port.address}:" if self.port.address else ""
+        return (
+            f'in {self.second.file}, publish "{address}${{{variable}:-{self.port.number}}}:'
+            f'{inside}", and set {where}.{variable} = "{self.port.number + 1}"'
+        )
+
+
+def examine(app: App) -> Iterator[Finding]:
+    """See that the ports that environments publish are free, and that no two need the same."""
+    environments = app.project.environments
+    names = [name for name in environments if environments[name].engine in ("compose", "swarm")]
+    publishers = [one for one in run_all(partial(_publisher, app), names) if one]
+    shared = list(clashes(publishers))
+    findings = [clash.finding for clash in shared]
+    for publisher in publishers:
+        findings += _taken(publisher, _neighbours(publisher, shared))
+    yield from findings
+    if publishers and not findings:
+        yield Finding("ports", "free, and published by one environment of a host at most")
+
+
+def clashes(publishers: Iterable[Publisher]) -> Iterator[Clash]:
+    """Give each port of an environment that one before it, on the same host, publishes as well."""
+    told = set()
+    for first, second in combinations(publishers, 2):
+        if not first.places & second.places:
+            continue
+        for one, held in first.ports:
+            for other, port in second.ports:
+                key = (second.target.name, other, port)
+                if port.clashes(held) and key not in told:
+                    told.add(key)
+                    yield Clash(first, second, (one, other), port)
+
+
+def _publisher(app: App, name: str) -> Publisher | None:
+    """Return what an environment would publish from HEAD; None where that cannot be told."""
+    settings = app.project.environment(name)
+    target = target_of(name, settings)
+    docker = Docker(target)
+    with suppress(BuildonceError), tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
+        root = app.git.export(app.commit().revision, Path(folder) / "tree")
+        sources = bundle.Sources(docker, root, settings.files)
+        written = bundle.read(sources)
+        model = bundle.read(sources, _values(sources, settings.variables))
+        return Publisher(
+            target, settings.files[0], model, _places(docker),
+            {service: _names(part) for service, part in (written.get("services") or {}).items()},
+        )  # fmt: skip
+    return None
+
+
+def _values(sources: bundle.Sources, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return a value for every variable: others than ports must not keep them from being read."""
+    files = [sources.root / file for file in sources.files]
+    text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
+    given = bundle.values(sources, {**os.environ, **variables})
+    images = {name: _IMAGE for name in names_in(text) if name.startswith("BUILDONCE_IMAGE_")}
+    return {**dict.fromkeys(required_variables(text, given), "x"), **given, **images}
+
+
+def _names(part: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(names_in(str(part.get("ports") or ""))))
+
+
+def _places(docker: Docker) -> frozenset[str]:
+    """Return what a host is known by: its address, and what its engine calls itself."""
+    known = [docker.target.host]
+    with suppress(BuildonceError):
+        known += docker.run("info", "--format", _INFO).split()
+    return frozenset(known)
+
+
+def _taken(publisher: Publisher, neighbours: frozenset[str]) -> Iterator[Finding]:
+    name = publisher.target.name
+    if publisher.target.engine != "compose":
+        return
+    with suppress(BuildonceError):
+        for one in taken(publisher.ports, Docker(publisher.target)):
+            if one.project not in neighbours:
+                yield Finding(
+                    f"ports of {name}", str(one), "problem",
+                    f"nothing can be deployed to {name}", REMEDY,
+                )  # fmt: skip
+
+
+def _neighbours(publisher: Publisher, shared: Iterable[Clash]) -> frozenset[str]:
+    """Return the projects whose ports are told to clash with an environment's."""
+    pairs = [(clash.first.target, clash.second.target) for clash in shared]
+    return frozenset(
+        other.project
+        for pair in pairs
+        for other in pair
+        if publisher.target in pair and other != publisher.target
+    )
+
+
+def _container_port(model: Mapping[str, Any], service: str, port: Port) -> int | None:
+    """Return the port of the container that is published; None for one of a range."""
+    entries = (model["services"][service] or {}).get("ports") or ()
+    found = (one.get("target") for one in entries if str(one.get("published")) == str(port.number))
+    return next(found, None)

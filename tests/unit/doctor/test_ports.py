@@ -1,0 +1,92 @@
+"""What `inv doctor` says of ports that two environments of one host would publish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from buildonce.doctor.ports import Publisher, clashes
+from buildonce.engines.base import Target
+
+
+def publisher(
+    name: str, *entries: dict[str, Any], host: str = "box", engine: str = "compose",
+    variable: str = "",
+) -> Publisher:  # fmt: skip
+    model = {"services": {"web": {"ports": list(entries)}}}
+    written = {"web": [variable]} if variable else {}
+    target = Target(name, engine, host, name)
+    return Publisher(target, "compose.yaml", model, frozenset({host}), written)
+
+
+def entry(published: str = "8080", **more: str) -> dict[str, Any]:
+    return {"target": 80, "published": published, **more}
+
+
+STAGING = publisher("staging", entry())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        publisher("production", entry(), host="elsewhere"),
+        publisher("production", entry("8081")),
+        publisher("production", entry(protocol="udp")),
+        publisher("production", entry("")),
+        publisher("production"),
+    ],
+    ids=["host", "port", "protocol", "chosen", "none"],
+)
+def test_environments_that_do_not_meet(other: Publisher) -> None:
+    """Another host, port or protocol is no clash, nor is a port that the engine chooses."""
+    assert list(clashes([STAGING, other])) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        publisher("production", entry()),
+        publisher("production", entry(host_ip="127.0.0.1")),
+        publisher("production", entry(), engine="swarm"),
+    ],
+    ids=["same", "one address", "swarm"],
+)
+def test_environments_that_meet(other: Publisher) -> None:
+    """A port of all addresses is a port of each, and it is the host that has it, not the engine."""
+    (clash,) = clashes([STAGING, other])
+    assert "web would publish port" in clash.finding.found
+    assert clash.finding.found.startswith("staging and production run on one host (box)")
+
+
+def test_a_third_environment_is_told_of_once() -> None:
+    """Each environment is compared with those before it, and its port named once."""
+    three = [publisher(name, entry()) for name in ("staging", "canary", "production")]
+    assert [clash.finding.subject for clash in clashes(three)] == [
+        "ports of staging and canary", "ports of staging and production",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "remedy"),
+    [
+        (
+            publisher("production", entry()),
+            'in compose.yaml, publish "${WEB_PORT:-8080}:80", and set '
+            'tool.buildonce.environments.production.variables.WEB_PORT = "8081"',
+        ),
+        (
+            publisher("production", entry(host_ip="127.0.0.1")),
+            'in compose.yaml, publish "127.0.0.1:${WEB_PORT:-8080}:80", and set '
+            'tool.buildonce.environments.production.variables.WEB_PORT = "8081"',
+        ),
+        (
+            publisher("production", entry(), variable="HTTP"),
+            "give HTTP another value in tool.buildonce.environments.production.variables",
+        ),
+    ],
+)
+def test_the_remedy_can_be_written_as_it_stands(other: Publisher, remedy: str) -> None:
+    """A port in the file becomes a variable; one that is a variable gets another value."""
+    (clash,) = clashes([STAGING, other])
+    assert clash.finding.remedy == remedy
