@@ -183,6 +183,7 @@ services:
     image: "${{BUILDONCE_IMAGE_WEB}}"
     ports: ["{port}:80"]
     environment: {{KEY: "${{KEY:?}}"}}
+    env_file: missing.env
     volumes: [./web:/web]
   jobs: {{image: "${{BUILDONCE_IMAGE_JOBS}}"}}
 """
@@ -207,10 +208,10 @@ def test_two_environments_that_need_one_port_of_one_host(repo: Monorepo) -> None
     assert set(problems) == {"ports of first and second"}
     found = problems["ports of first and second"]
     assert "web would publish port 54321/tcp in both" in found["found"]
-    published, setting = "${WEB_PORT:-54321}", "environments.second.variables"
+    published, setting = "${PORT_WEB_80:-54321}", "environments.second.variables"
     assert f'publish "{published}:80"' in found["remedy"]
-    assert f'set tool.buildonce.{setting}.WEB_PORT = "54322"' in found["remedy"]
-    table += f'[tool.buildonce.{setting}]\nWEB_PORT = "54322"\n'
+    assert f'set tool.buildonce.{setting}.PORT_WEB_80 = "54322"' in found["remedy"]
+    table += f'[tool.buildonce.{setting}]\nPORT_WEB_80 = "54322"\n'
     compose = TWO_ON_ONE_HOST.format(port=published)
     repo.commit("Two ports", {"compose.yaml": compose, "pyproject.toml": table})
     assert "ports of" not in repo.inv("doctor", expect=3).out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,14 +20,15 @@ from buildonce.doctor.findings import Finding
 from buildonce.engines import bundle
 from buildonce.engines.base import Target
 from buildonce.engines.compose.ports import REMEDY, Port, published, taken
-from buildonce.engines.composefile import names_in, required_variables
+from buildonce.engines.composefile import dump, names_in
+from buildonce.engines.definition import NO_FOLDER
 from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError
 from buildonce.parallel import run_all
 from buildonce.targets import target_of
 
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _INFO = "{{.ID}} {{with .Swarm.Cluster}}{{.ID}}{{end}}"
-_IMAGE = f"example.invalid/image@sha256:{'0' * 64}"
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,26 @@ class Publisher:
     """An environment that publishes ports.
 
     ``places`` are what its host is known by. ``model`` is what its files say with its variables'
-    values, ``variables`` the names of those that each service's ports are written with.
+    values, ``written`` what the ports of each service are there, without them.
     """
 
     target: Target
     file: str
     model: Mapping[str, Any]
     places: frozenset[str] = frozenset()
-    variables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    written: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def ports(self) -> list[tuple[str, Port]]:
         """Its services with the ports that they publish."""
         return published(self.model)
+
+    def variables(self, service: str, number: int) -> list[str]:
+        """Return the variables that a port is written with; none where it is a number there."""
+        entries = self.written.get(service, ())
+        if any(number in _numbers(one) for one in entries if not [*names_in(one)]):
+            return []
+        return list(dict.fromkeys(name for one in entries for name in names_in(one)))
 
 
 @dataclass(frozen=True)
@@ -72,18 +82,18 @@ class Clash:
 
     @property
     def _remedy(self) -> str:
-        service, name = self.services[1], self.second.target.name
-        where = f"{self.second.target.table}.variables"
-        if written := self.second.variables.get(service):
+        service, second = self.services[1], self.second
+        where, number = f"{second.target.table}.variables", self.port.number
+        if written := second.variables(service, number):
             return f"give {' or '.join(written)} another value in {where}"
-        variable = f"{image_variable(service).removeprefix('BUILDONCE_IMAGE_')}_PORT"
-        inside = _container_port(self.second.model, service, self.port)
+        inside = _container_port(second.model, service, self.port)
         if inside is None:
-            return f"publish other ports of {service} in {name}: {self.second.file}"
+            return f"publish other ports of {service} in {second.target.name}: {second.file}"
+        variable = image_variable(service).replace("BUILDONCE_IMAGE", "PORT") + f"_{inside}"
         address = f"{self.port.address}:" if self.port.address else ""
         return (
-            f'in {self.second.file}, publish "{address}${{{variable}:-{self.port.number}}}:'
-            f'{inside}", and set {where}.{variable} = "{self.port.number + 1}"'
+            f'in {second.file}, publish "{address}${{{variable}:-{number}}}:{inside}" of '
+            f'{service}, and set {where}.{variable} = "{number + 1}"'
         )
 
 
@@ -123,26 +133,35 @@ def _publisher(app: App, name: str) -> Publisher | None:
     with suppress(BuildonceError), tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
         root = app.git.export(app.commit().revision, Path(folder) / "tree")
         sources = bundle.Sources(docker, root, settings.files)
-        written = bundle.read(sources)
-        model = bundle.read(sources, _values(sources, settings.variables))
-        return Publisher(
-            target, settings.files[0], model, _places(docker),
-            {service: _names(part) for service, part in (written.get("services") or {}).items()},
-        )  # fmt: skip
+        written = _ports_alone(bundle.read(sources))
+        ports = {
+            service: [str(entry) for entry in part.get("ports") or ()]
+            for service, part in written["services"].items()
+        }
+        values = bundle.values(sources, {**os.environ, **settings.variables})
+        model = _with_values(docker, written, values)
+        return Publisher(target, settings.files[0], model, _places(docker), ports)
     return None
 
 
-def _values(sources: bundle.Sources, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return a value for every variable: others than ports must not keep them from being read."""
-    files = [sources.root / file for file in sources.files]
-    text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
-    given = bundle.values(sources, {**os.environ, **variables})
-    images = {name: _IMAGE for name in names_in(text) if name.startswith("BUILDONCE_IMAGE_")}
-    return {**dict.fromkeys(required_variables(text, given), "x"), **given, **images}
+def _ports_alone(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the services with nothing but their ports, so that nothing else is in the way."""
+    kept = ("ports", "profiles")
+    services = {
+        name: {"image": "x", **{key: part[key] for key in kept if key in part}}
+        for name, part in (model.get("services") or {}).items()
+        if part
+    }
+    return {"services": services}
 
 
-def _names(part: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(names_in(str(part.get("ports") or ""))))
+def _with_values(
+    docker: Docker, model: Mapping[str, Any], values: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a definition with its variables' values."""
+    words = ("compose", *NO_FOLDER, "--file", "-", "config", "--format", "json")
+    read: dict[str, Any] = json.loads(docker.run(*words, text=dump(model), variables=values))
+    return read
 
 
 def _places(docker: Docker) -> frozenset[str]:
@@ -175,6 +194,12 @@ def _neighbours(publisher: Publisher, shared: Iterable[Clash]) -> frozenset[str]
         for other in pair
         if publisher.target in pair and other != publisher.target
     )
+
+
+def _numbers(entry: str) -> set[int]:
+    """Return every number that a port is written with, those of ranges included."""
+    ranges = (range(int(one), int(last or one) + 1) for one, last in _RANGE.findall(entry))
+    return {number for numbers in ranges for number in numbers}
 
 
 def _container_port(model: Mapping[str, Any], service: str, port: Port) -> int | None:

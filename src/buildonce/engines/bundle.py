@@ -21,7 +21,6 @@ from buildonce.engines.paths import is_relative, is_repository_mount, mount
 from buildonce.errors import UsageError
 
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]", re.MULTILINE)
-_WITH_VALUES = ("--no-path-resolution", "--no-consistency", "--no-env-resolution")
 _SINGLE_QUOTED = re.compile(r"'[^']*'")
 
 
@@ -50,7 +49,7 @@ def make_bundle(sources: Sources) -> str:
         UsageError: the files cannot be read as Compose files, or refer to what cannot travel
             with a release.
     """
-    model = _read(sources)
+    model = read(sources)
     services = model.get("services") or {}
     model["services"] = {
         name: _service(sources, name, service or {}) for name, service in services.items()
@@ -66,7 +65,7 @@ def make_bundle(sources: Sources) -> str:
 def problems(sources: Sources) -> list[UsageError]:
     """Return everything for which ``make_bundle`` refuses the files, not only the first."""
     try:
-        model = _read(sources)
+        model = read(sources)
     except UsageError as error:
         return [error]
     refusals = map(_refusal, _checks(sources, model))
@@ -80,17 +79,6 @@ def values(sources: Sources, given: Mapping[str, str]) -> dict[str, str]:
         UsageError: that file cannot be read.
     """
     return {**_dotenv(sources), **given}
-
-
-def read(sources: Sources, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what the files say, also where they could not be deployed.
-
-    Without ``variables``, their names stay as they are written.
-
-    Raises:
-        UsageError: they cannot be read, or not with these values.
-    """
-    return _read(sources, AS_WRITTEN if variables is None else _WITH_VALUES, variables)
 
 
 def _checks(sources: Sources, model: Mapping[str, Any]) -> Iterator[Callable[[], object]]:
@@ -115,11 +103,12 @@ def _refusal(check: Callable[[], object]) -> UsageError | None:
     return None
 
 
-def _read(
-    sources: Sources,
-    options: Sequence[str] = AS_WRITTEN,
-    variables: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+def read(sources: Sources) -> dict[str, Any]:
+    """Return what the files say, variables as they are written, whether or not it can be deployed.
+
+    Raises:
+        UsageError: they cannot be read as Compose files.
+    """
     files = [word for file in sources.files for word in ("--file", str(sources.root / file))]
     for file in sources.files:
         if not (sources.root / file).is_file():
@@ -128,15 +117,12 @@ def _read(
                 hint="commit it, or correct `file` of the environment",
             )
     place = ("--project-directory", str(sources.folder))
-    return _config_of(
-        sources, sources.files[0], *files, *place, options=options, variables=variables
-    )
+    return _config_of(sources, sources.files[0], *files, *place, options=AS_WRITTEN)
 
 
 def _config_of(
-    sources: Sources, name: str, *words: str, text: str = "", options: Sequence[str] = (),
-    variables: Mapping[str, str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    sources: Sources, name: str, *words: str, text: str = "", options: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what ``docker compose config`` reads, with nothing of this process's environment.
 
     Raises:
@@ -144,9 +130,8 @@ def _config_of(
     """
     try:
         printed = sources.docker.run(
-            "compose", *words, "config", "--format", "json", *options,
-            text=text, isolated=True, variables=variables,
-        )  # fmt: skip
+            "compose", *words, "config", "--format", "json", *options, text=text, isolated=True
+        )
     except Refused as refused:
         raise UsageError(
             f"{name} cannot be used: {refused.complaint.replace(f'{sources.root}/', '')}",

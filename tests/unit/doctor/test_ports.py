@@ -12,12 +12,11 @@ from buildonce.engines.base import Target
 
 def publisher(
     name: str, *entries: dict[str, Any], host: str = "box", engine: str = "compose",
-    variable: str = "",
+    written: tuple[str, ...] = (),
 ) -> Publisher:  # fmt: skip
     model = {"services": {"web": {"ports": list(entries)}}}
-    written = {"web": [variable]} if variable else {}
     target = Target(name, engine, host, name)
-    return Publisher(target, "compose.yaml", model, frozenset({host}), written)
+    return Publisher(target, "compose.yaml", model, frozenset({host}), {"web": written})
 
 
 def entry(published: str = "8080", **more: str) -> dict[str, Any]:
@@ -67,26 +66,31 @@ def test_a_third_environment_is_told_of_once() -> None:
     ]  # fmt: skip
 
 
+SETTING = "tool.buildonce.environments.production.variables"
+LITERAL = f'in compose.yaml, publish "%s" of web, and set {SETTING}.PORT_WEB_80 = "8081"'
+
+
 @pytest.mark.parametrize(
-    ("other", "remedy"),
+    ("written", "port", "remedy"),
     [
+        ("8080:80", entry(), LITERAL % "${PORT_WEB_80:-8080}:80"),
         (
-            publisher("production", entry()),
-            'in compose.yaml, publish "${WEB_PORT:-8080}:80", and set '
-            'tool.buildonce.environments.production.variables.WEB_PORT = "8081"',
+            "127.0.0.1:8080:80",
+            entry(host_ip="127.0.0.1"),
+            LITERAL % "127.0.0.1:${PORT_WEB_80:-8080}:80",
         ),
+        ("${HTTP}:80", entry(), f"give HTTP another value in {SETTING}"),
         (
-            publisher("production", entry(host_ip="127.0.0.1")),
-            'in compose.yaml, publish "127.0.0.1:${WEB_PORT:-8080}:80", and set '
-            'tool.buildonce.environments.production.variables.WEB_PORT = "8081"',
-        ),
-        (
-            publisher("production", entry(), variable="HTTP"),
-            "give HTTP another value in tool.buildonce.environments.production.variables",
+            "8000-8100:8000-8100",
+            entry("8000-8100"),
+            "publish other ports of web in production: compose.yaml",
         ),
     ],
 )
-def test_the_remedy_can_be_written_as_it_stands(other: Publisher, remedy: str) -> None:
+def test_the_remedy_can_be_written_as_it_stands(
+    written: str, port: dict[str, Any], remedy: str
+) -> None:
     """A port in the file becomes a variable; one that is a variable gets another value."""
-    (clash,) = clashes([STAGING, other])
-    assert clash.finding.remedy == remedy
+    (clash,) = clashes([STAGING, publisher("production", port, written=("${OTHER}:1", written))])
+    expected = remedy.replace("HTTP", "OTHER or HTTP")
+    assert clash.finding.remedy == expected
