@@ -210,8 +210,8 @@ def test_two_environments_that_need_one_port_of_one_host(repo: Monorepo) -> None
     assert "web would publish port 54321/tcp in both" in found["found"]
     published, setting = "${PORT_WEB_80:-54321}", "environments.second.variables"
     assert f'publish "{published}:80"' in found["remedy"]
-    assert f'set tool.buildonce.{setting}.PORT_WEB_80 = "54322"' in found["remedy"]
-    table += f'[tool.buildonce.{setting}]\nPORT_WEB_80 = "54322"\n'
+    assert f'set tool.buildonce.{setting}.PORT_WEB_80 = "64321"' in found["remedy"]
+    table += f'[tool.buildonce.{setting}]\nPORT_WEB_80 = "64321"\n'
     compose = TWO_ON_ONE_HOST.format(port=published)
     repo.commit("Two ports", {"compose.yaml": compose, "pyproject.toml": table})
     assert "ports of" not in repo.inv("doctor", expect=3).out

@@ -17,7 +17,7 @@ from buildonce.doctor.findings import Examination, Finding, of_error
 from buildonce.engines import bind, bundle, require_answer
 from buildonce.engines.base import Deployment
 from buildonce.engines.composefile import required_variables
-from buildonce.engines.definition import Definition
+from buildonce.engines.definition import Definition, how_to_set
 from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError
 from buildonce.ledger.records.release import Image, Release
@@ -113,7 +113,7 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
     return [
         BuildonceError(
             f"{name} needs a value for: {', '.join(sorted(missing))}",
-            hint=f"set it where inv runs, or under environments.{name}.variables",
+            hint=how_to_set(min(missing), deployment.target),
         )
     ]
 

@@ -27,6 +27,10 @@ from buildonce.errors import BuildonceError
 from buildonce.parallel import run_all
 from buildonce.targets import target_of
 
+_UNPRIVILEGED = 1024
+_APART = 10_000
+"""How far the ports are from each other that are proposed for environments of one host."""
+
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _INFO = "{{.ID}} {{with .Swarm.Cluster}}{{.ID}}{{end}}"
 
@@ -60,12 +64,16 @@ class Publisher:
 
 @dataclass(frozen=True)
 class Clash:
-    """A port that two environments of one host would both publish."""
+    """A port that two environments of one host would both publish.
+
+    ``proposed`` is another one for the second of them.
+    """
 
     first: Publisher
     second: Publisher
     services: tuple[str, str]
     port: Port
+    proposed: int
 
     @property
     def finding(self) -> Finding:
@@ -93,7 +101,7 @@ class Clash:
         address = f"{self.port.address}:" if self.port.address else ""
         return (
             f'in {second.file}, publish "{address}${{{variable}:-{number}}}:{inside}" of '
-            f'{service}, and set {where}.{variable} = "{number + 1}"'
+            f'{service}, and set {where}.{variable} = "{self.proposed}"'
         )
 
 
@@ -114,7 +122,9 @@ def examine(app: App) -> Iterator[Finding]:
 def clashes(publishers: Iterable[Publisher]) -> Iterator[Clash]:
     """Give each port of an environment that one before it, on the same host, publishes as well."""
     told = set()
+    publishers = list(publishers)
     for first, second in combinations(publishers, 2):
+        distance = publishers.index(second) * _APART
         if not first.places & second.places:
             continue
         for one, held in first.ports:
@@ -122,7 +132,12 @@ def clashes(publishers: Iterable[Publisher]) -> Iterator[Clash]:
                 key = (second.target.name, other, port)
                 if port.clashes(held) and key not in told:
                     told.add(key)
-                    yield Clash(first, second, (one, other), port)
+                    yield Clash(first, second, (one, other), port, _beyond(port.number, distance))
+
+
+def _beyond(number: int, distance: int) -> int:
+    """Return a port that far from another one, and none of those that need privileges."""
+    return _UNPRIVILEGED + (number + distance - _UNPRIVILEGED) % (2**16 - _UNPRIVILEGED)
 
 
 def _publisher(app: App, name: str) -> Publisher | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from buildonce.config.fields import image_variable
-from buildonce.engines.base import Deployment, Resolved
+from buildonce.engines.base import Deployment, Resolved, Target
 from buildonce.engines.bundle import Sources, make_bundle
 from buildonce.engines.composefile import (
     AS_WRITTEN,
@@ -58,6 +58,14 @@ def digest_in(image: str) -> Digest | None:
     """Return the digest that an image's name has, if it has one."""
     match = _BY_DIGEST.fullmatch(image)
     return Digest(match[1]) if match else None
+
+
+def how_to_set(variable: str, target: Target) -> str:
+    """Return how a variable of a target's files gets a value."""
+    return (
+        f"set it in the environment of this command, or under [{target.table}.variables], or give "
+        f"it a default: ${{{variable}:-}}"
+    )
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,7 @@ class Definition:
             listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
             raise UsageError(
                 f"{self.deployment.target.name} needs a value for:\n  {listed}",
-                hint="set it in the environment of this command, or under "
-                f"[{self.deployment.target.table}.variables], or give it a default: "
-                f"${{{missing[0]}:-}}",
+                hint=how_to_set(missing[0], self.deployment.target),
             )
 
     def require_usable(self) -> None:

@@ -59,15 +59,16 @@ def test_environments_that_meet(other: Publisher) -> None:
 
 
 def test_a_third_environment_is_told_of_once() -> None:
-    """Each environment is compared with those before it, and its port named once."""
+    """Each environment is compared with those before it, and gets a port that no other gets."""
     three = [publisher(name, entry()) for name in ("staging", "canary", "production")]
     assert [clash.finding.subject for clash in clashes(three)] == [
         "ports of staging and canary", "ports of staging and production",
     ]  # fmt: skip
+    assert [clash.proposed for clash in clashes(three)] == [18080, 28080]
 
 
 SETTING = "tool.buildonce.environments.production.variables"
-LITERAL = f'in compose.yaml, publish "%s" of web, and set {SETTING}.PORT_WEB_80 = "8081"'
+LITERAL = f'in compose.yaml, publish "%s" of web, and set {SETTING}.PORT_WEB_80 = "18080"'
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,11 @@ def test_the_remedy_can_be_written_as_it_stands(
     (clash,) = clashes([STAGING, publisher("production", port, written=("${OTHER}:1", written))])
     expected = remedy.replace("HTTP", "OTHER or HTTP")
     assert clash.finding.remedy == expected
+
+
+@pytest.mark.parametrize("port", [1, 80, 1023, 1024, 60000, 65535])
+def test_a_port_that_is_proposed_can_be_published(port: int) -> None:
+    """Whatever the port was, it is one that anybody may bind."""
+    (clash,) = clashes(publisher(name, entry(str(port))) for name in ("staging", "production"))
+    assert 1024 <= clash.proposed < 65536
+    assert clash.proposed != port
