@@ -121,6 +121,9 @@ jobs = {{ dockerfile = "jobs/Containerfile" }}
 engine = "compose"
 file = "compose.yaml"
 project = "production"
+
+[tool.buildonce.bases]
+"redis:8" = "registry.example.org/redis:8"
 """,
     "web/Dockerfile": "FROM python:3.13-slim\nCOPY web.txt shared /app/\n",
     "compose.yaml": """\
@@ -141,6 +144,7 @@ def test_everything_is_found_at_once(repo: Monorepo) -> None:
     assert problems == {
         "web/Dockerfile copies shared, which the context web does not have",
         "jobs/Containerfile is not in the commit",
+        "no Dockerfile uses 'redis:8'",
         "compose.yaml: web mounts ./web, a path of the repository: hosts do not have it",
         "compose.yaml: jobs would be built when it is deployed: it has `build`",
         "production needs a value for: KEY",
