@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from buildonce.config.fields import image_variable
 from buildonce.engines.composefile import AS_WRITTEN, dump, fill, names_in
 from buildonce.engines.docker import Docker, Refused
 from buildonce.engines.paths import is_relative, is_repository_mount, mount
@@ -174,8 +175,8 @@ def _require_image(where: str, name: str, service: Mapping[str, Any]) -> None:
     reason = "`build`" if "build" in service else "no image"
     raise UsageError(
         f"{where} would be built when it is deployed: it has {reason}",
-        hint=f"make {name} a service of [tool.buildonce.services] and write its image as a "
-        "variable (docs/deploy.md), or give it an image that exists and remove `build`",
+        hint=f"make {name} a service of [tool.buildonce.services] and write  image: "
+        f"${{{image_variable(name)}}}  there, or give it an image that exists; remove `build`",
     )
 
 
