@@ -171,6 +171,12 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def report(session: nox.Session) -> None:
+    """Write what runs where, and how delivery goes: `nox -s report -- --output report`."""
+    invoke(session)
+
+
+@nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Show it all, from a commit to a verified production."""
     install(session, "release", ".")

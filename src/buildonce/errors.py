@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class ReportedError(BaseException):
@@ -146,4 +151,10 @@ class TerminatedError(StoppedError):
 def refused_by_machine(error: OSError) -> UnavailableError:
     """Return the error for what the operating system refused, such as a full disk."""
     named = f" ({error.filename})" if error.filename else ""
-    return UnavailableError(f"this machine refused: {error.strerror}{named}", hint="inv doctor")
+    file = shlex.quote(str(error.filename or "."))
+    hint = "inv doctor"
+    if error.errno in _NO_SPACE:
+        hint = f"df -h {file}   (free some space there, then run this command again)"
+    elif error.errno in _NO_RIGHT:
+        hint = f"ls -ld {file}   (who may write there; then run this command again)"
+    return UnavailableError(f"this machine refused: {error.strerror}{named}", hint=hint)

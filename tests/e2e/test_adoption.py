@@ -183,7 +183,7 @@ def test_the_projects_invoke_yaml_overrides_the_table(adopter: Adopter) -> None:
     ("broken", "named"),
     [
         ("", "has no table [tool.buildonce]"),
-        ("[tool.buildonce", "cannot be read"),
+        ("[tool.buildonce", "pyproject.toml:1 is not TOML"),
         ('[tool.buildonce]\nplatform = "linux"\n', "tool.buildonce.platform = 'linux'"),
     ],
 )

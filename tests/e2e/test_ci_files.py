@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 import yaml
 
+from tests.kit.act import TOOLS, artifacts, command
 from tests.kit.monorepo import NOTHING, Monorepo
 from tests.kit.repository import ROOT
 
 CI = ROOT / "docs/ci"
-TOOLS = Path(sys.executable).parent
 ALREADY_INSTALLED = {"requirements/release.txt": "# the library is the one under test\n"}
 
 
@@ -35,10 +35,10 @@ def run(repo: Monorepo, *argv: str, env: Mapping[str, str] = NOTHING) -> str:
     return done.stdout
 
 
-def act(repo: Monorepo, event: str, folder: Path) -> str:
-    """Run the clone's workflows, their jobs straight on this machine."""
-    command = (str(TOOLS / "act"), event, "--platform=ubuntu-latest=-self-hosted")
-    return run(repo, *command, "--no-cache-server", f"--action-cache-path={folder / 'act'}")
+def act(repo: Monorepo, event: str, name: str, folder: Path, **inputs: str) -> str:
+    """Run one of the clone's workflows, its jobs straight on this machine."""
+    words = command(event, repo.root / ".github/workflows" / name, folder)
+    return run(repo, *words, *(f"--input={key}={value}" for key, value in inputs.items()))
 
 
 def released(repo: Monorepo) -> bool:
@@ -50,11 +50,12 @@ def released(repo: Monorepo) -> bool:
 
 
 def test_the_github_workflow_releases(repo: Monorepo, tmp_path: Path) -> None:
-    """A push builds, promotes twice and verifies, by the workflow as it is copied."""
+    """A push builds, promotes twice, verifies and keeps a report, by the workflow as copied."""
     copied(repo, "github-release.yml", ".github/workflows/release.yml")
-    output = act(repo, "push", tmp_path)
+    output = act(repo, "push", "release.yml", tmp_path)
     assert "staging and production are identical" in output
     assert released(repo)
+    assert repo.sha() in (artifacts(tmp_path) / "report/index.html").read_text()
 
 
 def test_the_pull_request_workflow_says_what_merging_ships(
@@ -63,7 +64,7 @@ def test_the_pull_request_workflow_says_what_merging_ships(
     """Its summary has the commits of the branch, and the builds; nothing is written."""
     copied(updated, "github-pull-request.yml", ".github/workflows/pull-request.yml")
     before = updated.state()
-    output = act(updated, "pull_request", tmp_path)
+    output = act(updated, "pull_request", "pull-request.yml", tmp_path)
     assert "Release with github-pull-request.yml" in output.partition("Summary - ")[2]
     assert "dry run: build" in output
     assert updated.state() == before
@@ -86,6 +87,37 @@ def test_the_gitlab_jobs_release(repo: Monorepo) -> None:
         lines = [line for line in job["script"] if "buildx create" not in line]
         run(repo, "sh", "-euc", "\n".join(lines), env=variables)
     assert released(repo)
+    assert repo.sha() in (repo.root / "report/index.html").read_text()
+
+
+@pytest.fixture
+def twice(updated: Monorepo) -> Monorepo:
+    """A monorepo whose production ran HEAD~1, and now runs HEAD."""
+    for environment in ("staging", "production"):
+        updated.inv("promote", environment)
+    return updated
+
+
+def test_the_github_workflow_goes_back(twice: Monorepo, tmp_path: Path) -> None:
+    """By hand, with an environment and a reason: that environment alone, and nothing is built."""
+    now, before = twice.digests(twice.sha()), twice.digests(twice.sha("HEAD~1"))
+    copied(twice, "github-release.yml", ".github/workflows/release.yml")
+    hostile = {"reason": 'wrong"; echo $(id)', "rollback": "production", "to": ""}
+    output = act(twice, "workflow_dispatch", "release.yml", tmp_path, **hostile)
+    assert "inv build" not in output
+    assert twice.digests("production") == before
+    assert twice.digests("staging") == now
+    assert 'wrong"; echo $(id)' in twice.inv("history", "production").out
+
+
+def test_the_gitlab_job_goes_back(twice: Monorepo) -> None:
+    """A pipeline with ROLLBACK, to the release that TO names."""
+    jobs = yaml.safe_load((CI / "gitlab-ci.yml").read_text())
+    job = jobs["roll back"]
+    assert [rule["if"] for rule in job["rules"]] == ["$ROLLBACK"]
+    variables = {"ROLLBACK": "production", "TO": twice.sha("HEAD~1"), "GITLAB_CI": "true"}
+    run(twice, "sh", "-euc", "\n".join(job["script"]), env=variables)
+    assert twice.digests("production") == twice.digests(twice.sha("HEAD~1"))
 
 
 def test_the_script_releases_and_goes_back(repo: Monorepo) -> None:

@@ -121,6 +121,9 @@ jobs = {{ dockerfile = "jobs/Containerfile" }}
 engine = "compose"
 file = "compose.yaml"
 project = "production"
+
+[tool.buildonce.bases]
+"redis:8" = "registry.example.org/redis:8"
 """,
     ".env": "LEVEL=info\n",
     "web/Dockerfile": "FROM python:3.13-slim\nCOPY web.txt shared /app/\n",
@@ -145,6 +148,7 @@ def test_everything_is_found_at_once(repo: Monorepo) -> None:
     assert problems == {
         "web/Dockerfile copies shared, which the context web does not have",
         "jobs/Containerfile is not in the commit",
+        "no Dockerfile uses 'redis:8'",
         "compose.yaml: web mounts ./web, a path of the repository: hosts do not have it",
         "compose.yaml: jobs would be built when it is deployed: it has `build`",
         "production needs a value for: KEY",
@@ -196,6 +200,46 @@ def test_a_port_that_is_taken_is_found(repo: Monorepo, running: lab.Lab) -> None
         docker(running, "rm", "--force", name)
     taken = f"port {port}/tcp, which web publishes, is taken by the container {name}"
     assert taken in done.out
-    assert done.err.strip().endswith("to be corrected: files of shop")
+    assert done.err.strip().endswith("to be corrected: ports of shop")
     assert taken in refused.err
     assert set(repo.digests("shop").values()) == {None}
+
+
+TWO_ON_ONE_HOST = """\
+services:
+  web:
+    image: "${{BUILDONCE_IMAGE_WEB}}"
+    ports: ["{port}:80"]
+    environment: {{KEY: "${{KEY:?}}"}}
+    env_file: missing.env
+    volumes: [./web:/web]
+  jobs: {{image: "${{BUILDONCE_IMAGE_JOBS}}"}}
+"""
+
+
+def test_two_environments_that_need_one_port_of_one_host(repo: Monorepo) -> None:
+    """Before anything runs, and beside other problems; with its remedy carried out, it is gone."""
+    there = repo.env["DOCKER_HOST"]
+    table = (repo.root / "pyproject.toml").read_text()
+    for name, host in {"first": "", "second": there}.items():
+        table += (
+            f'[tool.buildonce.environments.{name}]\nengine = "compose"\nhost = "{host}"\n'
+            f'file = "compose.yaml"\nproject = "{name}-{repo.namespace}"\n'
+        )
+    compose = TWO_ON_ONE_HOST.format(port="54321")
+    repo.commit("One port", {"compose.yaml": compose, "pyproject.toml": table})
+    problems = {
+        one["subject"]: one
+        for one in repo.inv("doctor", "--json", expect=3).json()
+        if one["level"] == "problem" and one["subject"].startswith("ports")
+    }
+    assert set(problems) == {"ports of first and second"}
+    found = problems["ports of first and second"]
+    assert "web would publish port 54321/tcp in both" in found["found"]
+    published, setting = "${PORT_WEB_80:-54321}", "environments.second.variables"
+    assert f'publish "{published}:80"' in found["remedy"]
+    assert f'set tool.buildonce.{setting}.PORT_WEB_80 = "64321"' in found["remedy"]
+    table += f'[tool.buildonce.{setting}]\nPORT_WEB_80 = "64321"\n'
+    compose = TWO_ON_ONE_HOST.format(port=published)
+    repo.commit("Two ports", {"compose.yaml": compose, "pyproject.toml": table})
+    assert "ports of" not in repo.inv("doctor", expect=3).out

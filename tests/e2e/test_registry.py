@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from lab.registry import PROGRAM, Client, configuration
 from lab.registry import Credentials as Login
 from tests.kit.fake_registry import FakeRegistry
 from tests.kit.monorepo import Make, Monorepo, wait_for
+from tests.kit.processes import free_port
 from tests.kit.registry_wire import Images, index_of
 
 NO_DIGEST = Digest("sha256:" + "0" * 64)
@@ -358,10 +358,3 @@ def serve(folder: Path, login: Login | None = None) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import lab
+from tests.kit.act import TOOLS, artifacts, command
 from tests.kit.repository import ROOT
 
 SERVICES = ["api", "worker"]
@@ -26,6 +26,7 @@ class Run:
     registry: str
     output: str
     built: list[str]
+    report: str
 
     def digest(self, service: str, tag: str) -> str:
         """The digest of a tag, as skopeo hashes it."""
@@ -46,6 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         registry=running.registry,
         output=output,
         built=[built_digest(record, env) for record in build_records(env) - before],
+        report=(artifacts(here) / "report/index.html").read_text(),
     )
 
 
@@ -68,6 +70,12 @@ def test_the_summary_shows_the_evidence(run: Run) -> None:
         assert run.digest(service, run.sha) in summary
 
 
+def test_the_report_is_kept_with_the_run(run: Run) -> None:
+    """The artifact is the page of what runs where, with the release in it."""
+    assert run.sha in run.report
+    assert "production" in run.report
+
+
 def push_a_commit(here: Path) -> tuple[Path, str]:
     """Push a new commit to a new remote; return a clone that has it, and its tag."""
     origin, clone = here / "origin.git", here / "clone"
@@ -82,15 +90,10 @@ def push_a_commit(here: Path) -> tuple[Path, str]:
 
 def act(clone: Path, here: Path, env: Mapping[str, str]) -> str:
     """Run release.yml as a push would, its jobs straight on this machine; return the log."""
-    tools = Path(sys.executable).parent
     done = subprocess.run(
-        [
-            *(str(tools / "act"), "push", "--workflows=.github/workflows/release.yml"),
-            *("--platform=ubuntu-latest=-self-hosted", "--no-cache-server"),
-            f"--action-cache-path={here / 'act'}",
-        ],
+        command("push", clone / ".github/workflows/release.yml", here),
         cwd=clone,
-        env={**env, "PATH": f"{tools}:{env['PATH']}", "PIPX_HOME": str(here / "pipx")},
+        env={**env, "PATH": f"{TOOLS}:{env['PATH']}", "PIPX_HOME": str(here / "pipx")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -116,3 +116,82 @@ build:
     ".github/workflows/ci.yml": "name: ci\n",
 }
 """Skaffold builds it, kustomizations deploy it."""
+
+_GO = """\
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+COPY pkg ./pkg
+COPY services/{name} ./services/{name}
+RUN --mount=type=cache,target=/root/.cache/go-build cp services/{name}/main.go /{name}
+
+FROM acme/base:latest
+COPY --from=build /{name} /usr/local/bin/{name}
+"""
+_NPM = """\
+FROM python:3.13-slim AS deps
+WORKDIR /app
+COPY package*.json ./
+COPY packages/ui/package.json packages/ui/
+
+FROM deps AS build
+COPY packages packages
+COPY services/web services/web
+
+FROM acme/base:latest
+COPY --from=build /app/services/web /app
+"""
+_GO_SERVICES = ("mail", "orders", "users")
+
+SERVICES = {
+    "Makefile": "base:\n\tdocker build -t acme/base:latest -f build/base/Dockerfile .\n",
+    "build/base/Dockerfile": "FROM python:3.13-slim\nCOPY build/base/entrypoint.sh /\n",
+    "build/base/entrypoint.sh": 'exec "$@"\n',
+    "go.mod": "module example.org/shop\n",
+    "go.sum": "",
+    "pkg/log/log.go": "package log\n",
+    **{f"services/{name}/Dockerfile.prod": _GO.format(name=name) for name in _GO_SERVICES},
+    **{f"services/{name}/main.go": "package main\n" for name in _GO_SERVICES},
+    "package.json": '{"workspaces": ["packages/*", "services/web"]}\n',
+    "package-lock.json": "{}\n",
+    "packages/ui/package.json": "{}\n",
+    "services/web/Dockerfile.prod": _NPM,
+    "services/web/Dockerfile": "FROM python:3.13-slim\nCOPY . .\n",
+    "services/web/index.js": "",
+    ".dockerignore": "**/node_modules\n.git\n**/*.md\n",
+}
+"""Go and npm side by side, Dockerfiles for production, and a base image that is made here."""
+
+VOTING_APP = {
+    "docker-compose.yml": """\
+name: voting
+x-logging: &logging
+  logging: {{driver: json-file, options: {{max-size: 10m}}}}
+services:
+  vote:
+    <<: *logging
+    build: {{context: ./vote, target: final}}
+    command: [sleep, infinity]
+    init: true
+    env_file: [config/vote.env, secret.env]
+    depends_on: {{store: {{condition: service_healthy}}}}
+    healthcheck: {{test: "test $$TITLE = Vote -a $$TOKEN = t", interval: 1s}}
+    volumes: ["./vote:/usr/local/app"]
+    ports: ["{port}:80"]
+  store:
+    image: {image}
+    command: [sleep, infinity]
+    init: true
+    volumes: ["./healthchecks:/healthchecks", "data:/data"]
+    healthcheck: {{test: /healthchecks/store.sh, interval: 1s}}
+volumes: {{data: }}
+""",
+    "vote/Dockerfile": "FROM python:3.13-slim AS base\nWORKDIR /usr/local/app\nCOPY . .\n"
+    "FROM base AS dev\nFROM base AS final\n",
+    "vote/app.py": "print('vote')\n",
+    "config/vote.env": "TITLE=Vote\n",
+    "secret.env.example": "TOKEN=\n",
+    "healthchecks/store.sh": "#!/bin/sh\ntest -d /data\n",
+    ".gitignore": "secret.env\n",
+}
+"""A Compose application as examples have it: `port` and `image` are to be filled in."""

@@ -1,8 +1,9 @@
-"""Work in several processes at once."""
+"""Work in several processes at once, and ports for those that listen."""
 
 from __future__ import annotations
 
 import multiprocessing
+import socket
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -29,3 +30,11 @@ def in_processes(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
 
 def _answer(writer: Connection, job: Callable[[], object]) -> None:
     writer.send(job())
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

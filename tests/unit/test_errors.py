@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from buildonce import errors
@@ -51,3 +53,21 @@ def test_a_failed_deploy_names_what_is_known_of_the_place(
 ) -> None:
     """A service that no task stands for has no host in the message."""
     assert errors.DeployError("is unhealthy", service=service, host=host).message == message
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "hint"),
+    [
+        (errno.ENOSPC, "/var/a b", "df -h '/var/a b'"),
+        (errno.EACCES, "/var/x", "ls -ld /var/x"),
+        (errno.ENOSPC, None, "df -h ."),
+        (errno.EIO, "/var/x", "inv doctor"),
+    ],
+)
+def test_what_the_machine_refuses_has_a_command_that_shows_why(
+    number: int, file: str | None, hint: str
+) -> None:
+    """A full disk and a missing right are looked at by other means than a broken one."""
+    error = errors.refused_by_machine(OSError(number, "No", file))
+    assert error.hint.startswith(hint)
+    assert error.message == "this machine refused: No" + (f" ({file})" if file else "")

@@ -49,11 +49,21 @@ INSIDE = {
         "__init__",
     ],
     "adopt": [
-        *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
+        *("survey", "builds", "contexts", "service", "dockerfiles", "bases", "compose"),
+        *("mounts", "release", "decisions", "kubernetes", "proposal"),
     ],
     "archive": ["record", "writing", "reading"],
     "announce": ["event", "command", "github"],
-    "doctor": ["findings", "machine", "access", "inputs", "sources", "deployments"],
+    "doctor": [
+        "findings",
+        "machine",
+        "access",
+        "inputs",
+        "sources",
+        "images",
+        "ports",
+        "deployments",
+    ],
     "ledger": ["branch", "snapshot", "events", "releases", "log", "store"],
     "ledger/records": ["record", "release", "promotion", "environment", "deployment"],
     "build": [

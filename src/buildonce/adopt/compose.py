@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,7 +13,6 @@ import yaml
 from buildonce.adopt.dockerfiles import declared
 from buildonce.adopt.service import Found
 from buildonce.adopt.survey import Survey, below
-from buildonce.config.fields import image_variable
 from buildonce.errors import UsageError
 
 PATTERNS = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -73,18 +72,6 @@ def built(survey: Survey, compose: ComposeFile) -> list[Found]:
     return list(found.values())
 
 
-def release_file(compose: ComposeFile, services: list[Found]) -> str:
-    """Return the Compose file with each ``build`` replaced by the release's image."""
-    images = {user: image_variable(service.name) for service in services for user in service.users}
-    parts = {
-        name: _by_image(part, images[name]) if name in images else part
-        for name, part in compose.services.items()
-    }
-    document = {**compose.document, "services": parts}
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
-    return f"# What environments run: {compose.path}, with a release's images.\n{text}"
-
-
 def unset_variables(survey: Survey, compose: ComposeFile) -> list[str]:
     """Return the variables that have neither a default nor a value in a committed ``.env``."""
     env_file = below(compose.folder, ".env")
@@ -96,24 +83,6 @@ def unset_variables(survey: Survey, compose: ComposeFile) -> list[str]:
         if name and not default.lstrip(":").startswith(("-", "+")) and name not in known:
             names[name] = None
     return list(names)
-
-
-def bind_mounts(compose: ComposeFile) -> Iterator[tuple[str, str]]:
-    """Give each service with a file or folder of the repository that it mounts."""
-    for name, part in compose.services.items():
-        for volume in part.get("volumes") or []:
-            source = volume.get("source", "") if isinstance(volume, dict) else volume.split(":")[0]
-            if str(source).startswith("."):
-                yield name, str(source)
-
-
-def env_files(compose: ComposeFile) -> Iterator[tuple[str, str]]:
-    """Give each service with a file of variables that it is started with, as a path."""
-    for name, part in compose.services.items():
-        listed = part.get("env_file") or []
-        for one in [listed] if isinstance(listed, str | dict) else listed:
-            path = one.get("path", "") if isinstance(one, dict) else one
-            yield name, below(compose.folder, str(path))
 
 
 def _built(survey: Survey, compose: ComposeFile, name: str, build: Any) -> Found:
@@ -142,10 +111,3 @@ def _arguments(args: Any) -> dict[str, str]:
         for key, value in values.items()
         if value is not None and "$" not in str(value)
     }
-
-
-def _by_image(part: Mapping[str, Any], variable: str) -> dict[str, Any]:
-    kept = {
-        key: value for key, value in part.items() if key not in ("build", "image", "pull_policy")
-    }
-    return {"image": f"${{{variable}}}", **kept}

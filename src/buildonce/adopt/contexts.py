@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,6 +14,16 @@ from buildonce.adopt.survey import GLOB, Survey, below, normal
 from buildonce.build.instructions import instructions
 
 _MOUNT = re.compile(r"--mount=(\S+)")
+_LOCKS = {
+    "uv.lock": re.compile(r"\buv\s+sync\b.*--(?:locked|frozen)"),
+    "package-lock.json": re.compile(r"\bnpm\s+ci\b"),
+    "pnpm-lock.yaml": re.compile(r"\bpnpm\b.*--frozen-lockfile"),
+    "yarn.lock": re.compile(r"\byarn\b.*--(?:frozen-lockfile|immutable)"),
+    "Cargo.lock": re.compile(r"\bcargo\b.*--locked"),
+    "go.mod": re.compile(r"\bgo\s+(?:build|install|mod|test|vet)\b"),
+}
+"""What a command needs that is run where the whole context was copied."""
+
 _REMOTE = re.compile(r"[a-z]+://|git@")
 
 
@@ -49,11 +60,42 @@ def has_variables(dockerfile: str) -> bool:
 def fitting(survey: Survey, dockerfile: str) -> Context:
     """Return the innermost folder that has everything, from the Dockerfile's own to the root.
 
-    Where none has, it is the one that misses least.
+    Where none has, it is the one that misses least. Of those that are copied whole, it is the one
+    with the lock files that the Dockerfile's commands need.
     """
-    wanted = sources(survey.text(dockerfile))
+    text = survey.text(dockerfile)
+    wanted, needed = sources(text), _needed(text)
     contexts = [lacking(survey, folder, wanted) for folder in _folders(dockerfile)]
-    return min(contexts, key=lambda context: len(context.missing))
+    return min(
+        contexts,
+        key=lambda context: (
+            len(context.missing),
+            len(lacking(survey, context.folder, needed).missing),
+        ),
+    )
+
+
+def copies(dockerfile: str) -> Iterator[tuple[str, str]]:
+    """Give what a Dockerfile copies from its context, each with its destination.
+
+    One that ends in a slash is a folder that a file is put into. A working folder that an image
+    from outside begins with is not known: it is taken for ``/``.
+    """
+    folder = "/"
+    for line in instructions(dockerfile):
+        keyword, _, rest = line.replace("\t", " ").partition(" ")
+        if keyword.upper() == "WORKDIR":
+            folder = posixpath.join(folder, rest.strip())
+        elif keyword.upper() in ("COPY", "ADD"):
+            written = _words(rest)[-1]
+            into = posixpath.normpath(posixpath.join(folder, written))
+            for source in _copied(rest.strip()):
+                yield source, f"{into}/" if written.endswith(("/", ".")) else into
+
+
+def copies_all(dockerfile: str) -> bool:
+    """Tell whether a Dockerfile copies its whole context, whatever that is."""
+    return "." in map(normal, sources(dockerfile))
 
 
 def lacking(survey: Survey, folder: str, wanted: list[str]) -> Context:
@@ -71,6 +113,14 @@ def inputs(survey: Survey, context: str, dockerfile: str) -> list[str]:
             return [] if context == "." else [context]
         read += survey.matching(path) if GLOB.search(path) else [path]
     return _outermost(read)
+
+
+def _needed(dockerfile: str) -> list[str]:
+    """Return the files that the commands need and the whole context has to bring."""
+    if not copies_all(dockerfile):
+        return []
+    lines = [line for line in instructions(dockerfile) if line.upper().startswith("RUN")]
+    return [file for file, command in _LOCKS.items() if any(map(command.search, lines))]
 
 
 def _copied(rest: str) -> Iterator[str]:

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from buildonce.adopt import compose as compose_files
-from buildonce.adopt import kubernetes
+from buildonce.adopt import decisions, kubernetes
+from buildonce.adopt.bases import Base, bases
+from buildonce.adopt.builds import Build, builds
 from buildonce.adopt.compose import ComposeFile
-from buildonce.adopt.dockerfiles import dockerfiles, from_dockerfile
+from buildonce.adopt.dockerfiles import from_dockerfile, variants
+from buildonce.adopt.release import release_file
 from buildonce.adopt.service import Found, distinct, slug
 from buildonce.adopt.survey import Survey
 from buildonce.config import PROJECT_FILE
@@ -49,7 +52,10 @@ def propose(survey: Survey) -> Proposal:
             f"{PROJECT_FILE} has a [tool.buildonce] table already", hint="inv doctor"
         )
     compose = compose_files.compose_file(survey)
-    services = _services(survey, compose)
+    known = builds(survey)
+    everything = _services(survey, compose, known)
+    made_here = [base for base in bases(survey, everything, known) if not base.made_by.users]
+    services = [one for one in everything if one not in [base.made_by for base in made_here]]
     if not services:
         raise PreconditionError(
             f"there is no Dockerfile in {survey.root}",
@@ -58,15 +64,24 @@ def propose(survey: Survey) -> Proposal:
     environments = _environments(survey)
     registry = _registry(survey)
     table = _table(survey, registry, services, environments, compose)
+    table += _bases(made_here, registry)
     files = {PROJECT_FILE: table}
     if TASKS_FILE not in survey.files:
         files[TASKS_FILE] = TASKS
     if compose and _runs(services) and compose.release_path not in survey.files:
-        files[compose.release_path] = compose_files.release_file(compose, services)
+        files[compose.release_path] = release_file(survey, compose, services)
     return Proposal(
         tuple(services), registry, environments, table, files,
         added_to=(PROJECT_FILE,) if existing else (),
-        decisions=tuple(_decisions(survey, registry, services, environments, compose)),
+        decisions=(
+            *_decisions(survey, registry, services, environments),
+            *decisions.of_contexts(survey, services, known),
+            *decisions.of_stages(survey, services),
+            *decisions.of_bases(made_here, registry),
+            *decisions.left_out(survey, services, made_here),
+            *(decisions.of_compose(survey, compose, services) if compose else ()),
+            _of_ci(survey),
+        ),
     )  # fmt: skip
 
 
@@ -74,11 +89,13 @@ def _runs(services: Sequence[Found]) -> bool:
     return any(service.users for service in services)
 
 
-def _services(survey: Survey, compose: ComposeFile | None) -> list[Found]:
+def _services(survey: Survey, compose: ComposeFile | None, known: Sequence[Build]) -> list[Found]:
     """Return what a Compose file or Skaffold builds; without either, each Dockerfile."""
     declared = compose_files.built(survey, compose) if compose else []
     declared = declared or kubernetes.artifacts(survey)
-    return distinct(declared or [from_dockerfile(survey, path) for path in dockerfiles(survey)])
+    return distinct(
+        declared or [from_dockerfile(survey, paths[0], known) for paths in variants(survey)]
+    )
 
 
 def _environments(survey: Survey) -> dict[str, str]:
@@ -115,6 +132,11 @@ def _table(
     return "\n".join(lines) + "\n"
 
 
+def _bases(made_here: Sequence[Base], registry: str) -> str:
+    lines = [f"{_quoted(base.image)} = {_quoted(base.pushed(registry))}" for base in made_here]
+    return "\n".join(["", "[tool.buildonce.bases]", *lines, ""]) if lines else ""
+
+
 def _keys(service: Found) -> Iterator[str]:
     yield f"dockerfile = {_quoted(service.dockerfile)}"
     yield f"context = {_quoted(service.context)}"
@@ -140,7 +162,6 @@ def _decisions(
     registry: str,
     services: Sequence[Found],
     environments: Mapping[str, str],
-    compose: ComposeFile | None,
 ) -> Iterator[str]:
     if registry.startswith(_UNKNOWN_REGISTRY):
         yield f"registry: {registry} is made up; name the one that you push to"
@@ -153,13 +174,9 @@ def _decisions(
         )
     for service in services:
         yield from _of_service(service)
-    yield from _left_out(survey, services)
-    if compose:
-        yield from _of_compose(survey, compose, services)
     for name, folder in environments.items():
         if folder:
             yield f"{name}: its manifests are in {folder}; docs/deploy.md has the engines"
-    yield f"CI: {survey.ci or 'no CI system was found'}; docs/adopt.md shows what a workflow needs"
 
 
 def _of_service(service: Found) -> Iterator[str]:
@@ -175,29 +192,9 @@ def _of_service(service: Found) -> Iterator[str]:
         )
 
 
-def _left_out(survey: Survey, services: Sequence[Found]) -> Iterator[str]:
-    used = {service.dockerfile for service in services}
-    for path in dockerfiles(survey):
-        if path not in used:
-            yield f"{path} is not among the services: nothing that was read builds it"
-
-
-def _of_compose(survey: Survey, compose: ComposeFile, services: Sequence[Found]) -> Iterator[str]:
-    for name in compose_files.unset_variables(survey, compose):
-        yield f"{compose.path}: {name} has no value; set it under environments.NAME.variables"
-    for service, path in compose_files.env_files(compose):
-        if not survey.has(path):
-            yield f"{compose.path}: {service} reads {path}, which git does not have: hosts need it"
-    for service, source in compose_files.bind_mounts(compose):
-        yield (
-            f"{compose.path}: {service} mounts {source} from the repository: bake it into the "
-            "image, or see that hosts have it"
-        )
-    if _runs(services):
-        yield (
-            f"{compose.release_path} runs releases; {compose.path} stays for development. To "
-            "deploy with it, uncomment engine, file, project and host of each environment"
-        )
+def _of_ci(survey: Survey) -> str:
+    found = survey.ci or "no CI system was found"
+    return f"CI: {found}; docs/ci.md has files to copy, for GitHub, GitLab and others"
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,17 @@ class Survey:
         if path in self.texts:
             return self.texts[path]
         return (self.root / path).read_text(encoding="utf-8", errors="replace")
+
+    def whatever(self, path: str) -> str:
+        """Return the text of a file that git may not have; empty where there is none."""
+        try:
+            return self.text(path)
+        except OSError:
+            return ""
+
+    def is_executable(self, path: str) -> bool:
+        """Tell whether a file can be run."""
+        return os.access(self.root / path, os.X_OK)
 
     def named(self, *patterns: str) -> list[str]:
         """Return the files whose name fits a pattern, those nearest to the root first."""

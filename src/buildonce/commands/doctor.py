@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from buildonce.app import App
-from buildonce.doctor import access, deployments, machine, sources
+from buildonce.doctor import access, deployments, images, machine, sources
 from buildonce.doctor.findings import Examination, Finding
 from buildonce.errors import BuildonceError, PreconditionError
 from buildonce.parallel import run_all
@@ -22,6 +22,7 @@ _EXAMINATIONS = (
     Examination("ledger", "nothing can be recorded, so nothing is promoted", access.ledger),
     Examination("registry", "no image can be pushed", access.registry),
     Examination("sources", _NO_BUILD, sources.services),
+    Examination("images", _NO_BUILD, images.examine),
     Examination("engine", _NO_BUILD, machine.engine),
     Examination("Buildx", _NO_BUILD, machine.buildx),
     Examination("builder", _NO_BUILD, machine.cache_export),
@@ -58,10 +59,11 @@ def _compose(app: App) -> Sequence[Examination]:
 
 
 def _distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings without those that repeat another: one cause may stop several looks."""
+    """Return the findings without problems that repeat: one cause may stop several looks."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in findings:
-        kept.setdefault((finding.found, finding.remedy), finding)
+        remedy = finding.remedy or finding.subject
+        kept.setdefault((finding.found, remedy), finding)
     return list(kept.values())
 
 

@@ -179,6 +179,12 @@ class Environment(Table):
         return self
 
     @model_validator(mode="after")
+    def _has_an_engine(self) -> Environment:
+        if self.engine == "none" and (self.file or self.project or self.host):
+            raise ValueError("file, project and host: need `engine`; without, only pointers move")
+        return self
+
+    @model_validator(mode="after")
     def _engine_has_what_it_needs(self) -> Environment:
         if self.engine != "none" and not (self.file and self.project):
             raise ValueError(f"engine {self.engine!r} needs `file` and `project`")

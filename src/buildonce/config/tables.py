@@ -310,4 +310,20 @@ def _filled_in(template: str, registry: str, service: str, where: str) -> Reposi
             f"{where}: {template!r} may use {{registry}} and {{service}} only"
         ) from None
     except BuildonceError as error:
+        _require_registry(registry, where.removesuffix("image") + "registry")
         raise ValueError(f"{where}: {error.message}") from None
+
+
+def _require_registry(registry: str, where: str) -> None:
+    """See that a registry is one: an image's name that has it in it says less.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        Repository.parse(f"{registry}/x")
+    except BuildonceError:
+        raise ValueError(
+            f"{where} = {registry!r}: must be a registry, and a path in it in lower-case letters: "
+            "'ghcr.io/acme'"
+        ) from None

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from buildonce.app import App, now
 from buildonce.config import Environment
+from buildonce.doctor import ports
 from buildonce.doctor.findings import Examination, Finding, of_error
 from buildonce.engines import bind, bundle, externals, require_answer
 from buildonce.engines.base import Deployment
-from buildonce.engines.compose import names, ports
+from buildonce.engines.compose import names
 from buildonce.engines.composefile import required_variables
-from buildonce.engines.definition import Definition
+from buildonce.engines.definition import Definition, how_to_set
 from buildonce.engines.docker import Docker
 from buildonce.errors import BuildonceError, UnavailableError
 from buildonce.ledger.records.release import Image, Release
@@ -31,12 +32,13 @@ def examinations(app: App) -> list[Examination]:
         environments = app.project.environments
     except BuildonceError:
         return []
-    return [
+    each = [
         examination
         for name, settings in environments.items()
         if settings.engine != "none"
         for examination in _of_environment(name, settings)
     ]
+    return [*each, Examination("ports", "nothing can be deployed", ports.examine)]
 
 
 def _of_environment(name: str, settings: Environment) -> Iterator[Examination]:
@@ -61,8 +63,6 @@ def _files(name: str, settings: Environment, app: App) -> Iterator[Finding]:
         yield Finding(subject, f"{', '.join(settings.files)}: can be deployed from HEAD")
     if settings.engine != "kubernetes" and not problems:
         yield from (of_error(subject, error, cost) for error in _check_host(deployment))
-    if settings.engine == "compose" and not problems:
-        yield from _ports(deployment)
 
 
 def _deployment(app: App, environment: str) -> Deployment:
@@ -117,7 +117,7 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
     text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
     given = {*os.environ, *deployment.variables}
     with suppress(BuildonceError):
-        given |= bundle.dotenv(sources).keys()
+        given |= {*bundle.values(sources, {})}
     missing = required_variables(text, given)
     missing = {name for name in missing if not name.startswith("BUILDONCE_IMAGE_")}
     name = deployment.target.name
@@ -126,19 +126,9 @@ def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceErr
     return [
         BuildonceError(
             f"{name} needs a value for: {', '.join(sorted(missing))}",
-            hint=f"set it where inv runs, or under environments.{name}.variables",
+            hint=how_to_set(min(missing), deployment.target),
         )
     ]
-
-
-def _ports(deployment: Deployment) -> Iterator[Finding]:
-    name = deployment.target.name
-    with suppress(BuildonceError):
-        for taken in ports.taken(deployment):
-            yield Finding(
-                f"files of {name}", str(taken), "problem",
-                f"nothing can be deployed to {name}", ports.REMEDY,
-            )  # fmt: skip
 
 
 def _errors(checks: Sequence[Callable[[], object]]) -> list[BuildonceError]:

@@ -9,7 +9,7 @@ from buildonce.adopt.contexts import fitting, lacking, sources
 from buildonce.adopt.survey import Survey, below
 from buildonce.app import App
 from buildonce.build import secrets
-from buildonce.build.dockerfile import images_of_all, mounted
+from buildonce.build.dockerfile import Images, images_of_all, mounted
 from buildonce.build.pins import stand_in
 from buildonce.config import Project
 from buildonce.doctor import inputs
@@ -130,37 +130,41 @@ def _place(context: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Use:
+class Use:
     """An image of others, and the services that are made from it."""
 
     image: str
     services: list[str] = field(default_factory=list)
 
 
-def _unpinned(project: Project, tree: Survey) -> Iterator[Finding]:
-    """Give the outside images that a service is made from by a tag, each once."""
-    uses: dict[str, _Use] = {}
+def uses(project: Project, tree: Survey) -> list[Use]:
+    """Return the outside images that services are made from, each once."""
+    found: dict[str, Use] = {}
     for name in project.built:
-        for image in _outside_images(project, tree, name):
-            if "@sha256:" not in stand_in(project.bases, image):
-                uses.setdefault(image, _Use(image)).services.append(name)
-    for use in uses.values():
+        images = images_of(project, tree, name)
+        for image in images.all if images else ():
+            found.setdefault(image, Use(image)).services.append(name)
+    return list(found.values())
+
+
+def _unpinned(project: Project, tree: Survey) -> Iterator[Finding]:
+    """Give the outside images that a service is made from by a tag."""
+    for use in uses(project, tree):
+        if "@sha256:" in stand_in(project.bases, use.image):
+            continue
         yield Finding(
             f"image {use.image}", f"a tag, in {', '.join(dict.fromkeys(use.services))}",
             "warning", "whoever pushes that tag changes what the next build is made from",
-            f'write it with its digest, or pin it: [tool.buildonce.bases] "{use.image}" = '
-            f'"{use.image}@sha256:…"',
+            "inv bases --update pins it, in [tool.buildonce.bases]; or write it with its digest",
         )  # fmt: skip
 
 
-def _outside_images(project: Project, tree: Survey, name: str) -> tuple[str, ...]:
-    """Return what a service's build takes from outside; nothing where that cannot be told."""
+def images_of(project: Project, tree: Survey, name: str) -> Images | None:
+    """Return what a service's build takes from outside; None where that cannot be told."""
     dockerfile, service = project.dockerfile(name), project.service(name)
     if dockerfile not in tree.files:
-        return ()
+        return None
     try:
-        return images_of_all(
-            tree.text(dockerfile), service.target, service.args, project.platforms
-        ).all
+        return images_of_all(tree.text(dockerfile), service.target, service.args, project.platforms)
     except PreconditionError:
-        return ()
+        return None

@@ -45,9 +45,13 @@ class Target:
         """Where the configuration has its environment."""
         return f"tool.buildonce.environments.{self.name}"
 
+    @property
+    def place(self) -> str:
+        """Its host, and what of it is the environment's."""
+        return "/".join(filter(None, (self.host or "the local engine", self.namespace)))
+
     def __str__(self) -> str:
-        place = "/".join(filter(None, (self.host or "the local engine", self.namespace)))
-        return f"{self.name} ({place})"
+        return f"{self.name} ({self.place})"
 
 
 @dataclass(frozen=True)

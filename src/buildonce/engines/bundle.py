@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from buildonce.config.fields import image_variable
 from buildonce.engines.composefile import AS_WRITTEN, dump, fill, names_in
 from buildonce.engines.docker import Docker, Refused
 from buildonce.engines.paths import is_relative, is_repository_mount, mount
@@ -49,7 +50,7 @@ def make_bundle(sources: Sources) -> str:
         UsageError: the files cannot be read as Compose files, or refer to what cannot travel
             with a release.
     """
-    model = _read(sources)
+    model = read(sources)
     services = model.get("services") or {}
     model["services"] = {
         name: _service(sources, name, service or {}) for name, service in services.items()
@@ -65,11 +66,20 @@ def make_bundle(sources: Sources) -> str:
 def problems(sources: Sources) -> list[UsageError]:
     """Return everything for which ``make_bundle`` refuses the files, not only the first."""
     try:
-        model = _read(sources)
+        model = read(sources)
     except UsageError as error:
         return [error]
     refusals = map(_refusal, _checks(sources, model))
     return [refusal for refusal in refusals if refusal]
+
+
+def values(sources: Sources, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables' values: those given, and of the rest what a committed ``.env`` has.
+
+    Raises:
+        UsageError: that file cannot be read.
+    """
+    return {**dotenv(sources), **given}
 
 
 def _checks(sources: Sources, model: Mapping[str, Any]) -> Iterator[Callable[[], object]]:
@@ -94,7 +104,12 @@ def _refusal(check: Callable[[], object]) -> UsageError | None:
     return None
 
 
-def _read(sources: Sources) -> dict[str, Any]:
+def read(sources: Sources) -> dict[str, Any]:
+    """Return what the files say, variables as they are written, whether or not it can be deployed.
+
+    Raises:
+        UsageError: they cannot be read as Compose files.
+    """
     files = [word for file in sources.files for word in ("--file", str(sources.root / file))]
     for file in sources.files:
         if not (sources.root / file).is_file():
@@ -160,8 +175,8 @@ def _require_image(where: str, name: str, service: Mapping[str, Any]) -> None:
     reason = "`build`" if "build" in service else "no image"
     raise UsageError(
         f"{where} would be built when it is deployed: it has {reason}",
-        hint=f"make {name} a service of [tool.buildonce.services] and write its image as a "
-        "variable (docs/deploy.md), or give it an image that exists and remove `build`",
+        hint=f"make {name} a service of [tool.buildonce.services] and write  image: "
+        f"${{{image_variable(name)}}}  there, or give it an image that exists; remove `build`",
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from buildonce.config.fields import image_variable
-from buildonce.engines.base import Deployment, Resolved
+from buildonce.engines.base import Deployment, Resolved, Target
 from buildonce.engines.bundle import Sources, make_bundle
 from buildonce.engines.composefile import (
     AS_WRITTEN,
@@ -60,6 +60,14 @@ def digest_in(image: str) -> Digest | None:
     """Return the digest that an image's name has, if it has one."""
     match = _BY_DIGEST.fullmatch(image)
     return Digest(match[1]) if match else None
+
+
+def how_to_set(variable: str, target: Target) -> str:
+    """Return how variables of a target's files get a value; ``variable`` may have a default."""
+    default = f", or give it a default: ${{{variable}:-}}" if variable else ""
+    return (
+        f"set it in the environment of this command, or under [{target.table}.variables]{default}"
+    )
 
 
 @dataclass(frozen=True)
@@ -109,12 +117,10 @@ class Definition:
         if missing:
             locate = self.deployment.files.locate
             optional = next((name for name in missing if name not in sources), "")
-            default = f", or give it a default: ${{{optional}:-}}" if optional else ""
             listed = "\n  ".join(f"{locate(name) or self.name}: {name}" for name in missing)
             raise UsageError(
                 f"{self.deployment.target.name} needs a value for:\n  {listed}",
-                hint="set it in the environment of this command, or under "
-                f"[{self.deployment.target.table}.variables]{default}",
+                hint=how_to_set(optional, self.deployment.target),
             )
 
     def require_usable(self) -> None:

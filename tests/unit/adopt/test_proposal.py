@@ -14,10 +14,12 @@ from buildonce.adopt.service import slug
 from buildonce.adopt.survey import Survey
 from buildonce.config import Project, parse
 from buildonce.errors import PreconditionError, UsageError
-from tests.kit.foreign import COMPOSE_APP, KUBERNETES, UV_WORKSPACE
+from tests.kit.foreign import COMPOSE_APP, KUBERNETES, SERVICES, UV_WORKSPACE
 
 GITHUB = "https://github.com/Acme/Shop"
-LAYOUTS = {"compose": COMPOSE_APP, "uv": UV_WORKSPACE, "kubernetes": KUBERNETES}
+LAYOUTS = {
+    "compose": COMPOSE_APP, "uv": UV_WORKSPACE, "kubernetes": KUBERNETES, "services": SERVICES,
+}  # fmt: skip
 
 
 def survey(files: Mapping[str, str], remote: str = "origin", address: str = GITHUB) -> Survey:
@@ -160,6 +162,9 @@ def test_services_of_one_name_are_told_apart() -> None:
         ("apps/Mail Sender/Dockerfile", "mail-sender"),
         ("apps/mail/docker/Dockerfile", "mail"),
         ("build/Containerfile", "shop"),
+        ("apps/mail/Dockerfile.prod", "mail"),
+        ("apps/mail/production.Dockerfile", "mail"),
+        ("apps/mail/Dockerfile.dev", "mail"),
     ],
 )
 def test_a_service_is_called_as_people_call_it(path: str, name: str) -> None:
@@ -194,3 +199,81 @@ def test_a_compose_file_that_is_none_is_told(text: str) -> None:
     """Without a traceback, with the file's name."""
     with pytest.raises(UsageError, match=r"compose\.yaml cannot be read"):
         propose(survey({"compose.yaml": text, "Dockerfile": ""}))
+
+
+def test_the_dockerfile_for_releases_is_taken() -> None:
+    """Of several for one service, it is that; the others are named."""
+    made, project = proposed(SERVICES)
+    assert list(project.services) == ["mail", "orders", "users", "web"]
+    assert project.services["web"].dockerfile == "services/web/Dockerfile.prod"
+    assert any(
+        "services/web/Dockerfile is not among the services: services/web/Dockerfile.prod" in one
+        for one in made.decisions
+    )
+
+
+def test_a_suffix_that_several_services_have_names_none() -> None:
+    """It says what they have in common, so each is called by its folder as well."""
+    files = {f"{name}/Dockerfile.alpine": "FROM x\n" for name in ("api", "web")}
+    names = [service.name for service in propose(survey(files)).services]
+    assert names == ["api-alpine", "web-alpine"]
+
+
+def test_a_base_image_of_the_repository_is_no_service() -> None:
+    """What others are made from is named in `bases`, with the command that makes it."""
+    made, project = proposed(SERVICES)
+    assert project.bases == {"acme/base:latest": "ghcr.io/acme/shop/base:1"}
+    (decision,) = [one for one in made.decisions if "is made here" in one]
+    assert decision.endswith(
+        "docker buildx build --push --tag ghcr.io/acme/shop/base:1 --file build/base/Dockerfile ."
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "script", "made_here"),
+    [
+        ("acme/base", "", True),
+        ("base", "", False),
+        ("base:1", "docker build -t base:1 base\n", True),
+        ("acme/base", "docker build -t acme/other base\n", False),
+        ("acme/python", "", False),
+    ],
+)
+def test_what_makes_an_image_the_repositorys_own(image: str, script: str, made_here: bool) -> None:
+    """A script gives it that tag or, where none is known, its name ends as the service's does."""
+    files = {"base/Dockerfile": "FROM x\n", "web/Dockerfile": f"FROM {image}\n", "b.sh": script}
+    made = propose(survey(files))
+    assert (len(made.services) == 1) == made_here
+
+
+def test_a_context_that_scripts_name_is_taken() -> None:
+    """A Dockerfile that copies all does not tell what of; the build does."""
+    files = {"web/Dockerfile": "FROM x\nCOPY . /src\n", "web/web.js": "", "lib.js": ""}
+    (guessed,) = propose(survey(files)).services
+    assert guessed.context == "web"
+    assert any("web: all of the context" in one for one in propose(survey(files)).decisions)
+    told = propose(survey({**files, "Makefile": "web:\n\tdocker build -f web/Dockerfile .\n"}))
+    assert (told.services[0].context, told.services[0].why) == (
+        ".", "web/Dockerfile; context as in Makefile",
+    )  # fmt: skip
+    assert not any("all of the context" in one for one in told.decisions)
+
+
+@pytest.mark.parametrize(
+    ("command", "lock"),
+    [
+        ("uv sync --locked --package web", "uv.lock"),
+        ("npm ci", "package-lock.json"),
+        ("corepack enable && pnpm install --frozen-lockfile", "pnpm-lock.yaml"),
+        ("yarn install --immutable", "yarn.lock"),
+        ("cargo build --release --locked", "Cargo.lock"),
+        ("go build ./...", "go.mod"),
+    ],
+)
+def test_a_lock_file_tells_the_context(command: str, lock: str) -> None:
+    """A command that needs one is run where the context has it: in a workspace, at the root."""
+    text = f"FROM x\nCOPY . .\nRUN {command}\n"
+    files = {"web/Dockerfile": text, "web/web.txt": "", lock: ""}
+    assert propose(survey(files)).services[0].context == "."
+    own = {**files, f"web/{lock}": ""}
+    assert propose(survey(own)).services[0].context == "web"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
 from buildonce.config import Project, parse, read_table
+from buildonce.config.environments import Environment, PreDeploy
 from buildonce.config.fields import image_variable
+from buildonce.config.tables import BuildSecret, Prune, Service
 from buildonce.errors import UsageError
 
 SMALLEST: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
@@ -223,17 +229,123 @@ def test_the_table_is_read_from_the_projects_folder(tmp_path: Path) -> None:
         ("", "has no table [tool.buildonce]"),
         ("[tool]\nbuildonce = 5\n", "has no table [tool.buildonce]"),
         ("tool = 3\n", "has no table [tool.buildonce]"),
-        ("[tool.buildonce", "cannot be read"),
+        ("[tool.buildonce", ":1 is not TOML: Expected ']'"),
+        (
+            "[tool.buildonce]\nregistry = ghcr.io\n",
+            ":2 is not TOML: Invalid value\n  registry = gh",
+        ),
+        ("[tool.buildonce]\n[tool.buildonce]\n", "Cannot declare tool.buildonce twice"),
+        ("\ufeff[tool.buildonce]\n", "begins with a byte order mark"),
+        ("[tool.build-once]\n", "; it has [tool.build-once]"),
+        ("[buildonce]\n", "; it has [buildonce]"),
+        ("[tools.buildonce]\n", "; it has [tools]"),
+        ("[[tool.buildonce]]\n", ", but something else of that name"),
     ],
 )
 def test_a_file_without_a_table_is_told(tmp_path: Path, content: str | None, told: str) -> None:
     """A missing file, a missing table and broken TOML are told apart, with the file's path."""
     if content is not None:
-        (tmp_path / "pyproject.toml").write_text(content)
+        (tmp_path / "pyproject.toml").write_text(content, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         read_table(tmp_path)
     assert told in caught.value.message
     assert str(tmp_path / "pyproject.toml") in caught.value.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_told(tmp_path: Path, encoding: str) -> None:
+    """What to save it as is said, and no codec's name."""
+    (tmp_path / "pyproject.toml").write_text("# ü\n", encoding=encoding)
+    with pytest.raises(UsageError, match="is not UTF-8: its byte") as caught:
+        read_table(tmp_path)
+    assert "save it as UTF-8" in caught.value.hint
+
+
+def test_tabs_and_line_ends_of_any_kind_are_read(tmp_path: Path) -> None:
+    """TOML takes tabs between words, and both kinds of line ends."""
+    (tmp_path / "pyproject.toml").write_bytes(b'\t[tool.buildonce]\r\n\tregistry\t=\t"r.io"\r\n')
+    assert read_table(tmp_path) == {"registry": "r.io"}
+
+
+def _keys() -> Iterator[tuple[type[BaseModel], tuple[str, ...], str]]:
+    """Every key of every table, with where a table of its kind lies."""
+    staging = ("environments", "staging")
+    tables: dict[tuple[str, ...], type[BaseModel]] = {
+        (): Project,
+        ("services", "api"): Service,
+        ("services", "api", "secrets", "x"): BuildSecret,
+        ("prune",): Prune,
+        staging: Environment,
+        (*staging, "pre_deploy"): PreDeploy,
+    }
+    return ((model, path, key) for path, model in tables.items() for key in model.model_fields)
+
+
+WRONG: tuple[Any, ...] = (
+    5.5,
+    "5 parsecs",
+    "a b",
+    [5],
+    {"x": 5},
+    float("nan"),
+    date(2026, 1, 1),
+    "",
+    [],
+    {},
+    True,
+)
+OF_A_LIBRARY = ("Input", "valid ", "datetime", "pattern", "instance", "Error", "pydantic", "string")
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [pytest.param(path, key, id=".".join((*path, key))) for _, path, key in _keys()],
+)
+def test_whatever_is_written_the_words_are_ours(path: tuple[str, ...], key: str) -> None:
+    """A value of a wrong kind, for every key there is: its path, and nothing of a library."""
+    for value in WRONG:
+        wrong: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
+        place = wrong
+        for part in path:
+            place = place.setdefault(part, {})
+        place[key] = value
+        with suppress(UsageError):
+            parse(wrong)
+            continue
+        told = refusal(wrong)
+        assert ".".join(("tool.buildonce", *path)) in told
+        assert not [word for word in OF_A_LIBRARY if word in told], told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (table(platform=5), ["  tool.buildonce.platform = 5: must be text, or a list of texts"]),
+        (
+            table(registry="ghcr.io/Acme"),
+            ["tool.buildonce.registry = 'ghcr.io/Acme': must be a registry, and a path in it"],
+        ),
+        (
+            environments(live={"registry": "a b"}),
+            ["tool.buildonce.environments.live.registry = 'a b': must be a registry"],
+        ),
+        (environments(live={"timeout": "5 parsecs"}), ["'5 parsecs': must look like '30m'"]),
+        (environments(live={"file": "compose.yaml"}), ["live: file, project and host: need"]),
+        (
+            environments(live={"engine": "compose", "variables": {"A": "x" * 200}}),
+            ["environments.live: engine 'compose' needs `file` and `project`"],
+        ),
+        (table(services={"Mail Sender": {}}), ["; perhaps you meant 'mail-sender'"]),
+        (table(bases=["x" * 200]), [f"bases = ['{'x' * 78}…: must be a table"]),
+    ],
+)
+def test_a_problem_is_one_line_that_says_what_to_write(
+    wrong: dict[str, Any], told: list[str]
+) -> None:
+    """Neither twice, nor with a whole table in it, nor of another key than the one to change."""
+    lines = refusal(wrong).splitlines()[1:] or refusal(wrong).splitlines()
+    assert len(lines) == len(told)
+    assert all(part in line for part, line in zip(told, lines, strict=True))
 
 
 def test_the_schema_describes_every_key() -> None:

@@ -32,6 +32,30 @@ def test_each_release_jobs_work_is_one_line(job: dict[str, Any]) -> None:
     assert not any("nox" in script.lower() for script in before)
 
 
+RELEASES = [RELEASE, ROOT / "docs/ci/github-release.yml"]
+WRITERS = {"build", "staging", "production", "rollback"}
+
+
+@pytest.mark.parametrize("workflow", RELEASES, ids=lambda path: path.name)
+def test_each_environment_waits_for_itself_alone(workflow: Path) -> None:
+    """A group for each environment, none for the workflow, and no run is cancelled for another."""
+    found = {name: job for name, job in jobs(workflow).items() if "environment" in job}
+    assert set(found) == {"staging", "production", "rollback"}
+    for job in found.values():
+        assert job["concurrency"] == {"group": job["environment"], "cancel-in-progress": False}
+    whole = yaml.safe_load(workflow.read_text())["concurrency"]
+    assert "github.run_id" in whole["group"]
+
+
+@pytest.mark.parametrize("workflow", RELEASES, ids=lambda path: path.name)
+def test_only_who_writes_may(workflow: Path) -> None:
+    """The workflow has no right of its own; naming, proving and reporting only read."""
+    assert yaml.safe_load(workflow.read_text())["permissions"] == {}
+    for name, job in jobs(workflow).items():
+        assert ("write" in job["permissions"].values()) == (name in WRITERS)
+        assert ("deployments" in job["permissions"]) == ("environment" in job)
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_script_is_one_line_without_expressions(workflow: Path) -> None:
     """No workflow script has a second line, or an expression that could inject one."""

@@ -70,7 +70,7 @@ class Compose:
         """See that the engine answers, the definition can be used and its ports are free."""
         self._docker.require_answer()
         self._require_usable()
-        taken = ports.taken_by_containers(self._definition, self._docker)
+        taken = ports.taken_by_containers(self._definition.resolved, self._docker)
         ports.require_free(self._target, taken)
         names.require_free(self._definition, self._docker)
         externals.require(self._definition.resolved, self._docker)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from buildonce.engines.base import Deployment, Target
-from buildonce.engines.definition import Definition, replicas
+from buildonce.engines.base import Target
+from buildonce.engines.definition import replicas
 from buildonce.engines.docker import Docker
 from buildonce.errors import PreconditionError
 
@@ -42,11 +42,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Taken:
-    """A port that a service publishes and somebody else has."""
+    """A port that a service publishes and somebody else has.
+
+    ``project`` is the Compose project that the holder belongs to, if it does to one.
+    """
 
     service: str
     port: Port
     holder: str
+    project: str = ""
 
     def __str__(self) -> str:
         return f"port {self.port}, which {self.service} publishes, is taken by {self.holder}"
@@ -62,24 +66,26 @@ def require_free(target: Target, taken: Iterable[Taken]) -> None:
         raise PreconditionError(f"{target}: {listed}", hint=REMEDY)
 
 
-def taken_by_containers(definition: Definition, docker: Docker) -> Iterator[Taken]:
-    """Give the published ports that containers of others, or of this file itself, have.
+def taken_by_containers(definition: Mapping[str, Any], docker: Docker) -> Iterator[Taken]:
+    """Give the published ports that containers of others, or of the file itself, have.
+
+    ``definition`` is a resolved Compose file.
 
     Raises:
         UnavailableError: the engine does not answer.
     """
-    wanted = published(definition.resolved)
+    wanted = published(definition)
     yield from twice(wanted)
-    yield from _replicated(definition.resolved)
+    yield from _replicated(definition)
     holders = _holders(docker.run("ps", "--format", _LISTED), docker.target) if wanted else []
     for service, port in wanted:
-        for name, held in holders:
+        for name, project, held in holders:
             if port.clashes(held):
-                yield Taken(service, port, f"the container {name}")
+                yield Taken(service, port, f"the container {name}", project)
                 break
 
 
-def taken(deployment: Deployment) -> Iterator[Taken]:
+def taken(definition: Mapping[str, Any], docker: Docker) -> Iterator[Taken]:
     """Give the published ports that somebody else has: a container, or a program.
 
     Programs are seen where the engine is this machine's.
@@ -87,14 +93,13 @@ def taken(deployment: Deployment) -> Iterator[Taken]:
     Raises:
         UnavailableError: the engine does not answer.
     """
-    docker = Docker(deployment.target)
-    definition = Definition(deployment, docker)
     found = list(taken_by_containers(definition, docker))
     yield from found
-    if not _is_local(deployment.target.host):
+    wanted = published(definition)
+    if not (wanted and _is_local(docker.target.host)):
         return
-    ours = _published_by(deployment.target, docker)
-    for service, port in published(definition.resolved):
+    ours = _published_by(docker.target, docker)
+    for service, port in wanted:
         known = any(port == one.port for one in found) or any(map(port.clashes, ours))
         if not known and is_bound(port):
             yield Taken(service, port, "a program on this machine")
@@ -156,11 +161,11 @@ def is_bound(port: Port) -> bool:
     return False
 
 
-def _holders(rows: str, target: Target) -> list[tuple[str, Port]]:
-    """Return the containers of other projects with the ports that they have."""
+def _holders(rows: str, target: Target) -> list[tuple[str, str, Port]]:
+    """Return the containers of other projects, with their projects and the ports that they have."""
     split = (line.split("\t") for line in rows.splitlines())
     return [
-        (name, port)
+        (name, project, port)
         for name, project, ports in split
         if project != target.project
         for port in listed(ports)
