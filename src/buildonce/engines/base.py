@@ -172,12 +172,21 @@ def always_ours() -> None:
     """Nobody else can take the environment over."""
 
 
+def unheard(_: str) -> None:
+    """Nobody is told."""
+
+
 class Engine(Protocol):
     """What runs the containers of an environment, bound to one deployment."""
 
     @property
     def deployment(self) -> Deployment:
         """The release, and where it goes."""
+        ...
+
+    @property
+    def pulls(self) -> bool:
+        """Whether there is something to pull before a deploy; some engines' nodes do it then."""
         ...
 
     @property
@@ -222,8 +231,12 @@ class Engine(Protocol):
         """
         ...
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command in a new container of a service, with the new release's bytes.
+
+        ``progress`` is told what it waits for.
 
         Raises:
             DeployError: it failed, or took too long. What ran before still runs.

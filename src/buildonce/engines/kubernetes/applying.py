@@ -105,15 +105,8 @@ def remove(kubectl: Kubectl, live: Mapping[str, Any], *, wait: bool = False) -> 
     Raises:
         UnavailableError: the API does not answer, or refuses.
     """
-    text = json.dumps(
-        {
-            "apiVersion": live["apiVersion"],
-            "kind": live["kind"],
-            "metadata": {"name": live["metadata"]["name"]},
-        }
-    )
     options = ("--ignore-not-found", f"--wait={str(wait).lower()}", "--cascade=background")
-    kubectl.run("delete", *options, "--filename=-", text=text)
+    kubectl.run("delete", *options, "--filename=-", text=json.dumps(Manifest(live).reference))
 
 
 def _indented(complaint: str) -> str:

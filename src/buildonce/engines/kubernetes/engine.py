@@ -18,6 +18,7 @@ from buildonce.engines.base import (
     StillOurs,
     Target,
     always_ours,
+    unheard,
 )
 from buildonce.engines.kubernetes import access, applying, manifest, rendering, state
 from buildonce.engines.kubernetes.applying import persistently
@@ -33,6 +34,9 @@ from buildonce.errors import DeployError
 
 class Kubernetes:
     """Runs a release as the objects of its manifests."""
+
+    pulls = False
+    """Nodes do, before they stop what they run."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -74,14 +78,16 @@ class Kubernetes:
         applying.dry_run(self._kubectl, self.manifests, self.deployment)
 
     def pull(self) -> None:
-        """Pull nothing: nodes do, before they stop what they run."""
+        """Pull nothing."""
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command as a Job; what it needs of others' images comes up first."""
         once = OneOff(self.manifests, self.deployment, service, command)
         limit = self._target.pre_deploy_timeout
         target = replace(self._target, timeout=math.inf if limit is None else limit)
-        rollout = Rollout(replace(self.deployment, target=target), lambda _: None)
+        rollout = Rollout(replace(self.deployment, target=target), progress)
         own = [*once.copies(), once.job()]
         try:
             found = state.live(self._kubectl, once.ahead())

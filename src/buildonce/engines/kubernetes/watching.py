@@ -70,7 +70,7 @@ class Watch:
             pods = state.current(workload)
             if what := workloads.waiting_for(workload) or self._unsteady(manifest, pods):
                 waiting.append(_unfinished(manifest, what, pods, warnings))
-                self._show(manifest.title, what)
+                self._show(manifest.title, _with_pending(what, pods))
             else:
                 self._show(manifest.title, "up")
         return waiting
@@ -163,6 +163,12 @@ class Watch:
         if self._told.get(title) != what and (what != "up" or title in self._told):
             self._told[title] = what
             self.tell(f"{title}: {what}")
+
+
+def _with_pending(what: str, pods: Sequence[Pod]) -> str:
+    """Return what is waited for, with a pod that has no node: that may take for ever."""
+    pending = next((pod for pod in pods if pod.pending), None)
+    return f"{what}; pod {pending.name} has no node: {pending.pending}" if pending else what
 
 
 def _unfinished(manifest: Manifest, what: str, pods: Sequence[Pod], warnings: Warnings) -> Failing:

@@ -20,6 +20,7 @@ from buildonce.engines.base import (
     StillOurs,
     Target,
     always_ours,
+    unheard,
 )
 from buildonce.engines.compose.watching import INTERVAL, Failing
 from buildonce.engines.definition import Definition, Part
@@ -41,6 +42,8 @@ _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
 
 class Swarm:
     """Runs a release as one stack."""
+
+    pulls = True
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -86,7 +89,9 @@ class Swarm:
         """
         pulling.pull(self._docker, self.deployment.images)
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command as a job of the stack; what it needs of others' images starts first."""
         self._definition.require_part(service)
         parts, model = self._definition.parts, yaml.safe_load(self.render())
@@ -95,8 +100,8 @@ class Swarm:
         ahead = [name for name in needs if name not in present]
         if ahead:
             text = oneoff.services(model, ahead)
-            self._roll_out(text, {name: parts[name] for name in ahead})
-        self._run_job(oneoff.job(model, service, command), service)
+            self._roll_out(text, {name: parts[name] for name in ahead}, progress=progress)
+        self._run_job(oneoff.job(model, service, command), service, progress)
 
     def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         """Have Swarm update what differs, and wait until all of it is up."""
@@ -129,7 +134,7 @@ class Swarm:
         text: str,
         parts: Mapping[str, Part],
         *options: str,
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Callable[[str], None] = unheard,
         still_ours: StillOurs = always_ours,
         limit: float | None = None,
     ) -> None:
@@ -168,13 +173,13 @@ class Swarm:
                 raise failing
             time.sleep(INTERVAL)
 
-    def _run_job(self, text: str, service: str) -> None:
+    def _run_job(self, text: str, service: str, progress: Callable[[str], None]) -> None:
         part = Part(oneoff.name_of(service), "", 1, {}, optional=False)
         limit = self._target.pre_deploy_timeout
         limit = math.inf if limit is None else limit
         self._remove(part.name)
         try:
-            self._roll_out(text, {part.name: part}, limit=limit)
+            self._roll_out(text, {part.name: part}, progress=progress, limit=limit)
         except DeployError as error:
             error.hint = UNTOUCHED
             raise
