@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import lab
+from buildonce.app import App
 from buildonce.commands.promote import promote
 from buildonce.commands.recover import abort, resume
 from buildonce.engines.kubernetes import watching
@@ -275,7 +276,11 @@ def test_a_kill_at_any_side_effect_leaves_one_whole_release(
 
 
 def promotion(shop: Storefront, sha: str) -> None:
-    promote(app(shop.repo), "production", sha, **ANY_AGE)
+    promote(in_process(shop), "production", sha, **ANY_AGE)
+
+
+def in_process(shop: Storefront) -> App:
+    return app(shop.repo, insecure=shop.cluster.insecure)
 
 
 def problems_after(
@@ -283,7 +288,7 @@ def problems_after(
 ) -> list[str]:
     """Recover; return what is wrong then."""
     was_open = is_open(shop.record())
-    recovery(app(shop.repo), "production")
+    recovery(in_process(shop), "production")
     wanted = new if recovery is resume else old
     release = shop.runs()
     digests = shop.repo.digests(release)
