@@ -319,7 +319,8 @@ def test_an_api_that_is_gone_for_a_while_delays_a_promotion(
         kill_part(shop, "kube-apiserver")
         threading.Timer(20, partial(put_back, shop)).start()
 
-    done = shop.meanwhile("deployment/worker: ", take_away)
+    # once pods are up: controllers and kubelet take up to a minute to look for an API again
+    done = shop.meanwhile("pods up, watched for", take_away)
     assert done.code == 0, done.err
     figures("Kubernetes, API away for 20 s", promote=f"{time.monotonic() - began:.1f}")
     assert "the Kubernetes API does not answer; waiting for it" in done.err
@@ -354,3 +355,19 @@ def put_back(shop: Storefront) -> None:
 
 def sound(shop: Storefront) -> bool:
     return inv_server.run(("verify", "--env", "production"), shop.repo.root, shop.repo.env)[0] == 0
+
+
+def test_a_hundred_deployments_take_seconds(shop: Storefront, figures: Figures) -> None:
+    """Where one of a hundred changes, one is applied, and all are verified."""
+    names = [f"unit-{number}" for number in range(100)]
+
+    def fleet(changed: str) -> str:
+        return "".join(
+            deployment(name, WORKER if name == changed else API, replicas=int(name == changed))
+            for name in names
+        )
+
+    shop.kubectl("create", "namespace", f"{shop.repo.namespace}-fleet")
+    place = {"file": "deploy/fleet.yaml", "namespace": f"{shop.repo.namespace}-fleet"}
+    with shop.settings(project="fleet", **place, environment="fleet"):
+        ...

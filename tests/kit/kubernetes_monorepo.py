@@ -35,6 +35,22 @@ context = "lab"
 namespace = "{namespace}"
 project = "shop"
 timeout = "90s"
+
+[tool.buildonce.environments.fleet]
+engine = "kubernetes"
+file = "deploy/fleet.yaml"
+context = "lab"
+namespace = "{namespace}-fleet"
+project = "fleet"
+
+[tool.buildonce.environments.odd]
+engine = "kubernetes"
+file = "deploy/odd.yaml"
+context = "lab"
+namespace = "{namespace}-odd"
+project = "odd-ones"
+timeout = "90s"
+images = {{ worker = "acme/worker" }}
 """
 
 DOCKERFILE = """\
@@ -85,6 +101,12 @@ class Storefront:
     kubectl: Kubectl
     cluster: lab.Lab
 
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those of production and of the other environments."""
+        own = self.repo.namespace
+        return own, f"{own}-fleet", f"{own}-odd"
+
     def release(self, files: Mapping[str, str] | None = None, **modes: str) -> str:
         """Commit and build, on top of what runs: named services get a mode and a new version."""
         version = f"v{secrets.token_hex(4)}"
@@ -114,9 +136,10 @@ class Storefront:
         """Have other settings of production for a while, as TOML, in this checkout alone."""
         file = self.repo.root / "pyproject.toml"
         before = file.read_text()
-        lines = [line for line in before.splitlines() if line.partition(" ")[0] not in values]
-        lines += [f"{name} = {value}" for name, value in values.items()]
-        file.write_text("\n".join(lines) + "\n")
+        mine, others = before.split("[tool.buildonce.environments.fleet]")
+        kept = [line for line in mine.splitlines() if line.partition(" ")[0] not in values]
+        kept += [f"{name} = {value}" for name, value in values.items()]
+        file.write_text("\n".join([*kept, "[tool.buildonce.environments.fleet]" + others]))
         try:
             yield
         finally:
@@ -194,11 +217,12 @@ def opened(cluster: lab.Lab, folder: Path) -> Iterator[Storefront]:
             **{f"{one}/{name}": text for one in SERVICES for name, text in FINE.items()},
         }
     )
-    made.kubectl("create", "namespace", namespace)
+    for name in made.namespaces:
+        made.kubectl("create", "namespace", name)
     repo.inv("build", "--sha")
     made.promote()
     yield made
-    made.kubectl("delete", "namespace", namespace, "--wait=false")
+    made.kubectl("delete", "namespace", *made.namespaces, "--wait=false")
 
 
 def _settings(cluster: lab.Lab, folder: Path) -> Path:
