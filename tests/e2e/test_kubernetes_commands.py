@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -24,8 +25,15 @@ from tests.kit import inv_server
 from tests.kit.crash_points import killed_at, trace
 from tests.kit.figures import Figures
 from tests.kit.in_process import ANY_AGE, app
-from tests.kit.kubernetes import config_map, cron_job, needs_kubernetes
-from tests.kit.kubernetes_monorepo import API, Storefront, manifests, opened
+from tests.kit.kubernetes import (
+    config_map,
+    cron_job,
+    deployment,
+    document,
+    needs_kubernetes,
+    workload,
+)
+from tests.kit.kubernetes_monorepo import API, PROBE, WORKER, Storefront, manifests, opened
 from tests.kit.ledger_log import is_open
 from tests.kit.monorepo import ended, wait_for
 
@@ -358,16 +366,127 @@ def sound(shop: Storefront) -> bool:
 
 
 def test_a_hundred_deployments_take_seconds(shop: Storefront, figures: Figures) -> None:
-    """Where one of a hundred changes, one is applied, and all are verified."""
-    names = [f"unit-{number}" for number in range(100)]
+    """Where one of a hundred changes, that one alone gets another generation, and all is proven."""
+    shop.release({"deploy/fleet.yaml": fleet()})
+    shop.repo.inv("promote", "fleet")
+    before = generations(shop)
+    shop.release({"deploy/fleet.yaml": fleet()}, worker="fine")
+    began = time.monotonic()
+    shop.repo.inv("promote", "fleet")
+    promoted = time.monotonic()
+    shop.repo.inv("verify", "--env", "fleet")
+    figures(
+        "Kubernetes, 100 Deployments, one changed", promote=f"{promoted - began:.1f}",
+        verify=f"{time.monotonic() - promoted:.1f}",
+    )  # fmt: skip
+    after = generations(shop)
+    assert {name for name in before if before[name] != after[name]} == {"unit-0"}
+    assert len(after) == 100
 
-    def fleet(changed: str) -> str:
-        return "".join(
-            deployment(name, WORKER if name == changed else API, replicas=int(name == changed))
-            for name in names
+
+def fleet() -> str:
+    """A hundred Deployments, of which one is the worker's; that one alone has a pod."""
+    others = [deployment(f"unit-{number}", API, replicas=0) for number in range(1, 100)]
+    return "".join((deployment("unit-0", WORKER), *others))
+
+
+def generations(shop: Storefront) -> dict[str, int]:
+    items = shop.kubectl_of("fleet").json("get", "deployments")["items"]
+    return {one["metadata"]["name"]: one["metadata"]["generation"] for one in items}
+
+
+def test_drift_is_named_and_mended(shop: Storefront) -> None:
+    """Six changes by other hands each fail `verify` by name; the next promotion undoes them."""
+    more = [deployment(name, WORKER, readinessProbe=None) for name in ("one", "two", "three")]
+    shop.release({"deploy/shop.yaml": manifests(*more)})
+    shop.promote()
+    call, image = shop.kubectl, shop.cluster.pause_image
+    call("set", "image", "deployment/api", f"api={image}")
+    call("set", "env", "deployment/worker", "EXTRA=1")
+    call("scale", "deployment/one", "--replicas=0")
+    call("scale", "deployment/two", "--replicas=2")
+    call("delete", "deployment", "three")
+    call("run", "stray", f"--image={image}", "--labels=buildonce/project=shop")
+    said = shop.repo.inv("verify", "--env", "production", "--json", expect=9)
+    wrong = [row for row in said.json()["evidence"] if not row["holds"]]
+    told = [f"{row['service']}: {row['found']}" for row in wrong]
+    for drift in (
+        "deployment/api: spec.template.spec.containers[api].image set by kubectl-set",
+        "deployment/worker: spec.template.spec.containers[worker].env[EXTRA]",
+        "deployment/one: spec.replicas changed or removed",
+        "deployment/two: spec.replicas set by kubectl",
+        "deployment/three: missing",
+        "a pod: does not belong to the release",
+    ):
+        assert any(line.startswith(drift) for line in told), f"{drift} is not in {told}"
+    (removal,) = {row["remedy"] for row in wrong if row["remedy"]}
+    subprocess.run(shlex.split(removal), env=dict(shop.repo.env), check=True)
+    shop.promote()
+    shop.is_sound()
+
+
+def test_a_namespace_of_many_kinds(shop: Storefront) -> None:
+    """CronJob, DaemonSet, init container, autoscaler, Job, alias: all by digest, others' alone."""
+    call = shop.kubectl_of("odd")
+    call("create", "configmap", "somebodys")
+    call("run", "lonely", f"--image={shop.cluster.pause_image}", "--labels=app=web-front")
+    theirs = call.json("get", "configmap/somebodys", "pod/lonely")["items"]
+    shop.release({"deploy/odd.yaml": odd("seed-1")}, api="fine")
+    shop.repo.inv("promote", "odd")
+    shop.repo.inv("verify", "--env", "odd")
+    call("create", "job", "tonight", "--from=cronjob/night-shift")
+    call("wait", "--for=jsonpath={.status.active}=1", "job/tonight", "--timeout=60s")
+    shop.repo.inv("verify", "--env", "odd")
+
+    shop.release({"deploy/odd.yaml": odd("seed-1")}, api="fine")
+    said = shop.repo.inv("promote", "odd", expect=3).err
+    assert 'The Job "seed-1" is invalid: spec.template' in said
+    assert "a Job runs once: give it a new name" in said
+    shop.release({"deploy/odd.yaml": odd("seed-2")}, api="fine")
+    shop.repo.inv("promote", "odd")
+    shop.repo.inv("verify", "--env", "odd")
+    jobs = call("get", "jobs", "--output=name").split()
+    assert ("job.batch/seed-1" in jobs, "job.batch/seed-2" in jobs) == (False, True)
+    left = call.json("get", "configmap/somebodys", "pod/lonely")["items"]
+    assert [one["metadata"]["uid"] for one in left] == [one["metadata"]["uid"] for one in theirs]
+
+
+def odd(seed: str) -> str:
+    """Objects of many kinds; the worker's image has another name in them."""
+    prepare = {"name": "prepare", "image": "acme/worker", "command": ["true"]}
+    front = {"name": "front", "image": API, "readinessProbe": PROBE}
+    labels = {"app": "web-front"}
+    pods = {"initContainers": [prepare], "containers": [front], "terminationGracePeriodSeconds": 1}
+    once = {"containers": [{"name": "seed", "image": API, "command": ["true"]}]}
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-front"}
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+    metrics = [{"type": "Resource", "resource": cpu}]
+    return "".join(
+        (
+            config_map("words", agreed="yes", at="12:30", mode="0o17"),
+            cron_job("night-shift", API),
+            workload(
+                "DaemonSet", "node-agent", {"name": "agent", "image": "acme/worker:latest"},
+                replicas=None,
+            ),
+            document(
+                "apps/v1", "Deployment", "web-front",
+                spec={
+                    "selector": {"matchLabels": labels},
+                    "template": {"metadata": {"labels": labels}, "spec": pods},
+                },
+            ),
+            document(
+                "autoscaling/v2", "HorizontalPodAutoscaler", "web-front",
+                spec={"maxReplicas": 3, "scaleTargetRef": scaled, "metrics": metrics},
+            ),
+            document(
+                "v1", "Service", "mail-relay",
+                spec={"type": "ExternalName", "externalName": "mail.example.org"},
+            ),
+            document(
+                "batch/v1", "Job", seed,
+                spec={"template": {"spec": {**once, "restartPolicy": "Never"}}},
+            ),
         )
-
-    shop.kubectl("create", "namespace", f"{shop.repo.namespace}-fleet")
-    place = {"file": "deploy/fleet.yaml", "namespace": f"{shop.repo.namespace}-fleet"}
-    with shop.settings(project="fleet", **place, environment="fleet"):
-        ...
+    )  # fmt: skip

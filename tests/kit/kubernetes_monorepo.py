@@ -8,7 +8,7 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,10 @@ class Storefront:
         """Those of production and of the other environments."""
         own = self.repo.namespace
         return own, f"{own}-fleet", f"{own}-odd"
+
+    def kubectl_of(self, environment: str) -> Kubectl:
+        """kubectl in the namespace of another environment than production."""
+        return replace(self.kubectl, namespace=f"{self.repo.namespace}-{environment}")
 
     def release(self, files: Mapping[str, str] | None = None, **modes: str) -> str:
         """Commit and build, on top of what runs: named services get a mode and a new version."""
