@@ -140,7 +140,8 @@ def test_a_release_that_fails_goes_back_by_itself(
 ) -> None:
     """Exit 7: pods that crash after they were ready, or never are, leave the release before."""
     running, pods = shop.runs(), shop.pods("worker")
-    shop.release({"deploy/shop.yaml": manifests(colour="blue")}, api=mode)
+    added = config_map("added", a="1")
+    shop.release({"deploy/shop.yaml": manifests(added, colour="blue")}, api=mode)
     with shop.settings(timeout=f'"{timeout}"'):
         began = time.monotonic()
         done = shop.promote(expect=7)
@@ -150,6 +151,7 @@ def test_a_release_that_fails_goes_back_by_itself(
     assert words in " ".join(done.err.split())
     assert f"production runs {running} again" in done.err
     assert (shop.colour(), shop.pods("worker")) == ("red", pods)
+    assert "configmap/added" not in shop.kubectl("get", "configmaps", "--output=name")
     assert ("out of luck" in done.err) == (mode == "crash")
     shop.is_sound()
 
@@ -323,17 +325,20 @@ def test_an_api_that_is_gone_for_a_while_delays_a_promotion(
     sha = shop.release(worker="fine")
     began = time.monotonic()
 
+    back = threading.Timer(20, partial(put_back, shop))
+
     def take_away(_: subprocess.Popen[str]) -> None:
         kill_part(shop, "kube-apiserver")
-        threading.Timer(20, partial(put_back, shop)).start()
+        back.start()
 
     # once pods are up: controllers and kubelet take up to a minute to look for an API again
     done = shop.meanwhile("pods up, watched for", take_away)
+    back.join()
     assert done.code == 0, done.err
     figures("Kubernetes, API away for 20 s", promote=f"{time.monotonic() - began:.1f}")
     assert "the Kubernetes API does not answer; waiting for it" in done.err
     assert shop.runs() == sha
-    wait_for(lambda: sound(shop), "the node, which could not report meanwhile")
+    wait_for(lambda: sound(shop), "the node answers")
 
 
 def test_a_node_that_does_not_answer_is_named(shop: Storefront) -> None:

@@ -168,12 +168,12 @@ StillOurs = Callable[[], None]
 """Raises where the environment is not ours to change any more."""
 
 
-def always_ours() -> None:
-    """Nobody else can take the environment over."""
-
-
 def unheard(_: str) -> None:
     """Nobody is told."""
+
+
+def always_ours() -> None:
+    """Nobody else can take the environment over."""
 
 
 class Engine(Protocol):
@@ -182,11 +182,6 @@ class Engine(Protocol):
     @property
     def deployment(self) -> Deployment:
         """The release, and where it goes."""
-        ...
-
-    @property
-    def pulls(self) -> bool:
-        """Whether there is something to pull before a deploy; some engines' nodes do it then."""
         ...
 
     @property
@@ -221,6 +216,11 @@ class Engine(Protocol):
             UnavailableError: the engine does not answer.
             UsageError: the definition cannot be used, or a variable is missing.
         """
+        ...
+
+    @property
+    def pulls(self) -> bool:
+        """Whether there is something to pull before a deploy; some engines' nodes do it then."""
         ...
 
     def pull(self) -> None:

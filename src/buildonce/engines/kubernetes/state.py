@@ -96,6 +96,20 @@ class State:
         return ""
 
 
+def silent_nodes(kubectl: Kubectl) -> frozenset[str]:
+    """Return the nodes that do not answer, as far as they may be looked at."""
+    try:
+        nodes = kubectl.items("get", "nodes")
+    except Refused:
+        return frozenset()
+    return frozenset(
+        node["metadata"]["name"]
+        for node in nodes
+        for one in node["status"].get("conditions") or ()
+        if one["type"] == "Ready" and one["status"] != "True"
+    )
+
+
 def read(kubectl: Kubectl, project: str) -> State:
     """Return what the namespace has of a project.
 

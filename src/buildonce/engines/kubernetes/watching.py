@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,20 @@ class Watch:
                 self._show(manifest.title, _with_pending(what, pods))
             else:
                 self._show(manifest.title, "up")
+        return waiting
+
+    def unproven(self, state: State, silent: Collection[str]) -> list[Failing]:
+        """Return what looks up on nodes that do not answer: an outage may be over in a moment."""
+        waiting = []
+        for manifest in self.workloads:
+            workload = state.find(manifest)
+            pods = state.current(workload) if workload else ()
+            if pod := next((pod for pod in pods if pod.node in silent and not pod.over), None):
+                what = f"pod {pod.name} is on {pod.node}, a node that does not answer"
+                waiting.append(Failing(manifest.title, f"is not proven to be up: {what}", pod))
+                if what not in self._told:
+                    self._told[what] = what
+                    self.tell(f"{manifest.title}: {what}")
         return waiting
 
     def stuck(self, state: State) -> Iterator[Pod]:

@@ -47,3 +47,16 @@ def test_a_pod_that_fits_nowhere_is_told_while_it_is_waited_for(kind: str) -> No
     (line,) = told
     assert line.startswith(f"{kind.lower()}/api: ")
     assert line.endswith(f"pod api-1 has no node: {MESSAGE}")
+
+
+def test_what_is_up_on_a_silent_node_is_waited_for() -> None:
+    """What a node last said of its pods proves nothing while it does not answer: it may be back."""
+    told: list[str] = []
+    running = {**PENDING, "spec": {"containers": [], "nodeName": "n1"}, "status": {}}
+    present = State((WORKLOADS["ReplicaSet"], running))
+    watch = Watch(DEPLOYMENT, [Manifest(WORKLOADS["ReplicaSet"])], State(()), told.append)
+    for _ in range(2):
+        (waiting,) = watch.unproven(present, {"n1"})
+    assert "pod api-1 is on n1, a node that does not answer" in waiting.what
+    assert told == ["replicaset/api: pod api-1 is on n1, a node that does not answer"]
+    assert watch.unproven(present, {"n2"}) == []
