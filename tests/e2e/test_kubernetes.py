@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 
@@ -21,7 +19,6 @@ from buildonce.errors import (
 )
 from buildonce.refs import parse_digest
 from tests.kit.kubernetes import (
-    SERVE,
     Namespace,
     config_map,
     deployment,
@@ -30,7 +27,6 @@ from tests.kit.kubernetes import (
     service,
     stateful_set,
 )
-from tests.kit.monorepo import wait_for
 from tests.kit.repository import ROOT
 
 pytestmark = needs_kubernetes
@@ -205,38 +201,6 @@ def test_a_wrong_field_is_found_before_anything_is_touched(place: Namespace) -> 
     )
 
 
-def test_a_way_back_takes_everything(place: Namespace) -> None:
-    """A ConfigMap that alone changed goes back with the release before, as do its pods."""
-    images = {"api": place.image("api", "1")}
-
-    def files(colour: str) -> str:
-        env = [{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "colour"}}}]
-        return config_map("c", colour=colour) + deployment("api", API, env=env)
-
-    place.deploy(files("red"), images)
-    place.deploy(files("blue"), images)
-    assert place.kubectl.json("get", "configmap", "c")["data"] == {"colour": "blue"}
-    engine = place.deploy(files("red"), images)
-    assert place.kubectl.json("get", "configmap", "c")["data"] == {"colour": "red"}
-    assert problems(engine) == {}
-
-
-def test_a_bad_release_is_restored(place: Namespace) -> None:
-    """After a failed deploy, deploying the release before brings it back, and removes what the
-    failed one had added."""
-    good = place.release("1")
-    place.deploy(both(), good)
-    before = place.pods("worker")
-    bad = {**good, "api": place.image("api", "2", "exit 3")}
-    with pytest.raises(DeployError):
-        place.deploy(both() + config_map("added", a="1"), bad, timeout=120)
-    engine = place.bind(both(), good)
-    engine.deploy(place.told.append)
-    assert problems(engine) == {}
-    assert place.pods("worker") == before
-    assert "added" not in place.kubectl("get", "configmaps", "--output=name")
-
-
 def test_a_stuck_stateful_set_is_freed(place: Namespace) -> None:
     """The bad pod of a StatefulSet, which would keep it from going back for ever, is removed."""
     good = {"api": place.image("api", "1")}
@@ -372,63 +336,6 @@ def test_a_failing_pre_deploy_command_stops_the_deploy(place: Namespace) -> None
         engine.run_once("api", ["sh", "-c", "echo no such table; exit 4"])
     assert failure.value.log[-1] == "no such table"
     assert place.kubectl.json("get", "jobs,deployments")["items"] == []
-
-
-def test_drift_is_named(place: Namespace) -> None:
-    """Six changes by other hands are each named, and the next deploy puts them right."""
-    images = place.release("1")
-    files = (
-        both() + config_map("settings", a="1") + deployment("one", API) + deployment("two", API)
-        + deployment("three", API)
-    )  # fmt: skip
-    engine = place.deploy(files, images)
-    other = place.image("api", "9")
-    call = place.kubectl
-    call("set", "image", "deployment/api", f"api={other}")
-    call("set", "env", "deployment/worker", "EXTRA=1")
-    call("scale", "deployment/one", "--replicas=0")
-    call("scale", "deployment/two", "--replicas=2")
-    call("delete", "deployment", "three")
-    call("delete", "configmap", "settings")
-    call("run", "stray", f"--image={other}", "--labels=buildonce/project=shop")
-    for app in ("api", "worker", "two"):
-        call("rollout", "status", f"deployment/{app}", "--timeout=60s")
-    wait_for(lambda: len(place.pods("one")) == 0, "no pods")
-    wait_for(lambda: len(place.pods("api")) == 2, "two pods")
-    found = problems(engine)
-    assert "spec.template.spec.containers[api].image set by kubectl-set" in found["deployment/api"]
-    assert "EXTRA" in found["deployment/worker"]
-    assert found["deployment/one"] == "is spec.replicas changed or removed"
-    assert "spec.replicas set by kubectl" in found["deployment/two"]
-    assert found["deployment/three"] == "is missing"
-    assert found["configmap/settings"] == "is missing"
-    assert "does not belong to the release" in found["a pod stray"]
-    assert sum("runs" in problem for problem in found.values()) == 2
-    call("delete", "pod", "stray")
-    place.deploy(files, images)
-    assert problems(engine) == {}
-
-
-def test_an_api_that_is_gone_for_a_while_is_waited_for(
-    place: Namespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A control plane that does not answer in the middle of a deploy delays it, no more."""
-    images = {"api": place.image("api", "1", f"sleep 2; {SERVE}")}
-    engine = place.bind(deployment("api", API), images, timeout=90)
-    engine.check()
-    parts = {part.name: part.pid for part in lab.status(place.cluster.state)}
-    server = parts["kube-apiserver"]
-    told: list[str] = []
-
-    def tell(line: str) -> None:
-        if not told:
-            subprocess.run(["kill", "-9", str(server)], check=True)
-            threading.Timer(8, lambda: lab.up(kubernetes=True, state=place.cluster.state)).start()
-        told.append(line)
-
-    engine.deploy(tell)
-    assert "the Kubernetes API does not answer; waiting for it" in told
-    wait_for(lambda: problems(engine) == {}, "the node, which could not report meanwhile")
 
 
 def test_an_api_that_does_not_answer_is_no_success(place: Namespace) -> None:

@@ -87,15 +87,20 @@ class Trace:
     stops: list[Stop]
 
 
-def trace(repo: Monorepo, command: Callable[[], None], folder: Path) -> Trace:
-    """Run a command and look at the world at each of its stops."""
+def trace(
+    repo: Monorepo, command: Callable[[], None], folder: Path, more: Callable[[], object] = list
+) -> Trace:
+    """Run a command and look at the world, and at ``more`` of it, at each of its stops."""
     report = folder / repo.namespace
 
+    def look() -> object:
+        return world(repo), more()
+
     def run() -> None:
-        last: list[tuple[Stop, object]] = [(("the start", 1), world(repo))]
+        last: list[tuple[Stop, object]] = [(("the start", 1), look())]
 
         def reached(stop: Stop) -> None:
-            (before, was), now = last.pop(), world(repo)
+            (before, was), now = last.pop(), look()
             last.append((stop, now))
             if was != now:
                 with report.open("a") as file:

@@ -208,6 +208,12 @@ def workload(
     )
 
 
+def cron_job(name: str, image: str) -> str:
+    pods = {"containers": [{"name": name, "image": image}], "restartPolicy": "Never"}
+    spec = {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": pods}}}}
+    return document("batch/v1", "CronJob", name, spec=spec)
+
+
 def config_map(name: str, **data: str) -> str:
     return document("v1", "ConfigMap", name, data=data)
 

@@ -19,6 +19,7 @@ from buildonce.engines.base import (
     StillOurs,
     Target,
     always_ours,
+    unheard,
 )
 from buildonce.errors import BuildonceError
 from buildonce.git.repository import Commit, Git
@@ -138,6 +139,7 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     failures: Mapping[str, BuildonceError] = field(default_factory=dict)
     containers: Sequence[Running] = ()
+    pulls: bool = True
 
     @property
     def bundle(self) -> str:
@@ -158,7 +160,9 @@ class FakeEngine:
     def pull(self) -> None:
         self._do("pull")
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         self._do("run_once")
 
     def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:

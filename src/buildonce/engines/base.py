@@ -172,6 +172,10 @@ StillOurs = Callable[[], None]
 """Raises where the environment is not ours to change any more."""
 
 
+def unheard(_: str) -> None:
+    """Nobody is told."""
+
+
 def always_ours() -> None:
     """Nobody else can take the environment over."""
 
@@ -218,6 +222,11 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def pulls(self) -> bool:
+        """Whether there is something to pull before a deploy; some engines' nodes do it then."""
+        ...
+
     def pull(self) -> None:
         """See that the engine has every image, and pull what it lacks.
 
@@ -226,8 +235,12 @@ class Engine(Protocol):
         """
         ...
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command in a new container of a service, with the new release's bytes.
+
+        ``progress`` is told what it waits for.
 
         Raises:
             DeployError: it failed, or took too long. What ran before still runs.

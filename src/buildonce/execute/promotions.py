@@ -79,7 +79,7 @@ class Promotions:
 
     def pre_deploy(self, step: PreDeploy, run: Run) -> Run:
         """Run the one-off command."""
-        step.engine.run_once(step.service, step.command)
+        step.engine.run_once(step.service, step.command, self.progress.note)
         return run
 
     def deploy(self, step: Deploy, run: Run) -> Run:

@@ -160,7 +160,7 @@ def _copy(seen: Observation) -> tuple[Step, ...]:
 
 
 def _prepare(engine: Engine | None) -> tuple[Step, ...]:
-    return (Prepare(engine),) if engine else ()
+    return (Prepare(engine),) if engine and engine.pulls else ()
 
 
 def _pre_deploy(seen: Observation, promotion: Promotion) -> tuple[Step, ...]:

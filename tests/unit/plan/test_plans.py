@@ -195,6 +195,17 @@ def test_the_way_back_deploys_only_what_may_have_changed() -> None:
     assert [type(step) for step in steps] == [Point, Point, ClosePromotion]
 
 
+def test_what_pulls_nothing_has_no_step_for_it() -> None:
+    """Where nodes pull during the deploy, neither a promotion nor its resumption says so before."""
+    pulling = replace(engine(SECOND), pulls=False)
+    for plan in (
+        plan_promotion(deploying(engine=pulling), BEGUN),
+        plan_resume(opened(engine=pulling), BEGUN, MINE),
+    ):
+        assert Deploy in kinds(plan)
+        assert Prepare not in kinds(plan)
+
+
 def test_without_a_registry_containers_go_back_alone() -> None:
     """Where pointers cannot be read, a rollback deploys, and leaves them as they are."""
     plan = plan_promotion(

@@ -68,6 +68,12 @@ def test_what_differs_from_the_deployment_is_named(
     assert differing(running) == found
 
 
+def test_what_is_no_container_is_no_service() -> None:
+    """An object that an engine has a row for is neither counted nor a service of the record."""
+    an_object = Running("h1", "deployment/web", "", None, "running", source="object")
+    assert record_of(ENGINE, [an_object, *DEPLOYED], "salt") == RECORD
+
+
 def test_a_number_that_no_definition_says_is_not_compared() -> None:
     """One for each node, or scaled by the cluster: how many there are is not judged."""
     everywhere = replace(WEB, counted=False)

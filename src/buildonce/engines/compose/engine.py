@@ -20,6 +20,7 @@ from buildonce.engines.base import (
     StillOurs,
     Target,
     always_ours,
+    unheard,
 )
 from buildonce.engines.compose import names, ports
 from buildonce.engines.compose.containers import Project
@@ -37,6 +38,8 @@ _AHEAD = ("up", "--detach", "--no-build", "--no-recreate", "--no-deps", "--wait"
 
 class Compose:
     """Runs a release as one Compose project on one host."""
+
+    pulls = True
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -87,13 +90,16 @@ class Compose:
                 hint="see that the host reaches the registries of those images",
             ) from None
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command in a new container; what it needs of others' images comes up first."""
         self._definition.require_part(service)
         name = f"{self._target.project}-pre-deploy-{self.deployment.sha}"
         run = ("run", "--rm", "--no-deps", "--no-TTY", "--name", name, service, *command)
         try:
             if self._project.is_running(name):
+                progress(f"waiting for {name}, which runs already")
                 self._wait_for(name)
                 return
             self._start_needs(service)

@@ -21,6 +21,7 @@ SILENCE = 60.0
 or moved is away for less, and what was asked for may have happened."""
 
 _PAUSE = 1.0
+_LONG_VALUE = re.compile(r"(Invalid value: ).{100,}(: )")
 _IMMUTABLE = re.compile(r"immutable|updates to .* are forbidden|may not be changed", re.IGNORECASE)
 
 Result = TypeVar("Result")
@@ -105,22 +106,21 @@ def remove(kubectl: Kubectl, live: Mapping[str, Any], *, wait: bool = False) -> 
     Raises:
         UnavailableError: the API does not answer, or refuses.
     """
-    text = json.dumps(
-        {
-            "apiVersion": live["apiVersion"],
-            "kind": live["kind"],
-            "metadata": {"name": live["metadata"]["name"]},
-        }
-    )
     options = ("--ignore-not-found", f"--wait={str(wait).lower()}", "--cascade=background")
-    kubectl.run("delete", *options, "--filename=-", text=text)
+    kubectl.run("delete", *options, "--filename=-", text=json.dumps(Manifest(live).reference))
 
 
 def _indented(complaint: str) -> str:
-    return "\n".join(f"  {line}" for line in complaint.splitlines() if line.strip())
+    lines = [line for line in complaint.splitlines() if line.strip()]
+    return "\n".join("  " + _LONG_VALUE.sub(r"\1…\2", line) for line in lines)
 
 
 def _remedy(complaint: str) -> str:
+    if _IMMUTABLE.search(complaint) and "The Job " in complaint:
+        return (
+            "a Job runs once: give it a new name where it is to run again, or make its command "
+            "the environment's pre_deploy"
+        )
     if _IMMUTABLE.search(complaint):
         return (
             "a field that cannot change has changed: give the object a new name, or, where what "

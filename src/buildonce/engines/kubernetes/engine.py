@@ -18,12 +18,13 @@ from buildonce.engines.base import (
     StillOurs,
     Target,
     always_ours,
+    unheard,
 )
 from buildonce.engines.kubernetes import access, applying, manifest, rendering, state
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.evidence import Evidence
 from buildonce.engines.kubernetes.inventory import Inventory
-from buildonce.engines.kubernetes.kubectl import Kubectl, Refused
+from buildonce.engines.kubernetes.kubectl import Kubectl
 from buildonce.engines.kubernetes.manifest import Manifest
 from buildonce.engines.kubernetes.oneoff import OneOff
 from buildonce.engines.kubernetes.ownership import drift, is_ours
@@ -33,6 +34,9 @@ from buildonce.errors import DeployError
 
 class Kubernetes:
     """Runs a release as the objects of its manifests."""
+
+    pulls = False
+    """Nodes do, before they stop what they run."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -74,14 +78,16 @@ class Kubernetes:
         applying.dry_run(self._kubectl, self.manifests, self.deployment)
 
     def pull(self) -> None:
-        """Pull nothing: nodes do, before they stop what they run."""
+        """Pull nothing."""
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command as a Job; what it needs of others' images comes up first."""
         once = OneOff(self.manifests, self.deployment, service, command)
         limit = self._target.pre_deploy_timeout
         target = replace(self._target, timeout=math.inf if limit is None else limit)
-        rollout = Rollout(replace(self.deployment, target=target), lambda _: None)
+        rollout = Rollout(replace(self.deployment, target=target), progress)
         own = [*once.copies(), once.job()]
         try:
             found = state.live(self._kubectl, once.ahead())
@@ -117,24 +123,11 @@ class Kubernetes:
             state.live(self._kubectl, self.manifests),
             state.read(self._kubectl, self._target.project),
             Inventory(self._kubectl, self._target.project).leftovers(self.manifests),
-            self._silent_nodes(),
+            state.silent_nodes(self._kubectl),
         ).rows()
 
     def _differs(self, wanted: Manifest, live: Mapping[str, Any] | None) -> bool:
         return live is None or not is_ours(live, self._target.project) or bool(drift(wanted, live))
-
-    def _silent_nodes(self) -> frozenset[str]:
-        """Return the nodes that do not answer, as far as they may be looked at."""
-        try:
-            nodes = self._kubectl.items("get", "nodes")
-        except Refused:
-            return frozenset()
-        return frozenset(
-            node["metadata"]["name"]
-            for node in nodes
-            for one in node["status"].get("conditions") or ()
-            if one["type"] == "Ready" and one["status"] != "True"
-        )
 
 
 def remains(target: Target) -> Remains:

@@ -48,6 +48,7 @@ class Evidence:
                 rows += self._workload(manifest)
             elif manifest.template is not None:
                 rows += self._template(manifest)
+                rows += [self._run(manifest, pod) for pod in self._runs_of(manifest)]
         return self.deployment.recognised([*rows, *self._strays()])
 
     @property
@@ -119,6 +120,17 @@ class Evidence:
                     source=TEMPLATE,
                 )
 
+    def _runs_of(self, manifest: Manifest) -> list[Pod]:
+        """Return the pods that a CronJob has running."""
+        live = self.live.get(manifest.key)
+        jobs = self.state.controlled(live["metadata"]["uid"], "Job") if live else ()
+        return [pod for job in jobs for pod in self.state.of(job) if not pod.over]
+
+    def _run(self, manifest: Manifest, pod: Pod) -> Running:
+        """Return a row that judges nothing: a run may have begun before the release came."""
+        digest = next((one.digest for one in pod.containers if not one.init), None)
+        return self._row(manifest.title, pod.name, state=AS_APPLIED, digest=digest)
+
     def _strays(self) -> Iterator[Running]:
         for item in self.leftovers:
             yield self._row(Manifest(item).title, "", state="exists", source=OBJECT, stray=True)
@@ -127,7 +139,7 @@ class Evidence:
             for manifest in self.manifests
             if (workload := self.state.find(manifest)) is not None
             for pod in self.state.of(workload)
-        }
+        } | {pod.uid for manifest in self.manifests for pod in self._runs_of(manifest)}
         gone = {Manifest(item).metadata.get("uid") for item in self.leftovers}
         for pod in self.state.pods:
             if pod.uid not in known and pod.uid not in gone and not pod.ending and not pod.over:

@@ -79,6 +79,12 @@ class Manifest:
         return "/".join(filter(None, (self.group, self.kind, self.name)))
 
     @property
+    def reference(self) -> Mapping[str, Any]:
+        """What names the object to kubectl, and nothing else of it."""
+        metadata = {"name": self.name}
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
+
+    @property
     def title(self) -> str:
         """What people call it: ``deployment/api``."""
         return f"{self.kind.lower()}/{self.name}"

@@ -41,9 +41,10 @@ class OneOff:
         workload, container = self._container
         assert workload.template is not None
         spec = copy.deepcopy(workload.template["spec"])
-        main = {name: value for name, value in container.items() if name not in _PROBES}
+        kept = {name: value for name, value in container.items() if name not in _PROBES}
         # a command of Kubernetes is the image's entrypoint, its arguments the image's command
-        spec |= {"containers": [{**main, "args": list(self.command)}], "restartPolicy": "Never"}
+        main = {**copy.deepcopy(kept), "args": list(self.command)}
+        spec |= {"containers": [main], "restartPolicy": "Never"}
         self._refer_to_copies(spec)
         labels = {LABEL: self.deployment.target.project}
         limit = self.deployment.target.pre_deploy_timeout

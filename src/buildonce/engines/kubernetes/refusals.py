@@ -78,7 +78,7 @@ def _elsewhere(manifest: Manifest, deployment: Deployment) -> Iterator[Problem]:
 
 
 def _incomplete(manifest: Manifest, _: Deployment) -> Iterator[Problem]:
-    """Yield what would leave pods of two releases running side by side."""
+    """Yield what would leave pods of two releases side by side, or not all of one."""
     strategy = manifest.spec.get("updateStrategy") or {}
     if manifest.kind == "Deployment" and manifest.spec.get("paused"):
         yield "is paused, so its pods would not change", "remove spec.paused"
@@ -89,6 +89,11 @@ def _incomplete(manifest: Manifest, _: Deployment) -> Iterator[Problem]:
         )
     if (strategy.get("rollingUpdate") or {}).get("partition"):
         yield "a partition leaves some pods as they are", "remove rollingUpdate.partition"
+    if manifest.kind == "Job" and manifest.spec.get("ttlSecondsAfterFinished") is not None:
+        yield (
+            "removes itself, so it would be missing, and the next promotion would run it again",
+            "remove ttlSecondsAfterFinished: a Job goes with the release that drops it",
+        )
 
 
 _CHECKS: tuple[Callable[[Manifest, Deployment], Iterator[Problem]], ...] = (

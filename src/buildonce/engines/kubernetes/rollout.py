@@ -100,6 +100,7 @@ class Rollout:
                 self.tell(f"removing pod {pod.name}, which keeps better ones from starting")
                 self._kubectl.run("delete", "pod", pod.name, "--ignore-not-found", "--wait=false")
             waiting = watch.look(present, warned.since(known))
+            waiting = waiting or watch.unproven(present, self._silent_nodes())
             if not waiting:
                 return
             if time.monotonic() >= deadline:
@@ -112,6 +113,9 @@ class Rollout:
 
     def _read_state(self) -> State:
         return persistently(lambda: state.read(self._kubectl, self._target.project), self.tell)
+
+    def _silent_nodes(self) -> frozenset[str]:
+        return persistently(lambda: state.silent_nodes(self._kubectl), self.tell)
 
     def _list(self, wanted: Sequence[Manifest], found: Live) -> None:
         entries = [Entry.of(one, found.get(one.key)) for one in wanted]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from buildonce.engines.kubernetes import pods
-from buildonce.engines.kubernetes.kubectl import Kubectl, named
-from buildonce.engines.kubernetes.manifest import Manifest
+from buildonce.engines.kubernetes.kubectl import Kubectl, Refused, named
+from buildonce.engines.kubernetes.manifest import Manifest, as_list
 from buildonce.engines.kubernetes.pods import Pod
 
 LABEL = "buildonce/project"
@@ -22,6 +23,11 @@ WATCHED = (
 """What has to be read to know how a deploy goes."""
 
 REVISION = "deployment.kubernetes.io/revision"
+
+_AS_LISTED = ("--ignore-not-found", "--show-managed-fields", "--filename=-")
+"""Objects that are named on the command line are asked for five a second, those of a file not."""
+
+_UNKNOWN_KIND = re.compile(r'no matches for kind "([^"]+)" in version "([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,20 @@ class State:
         return ""
 
 
+def silent_nodes(kubectl: Kubectl) -> frozenset[str]:
+    """Return the nodes that do not answer, as far as they may be looked at."""
+    try:
+        nodes = kubectl.items("get", "nodes")
+    except Refused:
+        return frozenset()
+    return frozenset(
+        node["metadata"]["name"]
+        for node in nodes
+        for one in node["status"].get("conditions") or ()
+        if one["type"] == "Ready" and one["status"] != "True"
+    )
+
+
 def read(kubectl: Kubectl, project: str) -> State:
     """Return what the namespace has of a project.
 
@@ -106,18 +126,17 @@ def live(kubectl: Kubectl, manifests: Iterable[Manifest]) -> dict[str, Mapping[s
     Raises:
         UnavailableError: the API does not answer, or refuses.
     """
-    references = [f"{_resource(manifest)}/{manifest.name}" for manifest in manifests]
-    if not references:
+    wanted = list(manifests)
+    if not wanted:
         return {}
-    options = ("--ignore-not-found", "--show-managed-fields")
-    found = kubectl.items("get", *options, *references)
+    try:
+        found = kubectl.items("get", *_AS_LISTED, text=as_list(one.reference for one in wanted))
+    except Refused as refused:
+        unknown = set(_UNKNOWN_KIND.findall(refused.complaint))
+        if not unknown:
+            raise
+        return live(kubectl, [one for one in wanted if (one.kind, one.api_version) not in unknown])
     return {Manifest(item).key: item for item in found}
-
-
-def _resource(manifest: Manifest) -> str:
-    """Return a kind as kubectl takes it, with its version and group."""
-    group, _, version = manifest.api_version.rpartition("/")
-    return f"{manifest.kind}.{version}.{group}" if group else manifest.kind
 
 
 def _annotations(thing: Mapping[str, Any]) -> Mapping[str, str]:

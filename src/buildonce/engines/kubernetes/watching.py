@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,9 +70,23 @@ class Watch:
             pods = state.current(workload)
             if what := workloads.waiting_for(workload) or self._unsteady(manifest, pods):
                 waiting.append(_unfinished(manifest, what, pods, warnings))
-                self._show(manifest.title, what)
+                self._show(manifest.title, _with_pending(what, pods))
             else:
                 self._show(manifest.title, "up")
+        return waiting
+
+    def unproven(self, state: State, silent: Collection[str]) -> list[Failing]:
+        """Return what looks up on nodes that do not answer: an outage may be over in a moment."""
+        waiting = []
+        for manifest in self.workloads:
+            workload = state.find(manifest)
+            pods = state.current(workload) if workload else ()
+            if pod := next((pod for pod in pods if pod.node in silent and not pod.over), None):
+                what = f"pod {pod.name} is on {pod.node}, a node that does not answer"
+                waiting.append(Failing(manifest.title, f"is not proven to be up: {what}", pod))
+                if what not in self._told:
+                    self._told[what] = what
+                    self.tell(f"{manifest.title}: {what}")
         return waiting
 
     def stuck(self, state: State) -> Iterator[Pod]:
@@ -163,6 +177,12 @@ class Watch:
         if self._told.get(title) != what and (what != "up" or title in self._told):
             self._told[title] = what
             self.tell(f"{title}: {what}")
+
+
+def _with_pending(what: str, pods: Sequence[Pod]) -> str:
+    """Return what is waited for, with a pod that has no node: that may take for ever."""
+    pending = next((pod for pod in pods if pod.pending), None)
+    return f"{what}; pod {pending.name} has no node: {pending.pending}" if pending else what
 
 
 def _unfinished(manifest: Manifest, what: str, pods: Sequence[Pod], warnings: Warnings) -> Failing:

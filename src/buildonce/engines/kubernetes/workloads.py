@@ -76,5 +76,7 @@ def _counted(workload: Mapping[str, Any], every: str, updated: str, available: s
     has, new, up = (int(status.get(field, 0)) for field in (every, updated, available))
     if (has, new, up) == (want, want, want):
         return ""
-    old = f", {has - new} of the earlier template" if has > new else ""
-    return f"{min(new, up)} of {want} pods up{old}"
+    former = max(has - new, 0)
+    old = f", {former} of the earlier template" if former else ""
+    # those of the earlier template are the ones that are up, as far as anybody can tell
+    return f"{max(min(new, up - former), 0)} of {want} pods up{old}"

@@ -22,6 +22,7 @@ from buildonce.engines.base import (
     StillOurs,
     Target,
     always_ours,
+    unheard,
 )
 from buildonce.engines.compose import ports
 from buildonce.engines.compose.watching import INTERVAL, Failing
@@ -52,6 +53,8 @@ class Limit(NamedTuple):
 
 class Swarm:
     """Runs a release as one stack."""
+
+    pulls = True
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -99,7 +102,9 @@ class Swarm:
         """
         pulling.pull(self._docker, self.deployment.images)
 
-    def run_once(self, service: str, command: Sequence[str]) -> None:
+    def run_once(
+        self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
+    ) -> None:
         """Run a command as a job of the stack; what it needs of others' images starts first."""
         self._definition.require_part(service)
         parts, model = self._definition.parts, yaml.safe_load(self.render())
@@ -108,8 +113,8 @@ class Swarm:
         ahead = [name for name in needs if name not in present]
         if ahead:
             text = oneoff.services(model, ahead)
-            self._roll_out(text, {name: parts[name] for name in ahead})
-        self._run_job(oneoff.job(model, service, command), service)
+            self._roll_out(text, {name: parts[name] for name in ahead}, progress=progress)
+        self._run_job(oneoff.job(model, service, command), service, progress)
 
     def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
         """Have Swarm update what differs, and wait until all of it is up."""
@@ -142,7 +147,7 @@ class Swarm:
         text: str,
         parts: Mapping[str, Part],
         *options: str,
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Callable[[str], None] = unheard,
         still_ours: StillOurs = always_ours,
         limit: Limit | None = None,
     ) -> None:
@@ -181,17 +186,17 @@ class Swarm:
         except Failing as failing:
             raise self._failed(failing) from None
 
-    def _run_job(self, text: str, service: str) -> None:
+    def _run_job(self, text: str, service: str, progress: Callable[[str], None]) -> None:
         """Run a job, or wait for the one that who held the promotion before has left running."""
         part = Part(oneoff.name_of(service), self._definition.parts[service].image, 1, {}, False)
         seconds = self._target.pre_deploy_timeout
         limit = Limit(math.inf if seconds is None else seconds, ", as pre_deploy.timeout says")
         try:
             if self._is_running(part):
-                self._watch(Rollout({part.name: part}, cluster.NOTHING, lambda _: None), limit)
+                self._watch(Rollout({part.name: part}, cluster.NOTHING, progress), limit)
                 return
             self._remove(part.name)
-            self._roll_out(text, {part.name: part}, limit=limit)
+            self._roll_out(text, {part.name: part}, progress=progress, limit=limit)
         except DeployError as error:
             error.hint = UNTOUCHED
             raise

@@ -53,6 +53,8 @@ class Rollout:
             self._judge(service, stack)
             if not self._settled(service, stack, part):
                 waiting.append(_unsettled(service, stack))
+                if service.job and waiting[-1].container:
+                    self._show(service, f"{service.name} {waiting[-1].what}".rstrip(","))
         return waiting
 
     def _judge(self, service: Service, stack: Stack) -> None:

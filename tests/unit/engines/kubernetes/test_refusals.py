@@ -52,6 +52,10 @@ def refused(text: str) -> UsageError:
             + document("autoscaling/v2", "HorizontalPodAutoscaler", "api", spec=SCALED),
             "spec.replicas would undo what horizontalpodautoscaler/api does",
         ),
+        (
+            document("batch/v1", "Job", "seed", spec={"ttlSecondsAfterFinished": 0}),
+            "job/seed: removes itself",
+        ),
         ("", "it has no objects"),
     ],
 )  # fmt: skip

@@ -23,7 +23,9 @@ def counted(every: int, new: int, up: int) -> dict[str, Any]:
     [
         (counted(2, 2, 2), ""),
         (counted(2, 2, 1), "1 of 2 pods up"),
-        (counted(3, 2, 2), "2 of 2 pods up, 1 of the earlier template"),
+        (counted(3, 1, 2), "0 of 2 pods up, 2 of the earlier template"),
+        (counted(3, 2, 2), "1 of 2 pods up, 1 of the earlier template"),
+        (counted(3, 2, 3), "2 of 2 pods up, 1 of the earlier template"),
         (counted(2, 0, 2), "0 of 2 pods up, 2 of the earlier template"),
         ({}, "0 of 2 pods up"),
         ({**counted(2, 2, 2), "observedGeneration": 1}, "its controller has not seen the change"),

@@ -124,6 +124,17 @@ def test_a_service_that_somebody_removes_is_not_waited_for() -> None:
         rolling.look(NOTHING)
 
 
+def test_a_job_without_a_node_is_told_while_it_is_waited_for() -> None:
+    """A job without a limit waits for ever: what its task waits for is said, and said once."""
+    told: list[str] = []
+    job = replace(SERVICE, job=True)
+    pending = replace(TASK, state="pending", message="no suitable node", node="")
+    rolling = Rollout(PARTS, NOTHING, told.append, Clock())
+    for _ in range(2):
+        assert rolling.look(stack(pending, service=job))
+    assert told == ["web is pending (no suitable node), without an answer from host2"]
+
+
 def test_an_unchanged_service_is_not_waited_for() -> None:
     """Where nothing changes, the tasks from before are up at once."""
     assert rollout(stack(TASK)).look(stack(TASK)) == []
