@@ -29,7 +29,7 @@ def record_of(engine: Engine, running: Sequence[Running], salt: str) -> Deployme
         salt=salt,
         services={
             name: _kept(_of(name, running), salt, resolved.services.get(name, ""))
-            for name in sorted({found.service for found in running if not found.stray})
+            for name in sorted({found.service for found in running if _of(found.service, [found])})
         },
     )
 
