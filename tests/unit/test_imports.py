@@ -94,7 +94,7 @@ INSIDE = {
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
         *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),
-        *("watching", "oneoff", "rollout", "evidence", "engine"),
+        *("watching", "oneoff", "rollout", "evidence", "observer", "engine"),
     ],
     "engines/swarm": ["logins", "cluster", "tasks", "stackfile", "oneoff", "rollout", "engine"],
 }

@@ -23,7 +23,7 @@ from buildonce.engines.kubernetes import access, applying, manifest, rendering, 
 from buildonce.engines.kubernetes.applying import persistently
 from buildonce.engines.kubernetes.evidence import Evidence
 from buildonce.engines.kubernetes.inventory import Inventory
-from buildonce.engines.kubernetes.kubectl import Kubectl, Refused
+from buildonce.engines.kubernetes.kubectl import Kubectl
 from buildonce.engines.kubernetes.manifest import Manifest
 from buildonce.engines.kubernetes.oneoff import OneOff
 from buildonce.engines.kubernetes.ownership import drift, is_ours
@@ -117,24 +117,11 @@ class Kubernetes:
             state.live(self._kubectl, self.manifests),
             state.read(self._kubectl, self._target.project),
             Inventory(self._kubectl, self._target.project).leftovers(self.manifests),
-            self._silent_nodes(),
+            state.silent_nodes(self._kubectl),
         ).rows()
 
     def _differs(self, wanted: Manifest, live: Mapping[str, Any] | None) -> bool:
         return live is None or not is_ours(live, self._target.project) or bool(drift(wanted, live))
-
-    def _silent_nodes(self) -> frozenset[str]:
-        """Return the nodes that do not answer, as far as they may be looked at."""
-        try:
-            nodes = self._kubectl.items("get", "nodes")
-        except Refused:
-            return frozenset()
-        return frozenset(
-            node["metadata"]["name"]
-            for node in nodes
-            for one in node["status"].get("conditions") or ()
-            if one["type"] == "Ready" and one["status"] != "True"
-        )
 
 
 def remains(target: Target) -> Remains:

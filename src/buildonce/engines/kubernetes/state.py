@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from buildonce.engines.kubernetes import pods
-from buildonce.engines.kubernetes.kubectl import Kubectl, named
+from buildonce.engines.kubernetes.kubectl import Kubectl, Refused, named
 from buildonce.engines.kubernetes.manifest import Manifest
 from buildonce.engines.kubernetes.pods import Pod
 
@@ -112,6 +112,20 @@ def live(kubectl: Kubectl, manifests: Iterable[Manifest]) -> dict[str, Mapping[s
     options = ("--ignore-not-found", "--show-managed-fields")
     found = kubectl.items("get", *options, *references)
     return {Manifest(item).key: item for item in found}
+
+
+def silent_nodes(kubectl: Kubectl) -> frozenset[str]:
+    """Return the nodes that do not answer, as far as they may be looked at."""
+    try:
+        nodes = kubectl.items("get", "nodes")
+    except Refused:
+        return frozenset()
+    return frozenset(
+        node["metadata"]["name"]
+        for node in nodes
+        for one in node["status"].get("conditions") or ()
+        if one["type"] == "Ready" and one["status"] != "True"
+    )
 
 
 def _resource(manifest: Manifest) -> str:
