@@ -96,7 +96,9 @@ def _head(app: App, environment: str) -> Release:
 
 
 def _check_cluster(deployment: Deployment) -> list[BuildonceError]:
-    return _errors([bind(deployment).check])
+    """Return what is wrong with the files themselves, and what the cluster says of them."""
+    engine = bind(deployment)
+    return _errors([engine.render, engine.check])
 
 
 def _check_definition(deployment: Deployment) -> list[BuildonceError]:
