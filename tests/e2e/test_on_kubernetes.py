@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,21 @@ import pytest
 
 import lab
 from tests.kit.figures import Figures
+from tests.kit.foreign import KUSTOMIZE
 from tests.kit.kubernetes import Kubectl, needs_kubernetes, workload
 from tests.kit.monorepo import NOBODYS_GIT, Monorepo, wait_for
+from tests.kit.recipes import Monorepo as RecipeMonorepo
+from tests.kit.recipes import a_broken_commit, a_commit, begin, follow
 from tests.kit.repository import ROOT
 
 pytestmark = needs_kubernetes
 
 SERVICES = ("api", "worker")
+LAB = 'context = "lab"'
+BASE = "deploy/base/kustomization.yaml"
+A_NAMESPACE = {
+    "deploy/base/namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: acme}\n"
+}
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 ASK = """
 import sys, urllib.request as r
@@ -189,3 +199,76 @@ def test_what_another_tool_deploys_is_seen(
     assert "yes" in said
     kubectl("set", "image", "deployment/worker", f"main={beacon.images('worker')}:gitops")
     assert "yes (1 not checked)" in beacon.inv("status", "--check").row("gitops")
+
+
+def test_the_recipe_does_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
+    """docs/kubernetes.md from its files to a rollback, its two contexts on one cluster."""
+    monorepo = begin(tmp_path, cluster.lab)
+    monorepo.release("Open the shop")
+    config = cluster.kubectl("").json("config", "view", "--raw")
+    (there,) = config["contexts"]
+    config["contexts"] = [{**there, "name": name} for name in ("staging", "production")]
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    monorepo.env["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+    monorepo.write_files(ROOT / "docs/kubernetes.md")
+    monorepo.commit("Run the shop on Kubernetes")
+    events = {"a-commit": a_mended_commit, "a-broken-commit": a_broken_commit}
+    try:
+        follow(ROOT / "docs/kubernetes.md", monorepo, events)
+    finally:
+        for name in ("shop-staging", "shop"):
+            cluster.kubectl("")("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+
+def a_mended_commit(monorepo: RecipeMonorepo) -> None:
+    """Somebody takes back what was broken, and goes on."""
+    monorepo.succeed("git", "revert", "--no-edit", "HEAD")
+    a_commit(monorepo)
+
+
+def test_what_init_proposes_is_deployed(cluster: Cluster, tmp_path: Path) -> None:
+    """A foreign kustomization, its proposal uncommented and given a context, runs in both places.
+
+    `doctor` says at once all that is in the way. A CronJob's template counts as evidence.
+    """
+    namespace = f"{cluster.name}-acme"
+    settings = json.loads(cluster.lab.overrides())
+    settings["buildonce"]["registry"] = f"{cluster.lab.registry}/{namespace}"
+    (tmp_path / "machine.json").write_text(json.dumps(settings))
+    env = {**cluster.environ(), "INVOKE_RUNTIME_CONFIG": str(tmp_path / "machine.json")}
+    repo = Monorepo(
+        tmp_path / "clone", tmp_path / "origin.git", cluster.lab.registry, namespace, env,
+        ("storefront", "ledgerd"),
+    )  # fmt: skip
+    here = {"namespace: acme": f"namespace: {namespace}"}
+    files = {path: replaced(text, here) for path, text in KUSTOMIZE.items()}
+    base = files[BASE]
+    repo.begin({**files, **A_NAMESPACE, BASE: replaced(base, {"[": "[namespace.yaml, "})})
+    subprocess.run(
+        [sys.executable, "-m", "buildonce", "init", "--yes"],
+        cwd=repo.root, env={**repo.env}, stdin=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    table = (repo.root / "pyproject.toml").read_text()
+    contexts = {"# ": "", 'context = "staging"': LAB, 'context = "production"': LAB}
+    repo.commit("Release with buildonce", {"pyproject.toml": replaced(table, contexts)})
+    said = repo.inv("doctor", expect=3).out
+    for name in (namespace, f"{namespace}-staging"):
+        assert f"→ kubectl --context=lab create namespace {name}" in said
+        assert f"namespace/{name}: belongs to the whole cluster" in said
+        cluster.kubectl("")("create", "namespace", name)
+    repo.commit("The namespace is made once", {BASE: base})
+    repo.inv("doctor")
+    repo.inv("build", "--sha")
+    repo.inv("promote", "staging")
+    repo.inv("promote", "production")
+    evidence = repo.inv("verify", "--json").json()["evidence"]
+    (report,) = [
+        row for row in evidence if row["environment"] == "production" and row["check"] == "template"
+    ]
+    assert (report["service"], report["holds"]) == ("ledgerd", True)
+
+
+def replaced(text: str, words: Mapping[str, str]) -> str:
+    for old, new in words.items():
+        text = text.replace(old, new)
+    return text

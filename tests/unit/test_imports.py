@@ -49,7 +49,8 @@ INSIDE = {
         "__init__",
     ],
     "adopt": [
-        *("survey", "contexts", "service", "dockerfiles", "compose", "kubernetes", "proposal"),
+        *("survey", "contexts", "service", "dockerfiles", "compose", "manifests", "skaffold"),
+        *("clusters", "proposal"),
     ],
     "archive": ["record", "writing", "reading"],
     "announce": ["event", "command", "github"],
