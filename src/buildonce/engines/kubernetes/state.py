@@ -90,6 +90,20 @@ class State:
         return ""
 
 
+def silent_nodes(kubectl: Kubectl) -> frozenset[str]:
+    """Return the nodes that do not answer, as far as they may be looked at."""
+    try:
+        nodes = kubectl.items("get", "nodes")
+    except Refused:
+        return frozenset()
+    return frozenset(
+        node["metadata"]["name"]
+        for node in nodes
+        for one in node["status"].get("conditions") or ()
+        if one["type"] == "Ready" and one["status"] != "True"
+    )
+
+
 def read(kubectl: Kubectl, project: str) -> State:
     """Return what the namespace has of a project.
 
@@ -112,20 +126,6 @@ def live(kubectl: Kubectl, manifests: Iterable[Manifest]) -> dict[str, Mapping[s
     options = ("--ignore-not-found", "--show-managed-fields")
     found = kubectl.items("get", *options, *references)
     return {Manifest(item).key: item for item in found}
-
-
-def silent_nodes(kubectl: Kubectl) -> frozenset[str]:
-    """Return the nodes that do not answer, as far as they may be looked at."""
-    try:
-        nodes = kubectl.items("get", "nodes")
-    except Refused:
-        return frozenset()
-    return frozenset(
-        node["metadata"]["name"]
-        for node in nodes
-        for one in node["status"].get("conditions") or ()
-        if one["type"] == "Ready" and one["status"] != "True"
-    )
 
 
 def _resource(manifest: Manifest) -> str:
