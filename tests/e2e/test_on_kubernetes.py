@@ -58,6 +58,20 @@ class Cluster:
         kubectl("label", "namespace", kubectl.namespace, RESTRICTED)
         return kubectl
 
+    def account(self, place: str, role: str, folder: Path) -> str:
+        """A service account that has a role in a namespace: its kubeconfig."""
+        kubectl = self.kubectl(place)
+        kubectl("create", "serviceaccount", role)
+        bound = f"--serviceaccount={kubectl.namespace}:{role}"
+        kubectl("create", "rolebinding", role, f"--role={role}", bound)
+        config = kubectl.json("config", "view", "--raw")
+        token = kubectl("create", "token", role).strip()
+        config["users"] = [{"name": role, "user": {"token": token}}]
+        config["contexts"][0]["context"]["user"] = role
+        path = folder / f"{role}.json"
+        path.write_text(json.dumps(config))
+        return str(path)
+
     def environ(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in os.environ if not name.startswith("GITHUB_")}
         return {
@@ -199,6 +213,18 @@ def test_what_another_tool_deploys_is_seen(
     assert "yes" in said
     kubectl("set", "image", "deployment/worker", f"main={beacon.images('worker')}:gitops")
     assert "yes (1 not checked)" in beacon.inv("status", "--check").row("gitops")
+    kubectl("apply", "--filename", str(ROOT / "deploy/kubernetes/rights/verifier.yaml"))
+    kubectl("create", "role", "pods", "--verb=list", "--resource=pods")
+    seen = {}
+    for role in ("buildonce-verifier", "pods"):
+        account = {"KUBECONFIG": cluster.account("gitops", role, tmp_path)}
+        said = beacon.inv("verify", "--env", "gitops", "--json", env=account).json()
+        rows = [row for row in said["evidence"] if row["service"]]
+        seen[role] = {row["service"]: row["found"] for row in rows if not row["checked"]}
+    assert set(seen["buildonce-verifier"]) == {"worker"}
+    assert {name: "may not be listed" in why for name, why in seen["pods"].items()} == {
+        "api": True, "worker": True,
+    }  # fmt: skip
 
 
 def test_the_recipe_does_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
