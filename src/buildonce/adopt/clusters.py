@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from buildonce.adopt.manifests import Place
 from buildonce.adopt.service import Found, slug
+from buildonce.adopt.survey import Survey
 
 DEFAULT_IMAGE = "{registry}/{service}"
 
@@ -95,6 +96,16 @@ def decisions(
         yield (
             f"{environment}: nothing in {where} runs {', '.join(missing)} by a name that is known: "
             "say under images what it is called there, or leave it out of services"
+        )
+
+
+def of_charts(survey: Survey) -> Iterator[str]:
+    """Give what is to be done about Helm charts, which are not deployed as such."""
+    for path in survey.named("Chart.yaml"):
+        chart = path.rpartition("/")[0] or survey.name
+        yield (
+            f"{chart} is a Helm chart: commit what helm template makes of it, and name that as "
+            "file; or let Helm deploy by digest: docs/gitops.md"
         )
 
 

@@ -21,6 +21,7 @@ _PARENTS = ("overlays", "environments", "envs", "clusters")
 _STAGES = re.compile(r"(dev|test|qa|int|stag|pre|prod|live)[a-z]*([-_.].*)?$")
 _ORDER = ("dev", "test", "qa", "int", "stag", "pre", "prod", "live")
 _NOT_TO_RUN = {"test", "tests", "testdata", "example", "examples", "docs", "charts", ".github"}
+_OF_TOOLS = ("skaffold/", "kind.x-k8s.io/", "kustomize.config.k8s.io/", "backstage.io/")
 _RUNNING = {*WORKLOADS, "CronJob"}
 _WRITTEN = re.compile(r"[\w./:@-]+")
 _TAG = re.compile(r"(?<=[^/]):[^/:@]*$")
@@ -89,29 +90,35 @@ class Manifests:
             for path in self.survey.named(*KUSTOMIZATIONS)
             if not _NOT_TO_RUN & set(PurePosixPath(path).parts)
         ]
-        overlays = {slug(_name(folder)): folder for folder in folders if _is_overlay(folder)}
+        overlays: dict[str, list[str]] = {}
+        for folder in filter(_is_overlay, folders):
+            overlays.setdefault(slug(PurePosixPath(folder).name), []).append(folder)
         if not overlays and folders:
-            overlays = {"": folders[0]}
-        return {name: self._place((folder,)) for name, folder in overlays.items()}
+            overlays = {"": folders[:1]}
+        return {name: self._place(tuple(sorted(found))) for name, found in overlays.items()}
 
     def _plain(self) -> dict[str, Place]:
         """Return files without a kustomization: those of a folder, by the environment it names."""
         files = [path for path in self.survey.named("*.yaml", "*.yml") if self._is_plain(path)]
+        running = {PurePosixPath(path).parent for path in files if self._runs([path])}
+        files = [path for path in files if running & {*PurePosixPath(path).parents}]
         groups: dict[str, list[str]] = {}
         for path in files:
             groups.setdefault(_stage(path), []).append(path)
         common = groups.pop("", [])
         if not groups:
-            return {"": self._place(tuple(sorted(common)))} if self._runs(common) else {}
+            return {"": self._place(tuple(sorted(common)))} if common else {}
         return {
             name: self._place(tuple(sorted([*common, *own]))) for name, own in groups.items()
         }  # fmt: skip
 
     def _is_plain(self, path: str) -> bool:
-        if _NOT_TO_RUN & set(PurePosixPath(path).parts[:-1]):
+        place = PurePosixPath(path)
+        is_charts = any(self.survey.has(below(str(at), "Chart.yaml")) for at in place.parents)
+        if is_charts or _NOT_TO_RUN & {*place.parts}:
             return False
         found = list(documents(self.survey, path))
-        return bool(found) and all(one.get("apiVersion") and one.get("kind") for one in found)
+        return bool(found) and all(map(_is_object, found))
 
     def _runs(self, paths: Sequence[str]) -> bool:
         return any(one.kind in _RUNNING for path in paths for one in self._objects(path))
@@ -223,13 +230,15 @@ def _is_overlay(folder: str) -> bool:
     return len(parts) > 1 and (parts[-2] in _PARENTS or bool(_STAGES.match(parts[-1])))
 
 
+def _is_object(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document is an object of a cluster, not a tool's settings of that shape."""
+    version = str(document.get("apiVersion") or "")
+    return bool(version and document.get("kind")) and not version.startswith(_OF_TOOLS)
+
+
 def _stage(path: str) -> str:
     folder = PurePosixPath(path).parent.name
     return slug(folder) if _STAGES.match(folder) else ""
-
-
-def _name(folder: str) -> str:
-    return PurePosixPath(folder).name
 
 
 def _rank(name: str) -> int:

@@ -169,6 +169,7 @@ def _decisions(
         yield from _of_compose(survey, compose, services)
     for name, place in _places(environments).items():
         yield from clusters.decisions(survey.name, name, place, services)
+    yield from clusters.of_charts(survey)
     yield f"CI: {survey.ci or 'no CI system was found'}; docs/adopt.md shows what a workflow needs"
 
 

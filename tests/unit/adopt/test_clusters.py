@@ -112,6 +112,39 @@ def test_folders_of_environments_share_what_is_beside_them() -> None:
     assert (found["staging"].namespace, found["production"].namespace) == ("blue", "green")
 
 
+def test_overlays_of_each_service_are_one_environment() -> None:
+    """Where every service has its own, an environment is made of all of its name."""
+    files = dict(DOCKERFILES)
+    for name in ("api", "worker"):
+        files[f"{name}/base/kustomization.yaml"] = "resources: [main.yaml]\n"
+        files[f"{name}/base/main.yaml"] = workload(name, f"acme/{name}")
+        for stage in ("prod", "staging"):
+            files[f"{name}/overlays/{stage}/kustomization.yaml"] = "resources: [../../base]\n"
+    found = environments(files)
+    assert {name: one.files for name, one in found.items()} == {
+        "staging": ("api/overlays/staging", "worker/overlays/staging"),
+        "prod": ("api/overlays/prod", "worker/overlays/prod"),
+    }
+
+
+def test_what_only_looks_like_a_manifest_is_none() -> None:
+    """Settings of tools, a chart's templates and lone objects elsewhere are not deployed."""
+    lone = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: lone}\n"
+    files = {
+        **DOCKERFILES,
+        "skaffold.yaml": "apiVersion: skaffold/v4beta11\nkind: Config\n",
+        "app.yaml": workload("api", "acme/api"),
+        "helm/shop/Chart.yaml": "apiVersion: v2\nname: shop\n",
+        "helm/shop/templates/worker.yaml": workload("worker", "acme/worker"),
+        "catalog-info.yaml": "apiVersion: backstage.io/v1alpha1\nkind: Component\n",
+    }
+    table, decisions = proposed(files)
+    assert table["environments"]["staging"]["file"] == "app.yaml"
+    assert any(one.startswith("helm/shop is a Helm chart") for one in decisions)
+    nested = {**DOCKERFILES, "k8s/api.yaml": workload("api", "a"), "settings/lone.yaml": lone}
+    assert proposed(nested)[0]["environments"]["staging"]["file"] == "k8s/api.yaml"
+
+
 def test_a_kustomization_alone_is_every_environments() -> None:
     """One folder without overlays serves all."""
     files = {

@@ -125,7 +125,8 @@ class Sight:
         if self.blind:
             why = f"no pod of it runs; {self.blind}"
             return self._row(service, "", AS_APPLIED, None, KUBELET, why)
-        return self._row(service, "", "missing", None)
+        names = " or ".join(name for name, one in self._names.items() if one == service)
+        return self._row(service, "", f"missing: no pod has an image called {names}", None)
 
     def _services(self, manifest: Manifest) -> list[str]:
         images = (str(one.get("image", "")) for one in manifest.containers)

@@ -124,7 +124,8 @@ def test_what_is_over_is_not_judged(ended: dict[str, str]) -> None:
 
 def test_a_service_that_nothing_runs_is_missing() -> None:
     """Each service of the release must have a container."""
-    assert said(BOTH[0])[-1] == "worker : is missing"
+    missing = f"is missing: no pod has an image called {WORKER}"
+    assert said(BOTH[0])[-1] == f"worker : {missing}"
 
 
 def test_what_cannot_be_told_is_not_called_missing() -> None:
