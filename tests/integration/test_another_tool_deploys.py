@@ -12,8 +12,9 @@ from buildonce.commands.promote import promote
 from buildonce.commands.rollback import rollback
 from buildonce.commands.status import status
 from buildonce.commands.verify import verify
+from buildonce.doctor.deployments import examinations
 from buildonce.engines.base import Deployment, Running
-from buildonce.errors import DifferenceError, UsageError
+from buildonce.errors import DifferenceError, PreconditionError, UsageError
 from buildonce.refs import parse_digest
 from buildonce.targets import Targets
 from tests.kit.in_process import app, heard
@@ -31,7 +32,8 @@ class Seen:
     runs: dict[str, str | None]
 
     def check(self) -> None:
-        pass
+        if not any(self.runs.values()):
+            raise PreconditionError("rights are missing: list pods", hint="bind a Role")
 
     def running(self) -> list[Running]:
         known = {name: parse_digest(digest) for name, digest in self.runs.items() if digest}
@@ -89,6 +91,28 @@ def test_what_runs_is_measured_against_the_release(project: Monorepo) -> None:
     status(done, check=True)
     assert "yes (1 not checked)" in heard(done)
     assert "it is asleep" in heard(done)
+
+
+def test_a_dry_run_says_who_deploys(project: Monorepo) -> None:
+    """It prints the moves of pointers, no deploy, and writes nothing."""
+    sha = release(project)
+    before, dry = project.state(), there(project, sha)
+    dry.dry_run = True
+    promote(dry, "production", sha)
+    said = heard(dry)
+    assert "another tool deploys there" in said
+    assert "wait until it is healthy" not in said
+    assert project.state() == before
+
+
+@pytest.mark.parametrize(("runs", "level"), [("HEAD", "ok"), ("nothing", "problem")])
+def test_doctor_looks_whether_it_may_look(project: Monorepo, runs: str, level: str) -> None:
+    """Nothing is asked of deploying there; what cannot be seen is named with what that costs."""
+    sha = release(project)
+    cluster = there(project, sha if runs == "HEAD" else runs)
+    found = [one for look in examinations(cluster) for one in look.run(cluster)]
+    assert [(one.subject, one.level) for one in found] == [("containers of production", level)]
+    assert found[0].cost in ("", "inv verify cannot tell what production runs")
 
 
 def test_there_is_nothing_to_redeploy(project: Monorepo) -> None:

@@ -77,6 +77,8 @@ def carry_out(
     if plan.steps and not app.dry_run:
         _show_moves(app, seen)
         _show_outcome(app, seen)
+    elif plan.steps and seen.settings.is_observed:
+        app.report.say(_by_another(seen))
 
 
 def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation, Plan]:
@@ -136,6 +138,10 @@ def _nothing_to_do(seen: Observation) -> str:
     )
 
 
+def _by_another(seen: Observation) -> str:
+    return f"another tool deploys there, by what inv images {seen.name} prints"
+
+
 def _what_runs(seen: Observation) -> str:
     return f"what runs: inv verify --env {seen.name}"
 
@@ -180,8 +186,7 @@ def _show_moves(app: App, seen: Observation) -> None:
 def _show_outcome(app: App, seen: Observation) -> None:
     if seen.settings.is_observed:
         app.report.say(
-            f"{seen.name} is to run {seen.release.sha}: another tool deploys there, by what "
-            f"inv images {seen.name} prints; {_what_runs(seen)}"
+            f"{seen.name} is to run {seen.release.sha}: {_by_another(seen)}; {_what_runs(seen)}"
         )
     elif seen.is_current:
         app.report.say(f"{seen.name} runs {seen.release.sha}, as before; it is in sync again")
