@@ -133,9 +133,9 @@ class App:
     @cached_property
     def targets(self) -> Targets:
         """Where environments run."""
-        from buildonce.engines import bind, remains
+        from buildonce.engines import bind, observe, remains
 
-        return Targets(self.project, self.git, bind, remains)
+        return Targets(self.project, self.git, bind, remains, observe)
 
     def commit(self, name: str = "HEAD") -> Commit:
         """Return a commit by any of its names."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from buildonce.config import Environment, Project
-from buildonce.engines.base import Deployment, Engine, Files, Remains, Target
+from buildonce.engines.base import Deployment, Engine, Files, Observer, Remains, Target
 from buildonce.errors import PreconditionError
 from buildonce.git.repository import Git, GitError
 from buildonce.ledger.records.release import Release
@@ -18,12 +18,16 @@ from buildonce.refs import ImageRef
 
 @dataclass(frozen=True)
 class Targets:
-    """Binds engines: ``engine`` makes one of a deployment; ``remains`` looks at former places."""
+    """Binds engines: ``engine`` makes one of a deployment, ``observer`` what only looks.
+
+    ``remains`` looks at former places.
+    """
 
     project: Project
     git: Git
     engine: Callable[[Deployment], Engine]
     remains: Callable[[Target], Remains]
+    observer: Callable[[Deployment], Observer]
 
     def bind(self, environment: str, release: Release, snapshot: Snapshot) -> Engine | None:
         """Return an environment's engine, bound to a release; None where only pointers move.
@@ -32,36 +36,43 @@ class Targets:
         environment or, the first time, what the release's own commit says: an earlier release
         comes back with the definition that it ran with, and its commit need not be in this clone.
         """
-        settings = self.project.environment(environment)
-        if settings.engine == "none":
+        if not self.project.environment(environment).deploys:
             return None
-        return self.engine(
-            Deployment(
-                target=target_of(environment, settings),
-                sha=release.sha,
-                files=Files(
-                    paths=settings.files,
-                    export=partial(self._export, release),
-                    locate=partial(self.git.find_variable, release.revision),
-                ),
-                images=self._images(environment, release),
-                variables=settings.variables,
-                names=self._names(environment, release),
-                indexes={
-                    digest: image.digest
-                    for image in release.services.values()
-                    for digest in image.platforms.values()
-                },
-                policy=settings.policy,
-                bundle=snapshot.bundle(environment, release.sha, settings.engine),
-            )
-        )
+        return self.engine(self._deployment(environment, release, snapshot))
+
+    def observe(self, environment: str, release: Release, snapshot: Snapshot) -> Observer | None:
+        """Return what sees an environment's containers; None where nothing does."""
+        if self.project.environment(environment).is_observed:
+            return self.observer(self._deployment(environment, release, snapshot))
+        return self.bind(environment, release, snapshot)
 
     def pulled(self, environment: str, release: Release) -> Release:
         """Return a release with its images where an environment pulls them from."""
         if not self.project.has_own_registry(environment):
             return release
         return release.at(lambda service: self.project.place_of(service, environment))
+
+    def _deployment(self, environment: str, release: Release, snapshot: Snapshot) -> Deployment:
+        settings = self.project.environment(environment)
+        return Deployment(
+            target=target_of(environment, settings),
+            sha=release.sha,
+            files=Files(
+                paths=settings.files,
+                export=partial(self._export, release),
+                locate=partial(self.git.find_variable, release.revision),
+            ),
+            images=self._images(environment, release),
+            variables=settings.variables,
+            names=self._names(environment, release),
+            indexes={
+                digest: image.digest
+                for image in release.services.values()
+                for digest in image.platforms.values()
+            },
+            policy=settings.policy,
+            bundle=snapshot.bundle(environment, release.sha, settings.engine),
+        )
 
     def _images(self, environment: str, release: Release) -> dict[str, ImageRef]:
         pulled = self.pulled(environment, release)

@@ -195,3 +195,71 @@ volumes: {{data: }}
     ".gitignore": "secret.env\n",
 }
 """A Compose application as examples have it: `port` and `image` are to be filled in."""
+
+KUSTOMIZE = {
+    "storefront/Dockerfile": "FROM python:3.13-slim\nCOPY server.py /\n"
+    'CMD ["python", "/server.py"]\n',
+    "storefront/server.py": "from http.server import SimpleHTTPRequestHandler, test\n\n"
+    "test(SimpleHTTPRequestHandler, port=8000)\n",
+    "ledgerd/Dockerfile": 'FROM python:3.13-slim\nCOPY main.py /\nCMD ["python", "/main.py"]\n',
+    "ledgerd/main.py": "import signal\n\nsignal.pause()\n",
+    "deploy/base/kustomization.yaml": "resources: [storefront.yaml, ledger.yaml, report.yaml]\n",
+    "deploy/base/storefront.yaml": """\
+apiVersion: v1
+kind: Service
+metadata: {name: storefront}
+spec:
+  selector: {app: storefront}
+  ports: [{port: 80, targetPort: 8000}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: storefront}
+spec:
+  selector: {matchLabels: {app: storefront}}
+  template:
+    metadata: {labels: {app: storefront}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: web
+          image: storefront
+          readinessProbe: {httpGet: {port: 8000, path: /}, periodSeconds: 1}
+""",
+    "deploy/base/ledger.yaml": """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ledger}
+spec:
+  selector: {matchLabels: {app: ledger}}
+  template:
+    metadata: {labels: {app: ledger}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: ledgerd, image: ledger-image}]
+""",
+    "deploy/base/report.yaml": """\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report}
+spec:
+  schedule: "0 4 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: report, image: ledger-image, args: [python, -c, "print(1)"]}]
+""",
+    **{
+        f"deploy/overlays/{name}/kustomization.yaml": f"""\
+namespace: {namespace}
+resources: [../../base]
+images:
+  - {{name: storefront, newName: registry.acme.test/shop/acme-storefront, newTag: {name}}}
+  - {{name: ledger-image, newName: registry.acme.test/shop/acme-ledger, newTag: {name}}}
+"""
+        for name, namespace in (("staging", "acme-staging"), ("production", "acme"))
+    },
+}
+"""Two services with a context each, an overlay for each environment, images of other names."""

@@ -190,10 +190,11 @@ def stateful_set(name: str, image: str, **container: object) -> str:
 
 
 def workload(
-    kind: str, name: str, container: Mapping[str, object], *, replicas: int | None, **spec: object
-) -> str:
+    kind: str, name: str, container: Mapping[str, object], *, replicas: int | None,
+    pods: Mapping[str, object] | None = None, **spec: object,
+) -> str:  # fmt: skip
     labels = {"app": name}
-    pods = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    pods = {"containers": [container], "terminationGracePeriodSeconds": 1, **(pods or {})}
     counted = {} if replicas is None else {"replicas": replicas}
     return document(
         "apps/v1",

@@ -50,7 +50,7 @@ INSIDE = {
     ],
     "adopt": [
         *("survey", "builds", "contexts", "service", "dockerfiles", "bases", "compose"),
-        *("mounts", "release", "decisions", "kubernetes", "proposal"),
+        *("mounts", "release", "decisions", "manifests", "skaffold", "clusters", "proposal"),
     ],
     "archive": ["record", "writing", "reading"],
     "announce": ["event", "command", "github"],
@@ -104,7 +104,7 @@ INSIDE = {
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
         *("ownership", "inventory", "access", "applying", "events", "logs", "workloads"),
-        *("watching", "oneoff", "rollout", "evidence", "engine"),
+        *("watching", "oneoff", "rollout", "evidence", "observer", "engine"),
     ],
     "engines/swarm": [
         *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "oneoff", "rollout"),

@@ -26,7 +26,8 @@ def targets(settings: dict[str, Any]) -> Targets:
             "environments": {"production": settings},
         }
     )
-    return Targets(project, GIT, cast("Any", lambda deployment: deployment), cast("Any", None))
+    bind, watch = (lambda deployment: deployment), (lambda deployment: [deployment])
+    return Targets(project, GIT, cast("Any", bind), cast("Any", None), cast("Any", watch))
 
 
 @pytest.mark.parametrize(("engine", "bundle"), [("compose", "recorded"), ("swarm", None)])
@@ -64,6 +65,23 @@ def test_an_environment_pulls_from_its_own_registry() -> None:
         name: one.digest for name, one in RELEASE.services.items()
     }
     assert deployment.names == {name: f"registry.example.org/{name}" for name in RELEASE.services}
+
+
+def test_where_another_tool_deploys_there_is_no_engine() -> None:
+    """Nothing is bound to deploy; what sees the containers is."""
+    settings = {"engine": "kubernetes", "context": "lab", "namespace": "shop"}
+    made, snapshot = targets(settings), Snapshot(GIT, None, {})
+    assert made.bind("production", RELEASE, snapshot) is None
+    (seen,) = cast("Any", made.observe("production", RELEASE, snapshot))
+    assert (seen.target.host, seen.target.namespace) == ("lab", "shop")
+
+
+@pytest.mark.parametrize("settings", [{}, COMPOSE])
+def test_otherwise_the_engine_itself_looks(settings: dict[str, Any]) -> None:
+    """Where there is one; without an engine, nothing does."""
+    made, snapshot = targets(settings), Snapshot(GIT, None, {})
+    bound = made.bind("production", RELEASE, snapshot)
+    assert type(made.observe("production", RELEASE, snapshot)) is type(bound)
 
 
 def test_a_name_that_was_given_stays() -> None:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from buildonce.adopt import clusters, decisions, skaffold
 from buildonce.adopt import compose as compose_files
-from buildonce.adopt import decisions, kubernetes
 from buildonce.adopt.bases import Base, bases
 from buildonce.adopt.builds import Build, builds
+from buildonce.adopt.clusters import DEFAULT_IMAGE, Names
 from buildonce.adopt.compose import ComposeFile
 from buildonce.adopt.dockerfiles import from_dockerfile, variants
+from buildonce.adopt.manifests import Manifests, Place
 from buildonce.adopt.release import release_file
 from buildonce.adopt.service import Found, distinct, slug
 from buildonce.adopt.survey import Survey
@@ -33,7 +35,7 @@ class Proposal:
 
     services: tuple[Found, ...]
     registry: str
-    environments: Mapping[str, str]
+    environments: tuple[str, ...]
     table: str
     files: Mapping[str, str]
     added_to: tuple[str, ...]
@@ -61,25 +63,28 @@ def propose(survey: Survey) -> Proposal:
             f"there is no Dockerfile in {survey.root}",
             hint="write one for each service, then again",
         )
-    environments = _environments(survey)
-    registry = _registry(survey)
-    table = _table(survey, registry, services, environments, compose)
-    table += _bases(made_here, registry)
+    environments = _environments(Manifests(survey).places)
+    composed = None if any(environments.values()) else compose
+    released = composed if _runs(services) else None
+    names = clusters.names(services, _places(environments)) or Names(_registry(survey))
+    table = _table(survey, names, services, environments, released)
+    table += _bases(made_here, names.registry)
     files = {PROJECT_FILE: table}
     if TASKS_FILE not in survey.files:
         files[TASKS_FILE] = TASKS
-    if compose and _runs(services) and compose.release_path not in survey.files:
-        files[compose.release_path] = release_file(survey, compose, services)
+    if released and released.release_path not in survey.files:
+        files[released.release_path] = release_file(survey, released, services)
     return Proposal(
-        tuple(services), registry, environments, table, files,
+        tuple(services), names.registry, tuple(environments), table, files,
         added_to=(PROJECT_FILE,) if existing else (),
         decisions=(
-            *_decisions(survey, registry, services, environments),
+            *_decisions(survey, names, services),
             *decisions.of_contexts(survey, services, known),
             *decisions.of_stages(survey, services),
-            *decisions.of_bases(made_here, registry),
+            *decisions.of_bases(made_here, names.registry),
             *decisions.left_out(survey, services, made_here),
-            *(decisions.of_compose(survey, compose, services) if compose else ()),
+            *(decisions.of_compose(survey, composed, services) if composed else ()),
+            *_of_clusters(survey, services, environments),
             _of_ci(survey),
         ),
     )  # fmt: skip
@@ -92,15 +97,21 @@ def _runs(services: Sequence[Found]) -> bool:
 def _services(survey: Survey, compose: ComposeFile | None, known: Sequence[Build]) -> list[Found]:
     """Return what a Compose file or Skaffold builds; without either, each Dockerfile."""
     declared = compose_files.built(survey, compose) if compose else []
-    declared = declared or kubernetes.artifacts(survey)
+    declared = declared or skaffold.artifacts(survey)
     return distinct(
         declared or [from_dockerfile(survey, paths[0], known) for paths in variants(survey)]
     )
 
 
-def _environments(survey: Survey) -> dict[str, str]:
-    """Return each environment's folder of manifests, in order; none where there are no overlays."""
-    return kubernetes.overlays(survey) or {"staging": "", "production": ""}
+def _environments(places: Mapping[str, Place]) -> dict[str, Place | None]:
+    """Return each environment's manifests, in order; None where there are none."""
+    if set(places) <= {""}:
+        return dict.fromkeys(("staging", "production"), places.get(""))
+    return dict(places)
+
+
+def _places(environments: Mapping[str, Place | None]) -> dict[str, Place]:
+    return {name: place for name, place in environments.items() if place}
 
 
 def _registry(survey: Survey) -> str:
@@ -113,21 +124,23 @@ def _registry(survey: Survey) -> str:
 
 def _table(
     survey: Survey,
-    registry: str,
+    names: Names,
     services: Sequence[Found],
-    environments: Mapping[str, str],
+    environments: Mapping[str, Place | None],
     compose: ComposeFile | None,
 ) -> str:
     remote = [f"ledger_remote = {_quoted(survey.remote)}"] if survey.remote != "origin" else []
-    lines = ["[tool.buildonce]", f"registry = {_quoted(registry)}"]
+    lines = ["[tool.buildonce]", f"registry = {_quoted(names.registry)}"]
+    lines += [f"image = {_quoted(names.image)}"] if names.image != DEFAULT_IMAGE else []
     lines += remote if survey.remote else []
     for service in services:
         lines += ["", f"[tool.buildonce.services.{service.name}]", *_keys(service)]
     before = ""
-    for name in environments:
+    for name, place in environments.items():
         lines += ["", f"[tool.buildonce.environments.{name}]"]
         lines += [f"after = {_quoted(before)}"] if before else []
-        lines += _engine(survey, name, compose) if compose and _runs(services) else []
+        lines += _engine(survey, name, compose) if compose else []
+        lines += clusters.keys(survey.name, name, place, services, names) if place else []
         before = name
     return "\n".join(lines) + "\n"
 
@@ -159,12 +172,11 @@ def _engine(survey: Survey, environment: str, compose: ComposeFile) -> Iterator[
 
 def _decisions(
     survey: Survey,
-    registry: str,
+    names: Names,
     services: Sequence[Found],
-    environments: Mapping[str, str],
 ) -> Iterator[str]:
-    if registry.startswith(_UNKNOWN_REGISTRY):
-        yield f"registry: {registry} is made up; name the one that you push to"
+    if names.registry.startswith(_UNKNOWN_REGISTRY):
+        yield f"registry: {names.registry} is made up; name the one that you push to"
     if not survey.remote:
         yield "git remote: there is none, so the ledger stays here: git remote add origin URL"
     if TASKS_FILE in survey.files:
@@ -174,9 +186,14 @@ def _decisions(
         )
     for service in services:
         yield from _of_service(service)
-    for name, folder in environments.items():
-        if folder:
-            yield f"{name}: its manifests are in {folder}; docs/deploy.md has the engines"
+
+
+def _of_clusters(
+    survey: Survey, services: Sequence[Found], environments: Mapping[str, Place | None]
+) -> Iterator[str]:
+    for name, place in _places(environments).items():
+        yield from clusters.decisions(survey.name, name, place, services)
+    yield from clusters.of_charts(survey)
 
 
 def _of_service(service: Found) -> Iterator[str]:

@@ -13,6 +13,7 @@ class Found:
 
     ``users`` are the services of the Compose file that run it, ``missing`` what its Dockerfile
     copies and the context does not have. ``inputs`` is empty where the whole context is read.
+    ``image`` is what Skaffold calls its image.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Found:
     inputs: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
+    image: str = ""
 
     @property
     def build(self) -> tuple[object, ...]:

@@ -214,7 +214,7 @@ def _pointers(
     try:
         return pointers_of(app, environment, *releases)
     except UnavailableError as error:
-        if back_to is None or app.project.environment(environment).engine == "none":
+        if back_to is None or not app.project.environment(environment).deploys:
             raise
         app.report.note(pointers_wait(environment, back_to, error))
         return None

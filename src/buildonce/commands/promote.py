@@ -77,6 +77,8 @@ def carry_out(
     if plan.steps and not app.dry_run:
         _show_moves(app, seen)
         _show_outcome(app, seen)
+    elif plan.steps and seen.settings.is_observed:
+        app.report.say(_by_another(seen))
 
 
 def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation, Plan]:
@@ -107,8 +109,8 @@ def _release(
 ) -> str:
     if not redeploy:
         return release_in_question(app, snapshot, environment, name)
-    if app.project.environment(environment).engine == "none":
-        raise UsageError(f"--redeploy: {environment} has no engine, so nothing is deployed there")
+    if not app.project.environment(environment).deploys:
+        raise UsageError(f"--redeploy: a promotion to {environment} deploys nothing")
     runs = snapshot.environment(environment).release
     if runs is None:
         raise PreconditionError(
@@ -124,6 +126,8 @@ def _release(
 
 def _nothing_to_do(seen: Observation) -> str:
     record = seen.snapshot.deployed(seen.name)
+    if seen.settings.is_observed:
+        return f"{seen.name} is at {seen.release.sha} already: nothing to do; {_what_runs(seen)}"
     said = f"{seen.name} runs {seen.release.sha} already: nothing to do"
     otherwise = given_otherwise(seen.engine, record) if seen.engine and record else []
     if not otherwise:
@@ -132,6 +136,14 @@ def _nothing_to_do(seen: Observation) -> str:
         f"{said}; but {listed(otherwise)} would get other variables or secrets today: "
         f"inv promote {seen.name} --redeploy"
     )
+
+
+def _by_another(seen: Observation) -> str:
+    return f"another tool deploys there, by what inv images {seen.name} prints"
+
+
+def _what_runs(seen: Observation) -> str:
+    return f"what runs: inv verify --env {seen.name}"
 
 
 def _promotion(app: App, seen: Observation, request: Request) -> Promotion:
@@ -172,7 +184,11 @@ def _show_moves(app: App, seen: Observation) -> None:
 
 
 def _show_outcome(app: App, seen: Observation) -> None:
-    if seen.is_current:
+    if seen.settings.is_observed:
+        app.report.say(
+            f"{seen.name} is to run {seen.release.sha}: {_by_another(seen)}; {_what_runs(seen)}"
+        )
+    elif seen.is_current:
         app.report.say(f"{seen.name} runs {seen.release.sha}, as before; it is in sync again")
     else:
         before = seen.record.release or "nothing"

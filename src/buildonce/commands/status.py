@@ -94,14 +94,17 @@ def _look(app: App, snapshot: Snapshot, name: str) -> _Status:
 def _engine(
     app: App, snapshot: Snapshot, name: str, release: Release
 ) -> tuple[Sequence[Running] | None, list[tuple[str, str, str]]]:
-    engine = app.targets.bind(name, release, snapshot)
-    if engine is None:
+    observer = app.targets.observe(name, release, snapshot)
+    if observer is None:
         return None, []
     try:
-        running = engine.running()
+        running = observer.running()
     except BuildonceError as error:
         return None, [("", "containers", f"{error.message}; {error.hint}")]
-    rows = deployed.rows(engine, running, snapshot.deployed(name))
+    if app.project.environment(name).deploys:
+        rows = deployed.rows(observer, running, snapshot.deployed(name))
+    else:
+        rows = deployed.observed(observer, running)
     return running, [(row.service, row.check, row.found) for row in rows if not row.holds]
 
 
@@ -142,7 +145,10 @@ def _in_sync(one: _Status) -> str:
         return f"no: {_counted(len(one.differences), 'difference')}"
     if one.release is None:
         return ""
-    return "yes" if one.running is not None else "yes (pointers)"
+    if one.running is None:
+        return "yes (pointers)"
+    unknown = sum(bool(found.unknown and found.service) for found in one.running)
+    return f"yes ({unknown} not checked)" if unknown else "yes"
 
 
 def _counted(number: int, what: str) -> str:

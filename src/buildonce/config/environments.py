@@ -70,6 +70,9 @@ class PreDeploy(Table):
     )
 
 
+_OBSERVABLE = {"kubernetes"}
+"""Engines that can tell what runs where another tool deploys."""
+
 _NO_POLICY = {"variables", "pull_config"}
 """What is recorded elsewhere, or differs between machines."""
 
@@ -83,7 +86,8 @@ class Environment(Table):
     file: PathInside | tuple[PathInside, ...] = Field(
         (),
         description="The Compose or stack file, with images as variables; or the manifests, or a "
-        "folder with a kustomization. Or several.",
+        "folder with a kustomization. Or several. Kubernetes without it: another tool deploys, and "
+        "`verify` reads what runs.",
     )
     project: NameWithoutDots | None = Field(
         None, description="The name of the Compose project, the stack or the set of objects."
@@ -160,6 +164,16 @@ class Environment(Table):
         return (self.file,) if isinstance(self.file, str) else self.file
 
     @property
+    def deploys(self) -> bool:
+        """Whether a promotion deploys there; if not, it moves pointers only."""
+        return self.engine != "none" and bool(self.files)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether another tool deploys there, and what runs can be seen."""
+        return self.engine != "none" and not self.files
+
+    @property
     def policy(self) -> dict[str, str]:
         """Return the settings that differ from their defaults, as JSON by name."""
         said = self.model_dump(mode="json", exclude=_NO_POLICY, exclude_defaults=True)
@@ -185,9 +199,15 @@ class Environment(Table):
         return self
 
     @model_validator(mode="after")
-    def _engine_has_what_it_needs(self) -> Environment:
-        if self.engine != "none" and not (self.file and self.project):
+    def _deploys_or_is_observed(self) -> Environment:
+        if self.is_observed and self.engine in _OBSERVABLE:
+            self._require_no_deploy()
+        elif self.engine != "none" and not (self.file and self.project):
             raise ValueError(f"engine {self.engine!r} needs `file` and `project`")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_has_what_it_needs(self) -> Environment:
         if self.engine == "kubernetes":
             if not (self.context and self.namespace) or self.host:
                 raise ValueError("engine 'kubernetes' needs `context` and `namespace`, no `host`")
@@ -200,3 +220,11 @@ class Environment(Table):
         if self.engine == "none" and self.pre_deploy is not None:
             raise ValueError("pre_deploy: needs an engine that runs it")
         return self
+
+    def _require_no_deploy(self) -> None:
+        deploying = ("project", "pre_deploy", "timeout", "variables")
+        if useless := [key for key in deploying if getattr(self, key)]:
+            raise ValueError(
+                f"{', '.join(useless)}: needs `file`; without it another tool deploys, and a "
+                "promotion moves pointers only"
+            )

@@ -42,6 +42,10 @@ def examinations(app: App) -> list[Examination]:
 
 
 def _of_environment(name: str, settings: Environment) -> Iterator[Examination]:
+    if settings.is_observed:
+        cost = f"inv verify cannot tell what {name} runs"
+        yield Examination(f"containers of {name}", cost, partial(_sight, name))
+        return
     cost = f"nothing can be promoted to {name}"
     yield Examination(f"host of {name}", cost, partial(_host, name, settings))
     yield Examination(f"files of {name}", cost, partial(_files, name, settings))
@@ -51,6 +55,14 @@ def _host(name: str, settings: Environment, _app: App) -> Iterator[Finding]:
     target = target_of(name, settings)
     require_answer(target)
     yield Finding(f"host of {name}", f"{target} answers")
+
+
+def _sight(name: str, app: App) -> Iterator[Finding]:
+    observer = app.targets.observe(name, _head(app, name), app.ledger.read())
+    assert observer is not None
+    observer.check()
+    found = f"{observer.deployment.target} can be looked at; another tool deploys there"
+    yield Finding(f"containers of {name}", found)
 
 
 def _files(name: str, settings: Environment, app: App) -> Iterator[Finding]:
@@ -67,23 +79,28 @@ def _files(name: str, settings: Environment, app: App) -> Iterator[Finding]:
 
 def _deployment(app: App, environment: str) -> Deployment:
     """Return HEAD on its way to an environment, as if it had been built."""
+    engine = app.targets.bind(environment, _head(app, environment), app.ledger.read())
+    assert engine is not None
+    return replace(engine.deployment, bundle=None)
+
+
+def _head(app: App, environment: str) -> Release:
     head, project = app.commit(), app.project
     nothing = digest_of(b"")
     images = {
         name: Image(image=str(project.repository(name)), digest=nothing)
         for name in project.environment(environment).services or project.services
     }
-    release = Release(
+    return Release(
         revision=head.revision, sha=app.sha(head), expects=tuple(images), services=images,
         built_at=now(), built_by="", built_with="",
     )  # fmt: skip
-    engine = app.targets.bind(environment, release, app.ledger.read())
-    assert engine is not None
-    return replace(engine.deployment, bundle=None)
 
 
 def _check_cluster(deployment: Deployment) -> list[BuildonceError]:
-    return _errors([bind(deployment).check])
+    """Return what is wrong with the files themselves, and what the cluster says of them."""
+    engine = bind(deployment)
+    return _errors([engine.render, engine.check])
 
 
 def _check_definition(deployment: Deployment) -> list[BuildonceError]:

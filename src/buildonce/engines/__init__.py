@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from buildonce.engines.base import Deployment, Engine, Remains, Target
+from buildonce.engines.base import Deployment, Engine, Observer, Remains, Target
 
 _ENGINES = {"compose": "Compose", "kubernetes": "Kubernetes", "swarm": "Swarm"}
 
@@ -17,6 +17,13 @@ def bind(deployment: Deployment) -> Engine:
     name = deployment.target.engine
     module = import_module(f"buildonce.engines.{name}.engine")
     made: Engine = getattr(module, _ENGINES[name])(deployment)
+    return made
+
+
+def observe(deployment: Deployment) -> Observer:
+    """Return what sees the containers of a target that another tool deploys to."""
+    module = import_module(f"buildonce.engines.{deployment.target.engine}.observer")
+    made: Observer = module.Observer(deployment)
     return made
 
 

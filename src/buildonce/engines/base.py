@@ -114,7 +114,8 @@ class Running:
     ``digest`` is worth: read from the container itself, or from the task that a Swarm manager
     gave to a node. ``remedy`` is what ends it where a deploy does not. ``definition`` is what the
     engine knows its definition by; empty where it does not say. ``counted`` says that the
-    definition says how many of it there are.
+    definition says how many of it there are. ``unknown`` says why nothing can be told of it, or
+    what is not known; then it proves nothing either way.
     """
 
     host: str
@@ -128,10 +129,13 @@ class Running:
     remedy: str = ""
     definition: str = ""
     counted: bool = False
+    unknown: str = ""
 
     @property
     def problem(self) -> str:
-        """What is wrong with it, in words; empty where nothing is."""
+        """What is wrong with it, in words; empty where nothing is, or nothing is known."""
+        if self.unknown:
+            return ""
         if self.stray:
             return f"does not belong to the release ({self.state})"
         if self.digest and self.expected and self.digest != self.expected:
@@ -180,13 +184,33 @@ def always_ours() -> None:
     """Nobody else can take the environment over."""
 
 
-class Engine(Protocol):
-    """What runs the containers of an environment, bound to one deployment."""
+class Observer(Protocol):
+    """What sees the containers of an environment, and measures them against one release."""
 
     @property
     def deployment(self) -> Deployment:
-        """The release, and where it goes."""
+        """The release, and where it runs."""
         ...
+
+    def check(self) -> None:
+        """See that what runs may be looked at; change nothing.
+
+        Raises:
+            UnavailableError, PreconditionError: it does not answer, or may not be looked at.
+        """
+        ...
+
+    def running(self) -> list[Running]:
+        """Return every container of the release's services, with those that are missing.
+
+        Raises:
+            UnavailableError: nobody answers.
+        """
+        ...
+
+
+class Engine(Observer, Protocol):
+    """What runs the containers of an environment, bound to one deployment."""
 
     @property
     def bundle(self) -> str:

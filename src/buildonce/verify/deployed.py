@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from buildonce.engines.base import Engine, Running, Target
+from buildonce.engines.base import Engine, Observer, Running, Target
 from buildonce.ledger.records.deployment import (
     DeployedService,
     DeploymentRecord,
@@ -16,6 +16,7 @@ from buildonce.verify.evidence import Evidence, unchecked
 
 SERVING = "serving"
 AS_DEPLOYED = "as deployed"
+ANOTHERS = "another tool deploys there: what besides images it deployed is on its own record"
 
 
 def record_of(engine: Engine, running: Sequence[Running], salt: str) -> DeploymentRecord:
@@ -52,7 +53,7 @@ def given_otherwise(engine: Engine, record: DeploymentRecord) -> list[str]:
 
 
 def rows(
-    engine: Engine, running: Sequence[Running], record: DeploymentRecord | None
+    engine: Observer, running: Sequence[Running], record: DeploymentRecord | None
 ) -> list[Evidence]:
     """Return the evidence that an environment's containers are those that were deployed."""
     deployment = engine.deployment
@@ -67,6 +68,13 @@ def rows(
     for service, kept in known.services.items():
         found += _as_deployed(name, service, kept, _of(service, running), known)
     return found
+
+
+def observed(observer: Observer, running: Sequence[Running]) -> list[Evidence]:
+    """Return the evidence of what containers run where another tool deploys."""
+    name = observer.deployment.target.name
+    found = [_container(name, one) for one in running]
+    return [*found, unchecked(name, "", "definition", "ledger", ANOTHERS)]
 
 
 def _as_deployed(
@@ -108,8 +116,10 @@ def _expecting(found: Running, record: DeploymentRecord | None) -> Running:
 
 
 def _container(environment: str, found: Running) -> Evidence:
+    where = f"{found.container} on {found.host}" if found.container else found.host
+    if found.unknown:
+        return unchecked(environment, found.service, found.source, where, found.unknown)
     expected = found.expected or SERVING
     problem = found.problem.removeprefix("is ")
     said = ": ".join(filter(None, (found.digest, problem))) if problem else expected
-    where = f"{found.container} on {found.host}" if found.container else found.host
     return Evidence(environment, found.service, found.source, where, expected, said, found.remedy)

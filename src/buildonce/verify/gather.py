@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Protocol
 
-from buildonce.engines.base import Engine
+from buildonce.engines.base import Observer
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
@@ -70,7 +70,8 @@ def gather(
         if release:
             rows += _foreign_images(name, release, targets)
             pulled = targets.pulled(name, release)
-            points = targets.project.environment(name).pointers
+            settings = targets.project.environment(name)
+            points = settings.pointers
             jobs += [
                 partial(_service_rows, images, record, pulled, service, points)
                 for service in release.services
@@ -80,11 +81,12 @@ def gather(
                 for service, image in release.services.items()
                 if image != pulled.services[service]
             ]
-            engine = targets.bind(name, release, snapshot)
-            if engine is None:
+            observer = targets.observe(name, release, snapshot)
+            if observer is None:
                 rows.append(unchecked(name, "", "containers", "engine", ONLY_POINTERS))
             else:
-                jobs.append(partial(_container_rows, engine, snapshot.deployed(name)))
+                kept, ours = snapshot.deployed(name), settings.deploys
+                jobs.append(partial(_container_rows, observer, kept, ours=ours))
             jobs.append(partial(former.rows, name, snapshot.deployed(name), targets.remains))
             if points:
                 jobs.append(partial(_leftovers, images, snapshot, record, pulled, targets))
@@ -226,13 +228,15 @@ def _service_rows(
     ]
 
 
-def _container_rows(engine: Engine, record: DeploymentRecord | None) -> list[Evidence]:
-    name = engine.deployment.target.name
+def _container_rows(
+    observer: Observer, record: DeploymentRecord | None, *, ours: bool
+) -> list[Evidence]:
+    name = observer.deployment.target.name
     try:
-        found = engine.running()
+        found = observer.running()
     except BuildonceError as error:
         return [Evidence(name, "", "containers", "engine", ANSWER, error.message)]
-    return deployed.rows(engine, found, record)
+    return deployed.rows(observer, found, record) if ours else deployed.observed(observer, found)
 
 
 def _leftovers(

@@ -37,7 +37,8 @@ def test_the_configuration_is_valid(layout: str) -> None:
     _, project = proposed(LAYOUTS[layout])
     assert list(project.environments) == ["staging", "production"]
     assert project.environments["production"].after == "staging"
-    assert project.registry == "ghcr.io/acme/shop"
+    elsewhere = "europe-docker.pkg.dev/acme/shop"
+    assert project.registry == (elsewhere if layout == "kubernetes" else "ghcr.io/acme/shop")
 
 
 def test_a_compose_file_says_how_services_are_built() -> None:

@@ -21,6 +21,9 @@ from buildonce.errors import UsageError
 SMALLEST: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
 
 
+OBSERVED = {"engine": "kubernetes", "context": "live", "namespace": "shop"}
+
+
 def table(**changed: Any) -> dict[str, Any]:
     return {**SMALLEST, **changed}
 
@@ -108,12 +111,31 @@ def test_the_image_template_is_filled_in() -> None:
         (environments(abcdef012345={}), "the tag 'abcdef012345' is used for something else"),
         (environments(live={"after": "tset"}, test={}), "perhaps you meant 'test'"),
         (environments(live={"services": ["apy"]}), "live.services: there is no service 'apy'; per"),
+        (environments(live={"engine": "compose"}), "'compose' needs `file` and `project`"),
+        (environments(live={**OBSERVED, "project": "shop"}), "project: needs `file`; without it"),
+        (environments(live={**OBSERVED, "timeout": "1m"}), "timeout: needs `file`; without it"),
+        (environments(live={"engine": "kubernetes"}), "needs `context` and `namespace`"),
         (environments(live={"after": "live"}), "environments.live.after: live after live is a"),
     ],
 )
 def test_a_problem_is_told_with_its_path_and_value(wrong: dict[str, Any], told: str) -> None:
     """The message names the TOML path, the offending value, and what was perhaps meant."""
     assert told in refusal(wrong)
+
+
+@pytest.mark.parametrize(
+    ("settings", "deploys", "is_observed"),
+    [
+        ({}, False, False),
+        (OBSERVED, False, True),
+        ({**OBSERVED, "file": "k8s", "project": "shop"}, True, False),
+        ({"engine": "compose", "file": "compose.yaml", "project": "shop"}, True, False),
+    ],
+)
+def test_who_deploys(settings: dict[str, Any], deploys: bool, is_observed: bool) -> None:
+    """We do where there are files; on a cluster without any, another tool does, and we look."""
+    live = parse(environments(live=settings)).environment("live")
+    assert (live.deploys, live.is_observed) == (deploys, is_observed)
 
 
 @pytest.mark.parametrize("name", ["-rf", "--push", "Api", "a b", "", "a/b", "a:b", "x" * 64])

@@ -89,7 +89,7 @@ def targets(
     def bind(_deployment: Deployment) -> FakeEngine:
         return replace(engine(RELEASE, **failures), containers=containers)
 
-    return Targets(project, Git(Path()), bind, nothing_left)
+    return Targets(project, Git(Path()), bind, nothing_left, bind)
 
 
 def content(number: int) -> bytes:

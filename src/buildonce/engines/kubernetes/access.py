@@ -80,7 +80,7 @@ def require_namespaced(
             raise UsageError(
                 f"{deployment.files.name}: {manifest.title} belongs to the whole cluster, not to a "
                 "namespace",
-                hint="have it applied by who looks after the cluster",
+                hint="take it out of these files: whoever looks after the cluster applies it",
             )
 
 
@@ -118,8 +118,8 @@ def require_rights(kubectl: Kubectl, wanted: Sequence[Right]) -> None:
         raise PreconditionError(
             f"{kubectl.target}: rights are missing in namespace {kubectl.target.namespace}: "
             + ", ".join(map(str, missing)),
-            hint="bind a Role with them to who deploys (docs/deploy.md has one); to see who that "
-            f"is: {kubectl.line('auth', 'whoami')}",
+            hint="bind a Role with them to who deploys (docs/kubernetes.md has one); to see who "
+            f"that is: {kubectl.line('auth', 'whoami')}",
         )
 
 

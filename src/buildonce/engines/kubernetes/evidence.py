@@ -93,10 +93,8 @@ class Evidence:
             )
 
     def _condition(self, pod: Pod, container: Container, *, injected: bool) -> str:
-        if pod.node in self.silent:
-            return f"on {pod.node}, a node that does not answer"
-        if pod.pending:
-            return f"pending: {pod.pending}"
+        if obstacle := pod.obstacle(self.silent):
+            return obstacle
         if pod.over and container.exit_code == 0:
             return "completed"
         # what the cluster puts into pods is noted, not judged

@@ -72,19 +72,24 @@ def replace(
     return replaced
 
 
+def services_by_name(deployment: Deployment) -> dict[str, str]:
+    """Return which service is meant by an image's full name, as manifests may have it."""
+    own = {str(ref.repository): name for name, ref in deployment.images.items()}
+    given = {
+        full_name(other): service
+        for service, other in deployment.names.items()
+        if service in deployment.images
+    }
+    return own | given
+
+
 @dataclass
 class _Replacing:
     deployment: Deployment
     found: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        deployment = self.deployment
-        self._services = {str(ref.repository): name for name, ref in deployment.images.items()}
-        self._services |= {
-            full_name(other): service
-            for service, other in deployment.names.items()
-            if service in deployment.images
-        }
+        self._services = services_by_name(self.deployment)
 
     def replaced(self, manifest: Manifest) -> Manifest:
         body = copy.deepcopy(dict(manifest.body))

@@ -107,6 +107,12 @@ class Pod:
         """Whether it has ended for good."""
         return self.phase in ("Succeeded", "Failed")
 
+    def obstacle(self, silent: frozenset[str]) -> str:
+        """Return what keeps its containers from running or being seen: of the whole pod."""
+        if self.node in silent:
+            return f"on {self.node}, a node that does not answer"
+        return f"pending: {self.pending}" if self.pending else ""
+
     def container(self, name: str) -> Container | None:
         """Return a container by name."""
         return next((one for one in self.containers if one.name == name), None)

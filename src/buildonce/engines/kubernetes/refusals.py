@@ -68,7 +68,7 @@ def _elsewhere(manifest: Manifest, deployment: Deployment) -> Iterator[Problem]:
     if manifest.kind in CLUSTER_SCOPED:
         yield (
             "belongs to the whole cluster, not to a namespace",
-            "have it applied by who looks after the cluster",
+            "take it out of these files: whoever looks after the cluster applies it",
         )
     elif manifest.namespace not in ("", namespace):
         yield (
