@@ -120,10 +120,13 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Spoil what the registry and the engine answer, in every way: the suite takes a sample."""
+    """Spoil every answer and kill at every side effect: the suite takes a sample of each."""
     install(session, "e2e", ".")
-    for file in ("integration/test_faults.py", "e2e/test_engine_faults.py"):
-        session.run("pytest", f"tests/{file}", *session.posargs, env={"BUILDONCE_FAULTS": "all"})
+    kills = (
+        "e2e/test_kubernetes_commands.py::test_a_kill_at_any_side_effect_leaves_one_whole_release"
+    )
+    for tests in ("integration/test_faults.py", "e2e/test_engine_faults.py", kills):
+        session.run("pytest", f"tests/{tests}", *session.posargs, env={"BUILDONCE_FAULTS": "all"})
 
 
 @nox.session(default=False)
