@@ -1,4 +1,4 @@
-"""Production on a real cluster, through the ordinary commands: each promise of issue by issue."""
+"""Production on a real cluster, through the ordinary commands."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ from tests.kit.kubernetes import (
     needs_kubernetes,
     workload,
 )
-from tests.kit.kubernetes_monorepo import API, PROBE, WORKER, Storefront, manifests, opened
+from tests.kit.kubernetes_monorepo import (
+    API,
+    MIGRATION,
+    PROBE,
+    WORKER,
+    Storefront,
+    manifests,
+    opened,
+)
 from tests.kit.ledger_log import is_open
 from tests.kit.monorepo import ended, wait_for
 
@@ -41,19 +49,19 @@ pytestmark = needs_kubernetes
 
 
 @pytest.fixture(scope="module")
-def shop(kubernetes: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storefront]:
+def site(kubernetes: lab.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storefront]:
     """A monorepo whose first release runs in production."""
     with opened(kubernetes, tmp_path_factory.mktemp("shop")) as made:
         yield made
 
 
-def test_every_claim_names_its_pod_or_object(shop: Storefront) -> None:
+def test_every_claim_names_its_pod_or_object(site: Storefront) -> None:
     """`verify` has a row for each object, and for each pod's container with what it runs."""
-    rows = shop.repo.inv("verify", "--env", "production", "--json").json()["evidence"]
+    rows = site.repo.inv("verify", "--env", "production", "--json").json()["evidence"]
     assert all(row["holds"] for row in rows)
-    release = shop.repo.digests(shop.runs())
+    release = site.repo.digests(site.runs())
     for service in ("api", "worker"):
-        pods = shop.kubectl("get", "pods", f"--selector=app={service}", "--output=name").split()
+        pods = site.kubectl("get", "pods", f"--selector=app={service}", "--output=name").split()
         found = {
             row["where"]: row["found"]
             for row in rows
@@ -67,65 +75,73 @@ def test_every_claim_names_its_pod_or_object(shop: Storefront) -> None:
     assert objects == {"configmap/settings", "deployment/api", "deployment/worker", "service/api"}
 
 
-def test_a_repetition_does_nothing(shop: Storefront) -> None:
+def test_what_a_pre_deploy_command_was_given_is_not_what_is_deployed(site: Storefront) -> None:
+    """The command read the ConfigMap under another name, and left nothing; pods read their own."""
+    (pod,) = site.kubectl.json("get", "pods", "--selector=app=worker")["items"]
+    (container,) = pod["spec"]["containers"]
+    assert container["env"][0]["valueFrom"]["configMapKeyRef"]["name"] == "settings"
+    assert "pre-deploy" not in site.kubectl("get", "configmaps,jobs", "--output=name")
+
+
+def test_a_repetition_does_nothing(site: Storefront) -> None:
     """What runs already is neither deployed nor recorded again."""
-    before, ledger = shop.versions(), shop.repo.ledger()
-    assert "nothing to do" in shop.promote().out
-    assert (shop.versions(), shop.repo.ledger()) == (before, ledger)
+    before, ledger = site.versions(), site.repo.ledger()
+    assert "nothing to do" in site.promote().out
+    assert (site.versions(), site.repo.ledger()) == (before, ledger)
 
 
-def test_a_dry_run_touches_nothing(shop: Storefront) -> None:
+def test_a_dry_run_touches_nothing(site: Storefront) -> None:
     """It observes for real and names every step; cluster, ledger and tags stay as they are."""
-    shop.release(worker="fine")
-    before, state = shop.versions(), shop.repo.state()
-    said = shop.promote("--dry-run").out
+    site.release(worker="fine")
+    before, state = site.versions(), site.repo.state()
+    said = site.promote("--dry-run").out
     assert "kubectl --context=lab" in said
     assert "deploy" in said
     assert "pull " not in said
-    assert (shop.versions(), shop.repo.state()) == (before, state)
+    assert (site.versions(), site.repo.state()) == (before, state)
 
 
-def test_a_rolling_update_fails_no_request(shop: Storefront, figures: Figures) -> None:
+def test_a_rolling_update_fails_no_request(site: Storefront, figures: Figures) -> None:
     """One service changes: clients of its two pods notice nothing, the other's pods stay."""
-    before, worker = shop.version("api"), shop.pods("worker")
-    shop.release(api="fine")
-    with clients(shop, "api") as answers:
+    before, worker = site.version("api"), site.pods("worker")
+    site.release(api="fine")
+    with clients(site, "api") as answers:
         began = time.monotonic()
-        shop.promote()
+        site.promote()
         seconds = time.monotonic() - began
     figures(
         "Kubernetes, one of two services", promote=f"{seconds:.1f}", requests=len(answers),
         failed=answers.count("failed"),
     )  # fmt: skip
-    assert set(answers) == {before, shop.version("api")}
-    assert shop.pods("worker") == worker
-    shop.is_sound()
+    assert set(answers) == {before, site.version("api")}
+    assert site.pods("worker") == worker
+    site.is_sound()
 
 
 @contextmanager
-def clients(shop: Storefront, service: str) -> Iterator[list[str]]:
+def clients(site: Storefront, service: str) -> Iterator[list[str]]:
     """Ask a Service again and again from a pod of somebody else; what it answered, in the end."""
     ask = f"wget -q -T 5 -O - http://{service} || echo failed"
     loop = f"trap 'exit 0' TERM; while true; do {ask}; sleep 0.02; done"
-    shop.kubectl(
+    site.kubectl(
         "run",
         "client",
-        f"--image={shop.cluster.pause_image}",
+        f"--image={site.cluster.pause_image}",
         "--restart=Never",
         "--",
         "sh",
         "-c",
         loop,
     )
-    read = partial(shop.kubectl, "logs", "client")
-    shop.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    read = partial(site.kubectl, "logs", "client")
+    site.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
     answers: list[str] = []
     try:
         wait_for(lambda: bool(read().split()), "a first answer")
         yield answers
         answers += read().split()
     finally:
-        shop.kubectl("delete", "pod", "client", "--now")
+        site.kubectl("delete", "pod", "client", "--now")
 
 
 @pytest.mark.parametrize(
@@ -136,255 +152,244 @@ def clients(shop: Storefront, service: str) -> Iterator[list[str]]:
     ],
 )
 def test_a_release_that_fails_goes_back_by_itself(
-    shop: Storefront, mode: str, timeout: str, words: str, figures: Figures
+    site: Storefront, mode: str, timeout: str, words: str, figures: Figures
 ) -> None:
     """Exit 7: pods that crash after they were ready, or never are, leave the release before."""
-    running, pods = shop.runs(), shop.pods("worker")
+    running, pods = site.runs(), site.pods("worker")
     added = config_map("added", a="1")
-    shop.release({"deploy/shop.yaml": manifests(added, colour="blue")}, api=mode)
-    with shop.settings(timeout=f'"{timeout}"'):
+    site.release({"deploy/shop.yaml": manifests(added, colour="blue")}, api=mode)
+    with site.settings(timeout=f'"{timeout}"'):
         began = time.monotonic()
-        done = shop.promote(expect=7)
+        done = site.promote(expect=7)
     figures(
         f"Kubernetes, {mode}", seconds_to_fail_and_be_restored=f"{time.monotonic() - began:.1f}"
     )
     assert words in " ".join(done.err.split())
     assert f"production runs {running} again" in done.err
-    assert (shop.colour(), shop.pods("worker")) == ("red", pods)
-    assert "configmap/added" not in shop.kubectl("get", "configmaps", "--output=name")
+    assert (site.colour(), site.pods("worker")) == ("red", pods)
+    assert "configmap/added" not in site.kubectl("get", "configmaps", "--output=name")
     assert ("out of luck" in done.err) == (mode == "crash")
-    shop.is_sound()
+    site.is_sound()
 
 
 def test_a_failing_pre_deploy_command_leaves_everything_alone(
-    shop: Storefront, figures: Figures
+    site: Storefront, figures: Figures
 ) -> None:
     """Exit 7 before anything of the release was touched; the command's last words are shown."""
-    before, pods = shop.versions(), shop.pods("api") | shop.pods("worker")
-    shop.release({"deploy/shop.yaml": manifests(colour="blue")}, api="fine", worker="stuck")
-    with shop.settings(pre_deploy='{ service = "worker", command = ["sh", "/app/migrate.sh"] }'):
+    before, pods = site.versions(), site.pods("api") | site.pods("worker")
+    site.release({"deploy/shop.yaml": manifests(colour="blue")}, api="fine", worker="stuck")
+    with site.settings(pre_deploy=MIGRATION):
         began = time.monotonic()
-        done = shop.promote(expect=7)
+        done = site.promote(expect=7)
     figures("Kubernetes, stuck", seconds_to_fail_and_be_restored=f"{time.monotonic() - began:.1f}")
     assert "failed in the pre-deploy command" in done.err
     assert "migrating with blue" in done.err
-    assert shop.pods("api") | shop.pods("worker") == pods
-    assert shop.versions() == before
-    shop.is_sound()
+    assert site.pods("api") | site.pods("worker") == pods
+    assert site.versions() == before
+    site.is_sound()
 
 
-def test_what_a_pre_deploy_command_was_given_is_not_what_is_deployed(shop: Storefront) -> None:
-    """The command reads the new ConfigMap, under another name; the pods read their own."""
-    shop.release({"deploy/shop.yaml": manifests(colour="green")}, worker="fine")
-    with shop.settings(pre_deploy='{ service = "worker", command = ["sh", "/app/migrate.sh"] }'):
-        shop.promote()
-    (pod,) = shop.kubectl.json("get", "pods", "--selector=app=worker")["items"]
-    (container,) = pod["spec"]["containers"]
-    assert container["env"][0]["valueFrom"]["configMapKeyRef"]["name"] == "settings"
-    assert "pre-deploy" not in shop.kubectl("get", "configmaps,jobs", "--output=name")
-    shop.is_sound()
-
-
-def test_a_config_map_alone_goes_there_and_back(shop: Storefront) -> None:
+def test_a_config_map_alone_goes_there_and_back(site: Storefront) -> None:
     """Nothing is built, no pod is touched; a rollback brings the object back as it was."""
-    pods, colour = shop.pods("api"), shop.colour()
-    shop.release({"deploy/shop.yaml": manifests(colour="violet")})
-    shop.promote()
-    assert (shop.colour(), shop.pods("api")) == ("violet", pods)
-    shop.is_sound()
-    shop.repo.inv("rollback", "production", "--reason", "not that violet")
-    assert (shop.colour(), shop.pods("api")) == (colour, pods)
-    shop.is_sound()
+    pods, colour = site.pods("api"), site.colour()
+    site.release({"deploy/shop.yaml": manifests(colour="violet")})
+    site.promote()
+    assert (site.colour(), site.pods("api")) == ("violet", pods)
+    site.is_sound()
+    site.repo.inv("rollback", "production", "--reason", "not that violet")
+    assert (site.colour(), site.pods("api")) == (colour, pods)
+    site.is_sound()
 
 
-def test_a_rollback_brings_other_objects(shop: Storefront) -> None:
+def test_a_rollback_brings_other_objects(site: Storefront) -> None:
     """What the later release had added goes, what it had dropped is there again."""
 
     def names() -> str:
-        return shop.kubectl("get", "configmaps,cronjobs", "--output=name")
+        return site.kubectl("get", "configmaps,cronjobs", "--output=name")
 
     former, later = config_map("former", a="1"), cron_job("nightly", API)
-    old = shop.release({"deploy/shop.yaml": manifests(former)})
-    shop.promote()
-    shop.release({"deploy/shop.yaml": manifests(later)})
-    shop.promote()
+    old = site.release({"deploy/shop.yaml": manifests(former)})
+    site.promote()
+    site.release({"deploy/shop.yaml": manifests(later)})
+    site.promote()
     assert ("configmap/former" in names(), "cronjob.batch/nightly" in names()) == (False, True)
-    shop.repo.inv("rollback", "production", "--to", old, "--reason", "nights are quiet")
+    site.repo.inv("rollback", "production", "--to", old, "--reason", "nights are quiet")
     assert ("configmap/former" in names(), "cronjob.batch/nightly" in names()) == (True, False)
-    shop.is_sound()
+    site.is_sound()
 
 
-def test_what_was_interrupted_is_resumed(shop: Storefront) -> None:
+def test_what_was_interrupted_is_resumed(site: Storefront) -> None:
     """Ctrl-C leaves the promotion open, with both commands named; `resume` finishes it."""
-    sha = shop.release({"deploy/shop.yaml": manifests(colour="orange")}, worker="fine")
-    done = shop.meanwhile("deployment/worker: ", interrupt)
+    sha = site.release({"deploy/shop.yaml": manifests(colour="orange")}, worker="fine")
+    done = site.meanwhile("deployment/worker: ", interrupt)
     assert done.code == 130, done.err
     assert "inv resume production" in done.err
-    shop.repo.inv("verify", "--env", "production", expect=9)
-    shop.repo.inv("resume", "production")
-    assert (shop.runs(), shop.colour()) == (sha, "orange")
-    shop.is_sound()
+    site.repo.inv("verify", "--env", "production", expect=9)
+    site.repo.inv("resume", "production")
+    assert (site.runs(), site.colour()) == (sha, "orange")
+    site.is_sound()
 
 
-def test_what_was_interrupted_is_undone(shop: Storefront) -> None:
+def test_what_was_interrupted_is_undone(site: Storefront) -> None:
     """Ctrl-C in the middle of a deploy, then `abort`: everything is as it was before."""
-    running, colour = shop.runs(), shop.colour()
-    shop.release({"deploy/shop.yaml": manifests(colour="grey")}, worker="fine")
-    assert shop.meanwhile("deployment/worker: ", interrupt).code == 130
-    assert shop.colour() == "grey"
-    shop.repo.inv("abort", "production", "--reason", "not today")
-    assert (shop.runs(), shop.colour()) == (running, colour)
-    shop.is_sound()
+    running, colour = site.runs(), site.colour()
+    site.release({"deploy/shop.yaml": manifests(colour="grey")}, worker="fine")
+    assert site.meanwhile("deployment/worker: ", interrupt).code == 130
+    assert site.colour() == "grey"
+    site.repo.inv("abort", "production", "--reason", "not today")
+    assert (site.runs(), site.colour()) == (running, colour)
+    site.is_sound()
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-def test_of_two_promoters_one_wins(shop: Storefront, tmp_path: Path) -> None:
+def test_of_two_promoters_one_wins(site: Storefront, tmp_path: Path) -> None:
     """Two releases are promoted at once: one runs, the other is told who holds the lock."""
-    shas = [shop.release(worker="fine") for _ in range(2)]
-    processes = [shop.repo.start("promote", "production", "--sha", sha) for sha in shas]
+    shas = [site.release(worker="fine") for _ in range(2)]
+    processes = [site.repo.start("promote", "production", "--sha", sha) for sha in shas]
     codes = dict(zip(shas, [ended(process).code for process in processes], strict=True))
     assert sorted(codes.values()) == [0, 4], codes
-    assert codes[shop.runs()] == 0
-    shop.is_sound()
+    assert codes[site.runs()] == 0
+    site.is_sound()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_a_kill_at_any_side_effect_leaves_one_whole_release(
-    shop: Storefront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
+    site: Storefront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     """Whatever side effect SIGKILL comes before, `resume` finishes it, or `abort` undoes it."""
     monkeypatch.setattr(watching, "MONITOR", 0.5)
     monkeypatch.setattr(promotions, "NOTICED", 0.0)
     for name in os.environ:
         monkeypatch.delenv(name)
-    for name, value in shop.repo.env.items():
+    for name, value in site.repo.env.items():
         monkeypatch.setenv(name, value)
     shas = [
-        shop.release({"deploy/shop.yaml": manifests(extra, colour=colour)}, worker="fine")
+        site.release({"deploy/shop.yaml": manifests(extra, colour=colour)}, worker="fine")
         for colour, extra in (
             ("black", config_map("one", a="1")),
             ("white", config_map("two", a="1")),
         )
     ]
-    promotion(shop, shas[0])
-    traced = trace(shop.repo, partial(promotion, shop, shas[1]), tmp_path, shop.objects)
+    promotion(site, shas[0])
+    traced = trace(site.repo, partial(promotion, site, shas[1]), tmp_path, site.objects)
     size = len(traced.stops) if os.environ.get("BUILDONCE_FAULTS") == "all" else 3
     problems = {}
     for number, stop in enumerate(traced.stops[:: len(traced.stops) // size]):
-        old = shop.runs()
+        old = site.runs()
         (new,) = set(shas) - {old}
         recovery = (resume, abort)[number % 2]
-        if not killed_at(stop, partial(promotion, shop, new)):
+        if not killed_at(stop, partial(promotion, site, new)):
             problems[stop] = ["it was never reached"]
-        elif found := problems_after(shop, old, new, recovery):
+        elif found := problems_after(site, old, new, recovery):
             problems[stop] = found
     figures("Kubernetes, SIGKILL", side_effects=len(traced.effects), stops=len(traced.stops))
     assert problems == {}
-    shop.is_sound()
+    site.is_sound()
 
 
-def promotion(shop: Storefront, sha: str) -> None:
-    promote(in_process(shop), "production", sha, **ANY_AGE)
+def promotion(site: Storefront, sha: str) -> None:
+    promote(in_process(site), "production", sha, **ANY_AGE)
 
 
-def in_process(shop: Storefront) -> App:
-    return app(shop.repo, insecure=shop.cluster.insecure)
+def in_process(site: Storefront) -> App:
+    return app(site.repo, insecure=site.cluster.insecure)
 
 
 def problems_after(
-    shop: Storefront, old: str, new: str, recovery: Callable[..., None]
+    site: Storefront, old: str, new: str, recovery: Callable[..., None]
 ) -> list[str]:
     """Recover; return what is wrong then."""
-    was_open = is_open(shop.record())
-    recovery(in_process(shop), "production")
+    was_open = is_open(site.record())
+    recovery(in_process(site), "production")
     wanted = new if recovery is resume else old
-    release = shop.runs()
-    digests = shop.repo.digests(release)
-    pods = {image.rpartition("@")[2] for image in shop.pods("worker").values()}
+    release = site.runs()
+    digests = site.repo.digests(release)
+    pods = {image.rpartition("@")[2] for image in site.pods("worker").values()}
     extra = {"configmap/one", "configmap/two"} & set(
-        shop.kubectl("get", "configmaps", "--output=name").split()
+        site.kubectl("get", "configmaps", "--output=name").split()
     )
     problems = {
-        "still open": is_open(shop.record()),
+        "still open": is_open(site.record()),
         f"runs {release}": was_open and release != wanted,
         f"pods run {pods}": pods != {digests["worker"]},
-        f"pointers are {shop.repo.digests('production')}": shop.repo.digests("production")
+        f"pointers are {site.repo.digests('production')}": site.repo.digests("production")
         != digests,
-        f"has {extra} with {shop.colour()}": (shop.colour(), extra)
+        f"has {extra} with {site.colour()}": (site.colour(), extra)
         not in (("black", {"configmap/one"}), ("white", {"configmap/two"})),
     }
     return [problem for problem, found in problems.items() if found]
 
 
 def test_an_api_that_is_gone_for_a_while_delays_a_promotion(
-    shop: Storefront, figures: Figures
+    site: Storefront, figures: Figures
 ) -> None:
     """The API server is away for 20 s in the middle of a deploy: it is waited for, and said so."""
-    sha = shop.release(worker="fine")
+    sha = site.release(worker="fine")
     began = time.monotonic()
 
-    back = threading.Timer(20, partial(put_back, shop))
+    back = threading.Timer(20, partial(put_back, site))
 
     def take_away(_: subprocess.Popen[str]) -> None:
-        kill_part(shop, "kube-apiserver")
+        kill_part(site, "kube-apiserver")
         back.start()
 
     # once pods are up: controllers and kubelet take up to a minute to look for an API again
-    done = shop.meanwhile("pods up, watched for", take_away)
+    done = site.meanwhile("pods up, watched for", take_away)
     back.join()
     assert done.code == 0, done.err
     figures("Kubernetes, API away for 20 s", promote=f"{time.monotonic() - began:.1f}")
     assert "the Kubernetes API does not answer; waiting for it" in done.err
-    assert shop.runs() == sha
-    wait_for(lambda: sound(shop), "the node answers")
+    assert site.runs() == sha
+    wait_for(lambda: sound(site), "the node answers")
 
 
-def test_a_node_that_does_not_answer_is_named(shop: Storefront) -> None:
+def test_a_node_that_does_not_answer_is_named(site: Storefront) -> None:
     """Without a kubelet nothing is claimed of its pods; once it is back, all of it holds."""
-    kill_part(shop, "kubelet")
+    kill_part(site, "kubelet")
     try:
-        wait_for(lambda: not sound(shop), "the node is given up")
-        said = shop.repo.inv("verify", "--env", "production", "--json", expect=9).json()
+        wait_for(lambda: not sound(site), "the node is given up")
+        said = site.repo.inv("verify", "--env", "production", "--json", expect=9).json()
         wrong = [row for row in said["evidence"] if not row["holds"]]
         assert {row["service"] for row in wrong} == {"api", "worker"}
         assert all("a node that does not answer" in row["found"] for row in wrong)
     finally:
-        put_back(shop)
-    wait_for(lambda: sound(shop), "the node is back")
+        put_back(site)
+    wait_for(lambda: sound(site), "the node is back")
 
 
-def kill_part(shop: Storefront, name: str) -> None:
-    parts = {part.name: part.pid for part in lab.status(shop.cluster.state)}
+def kill_part(site: Storefront, name: str) -> None:
+    parts = {part.name: part.pid for part in lab.status(site.cluster.state)}
     pid = parts[name]
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
 
 
-def put_back(shop: Storefront) -> None:
-    lab.up(kubernetes=True, state=shop.cluster.state)
+def put_back(site: Storefront) -> None:
+    lab.up(kubernetes=True, state=site.cluster.state)
 
 
-def sound(shop: Storefront) -> bool:
-    return inv_server.run(("verify", "--env", "production"), shop.repo.root, shop.repo.env)[0] == 0
+def sound(site: Storefront) -> bool:
+    return inv_server.run(("verify", "--env", "production"), site.repo.root, site.repo.env)[0] == 0
 
 
-def test_a_hundred_deployments_take_seconds(shop: Storefront, figures: Figures) -> None:
+def test_a_hundred_deployments_take_seconds(site: Storefront, figures: Figures) -> None:
     """Where one of a hundred changes, that one alone gets another generation, and all is proven."""
-    shop.release({"deploy/fleet.yaml": fleet()})
-    shop.repo.inv("promote", "fleet")
-    before = generations(shop)
-    shop.release({"deploy/fleet.yaml": fleet()}, worker="fine")
+    site.release({"deploy/fleet.yaml": fleet()})
+    site.repo.inv("promote", "fleet")
+    before = generations(site)
+    site.release({"deploy/fleet.yaml": fleet()}, worker="fine")
     began = time.monotonic()
-    shop.repo.inv("promote", "fleet")
+    site.repo.inv("promote", "fleet")
     promoted = time.monotonic()
-    shop.repo.inv("verify", "--env", "fleet")
+    site.repo.inv("verify", "--env", "fleet")
     figures(
         "Kubernetes, 100 Deployments, one changed", promote=f"{promoted - began:.1f}",
         verify=f"{time.monotonic() - promoted:.1f}",
     )  # fmt: skip
-    after = generations(shop)
+    after = generations(site)
     assert {name for name in before if before[name] != after[name]} == {"unit-0"}
     assert len(after) == 100
 
@@ -395,24 +400,27 @@ def fleet() -> str:
     return "".join((deployment("unit-0", WORKER), *others))
 
 
-def generations(shop: Storefront) -> dict[str, int]:
-    items = shop.kubectl_of("fleet").json("get", "deployments")["items"]
+def generations(site: Storefront) -> dict[str, int]:
+    items = site.kubectl_of("fleet").json("get", "deployments")["items"]
     return {one["metadata"]["name"]: one["metadata"]["generation"] for one in items}
 
 
-def test_drift_is_named_and_mended(shop: Storefront) -> None:
+def test_drift_is_named_and_mended(site: Storefront) -> None:
     """Six changes by other hands each fail `verify` by name; the next promotion undoes them."""
-    more = [deployment(name, WORKER, readinessProbe=None) for name in ("one", "two", "three")]
-    shop.release({"deploy/shop.yaml": manifests(*more)})
-    shop.promote()
-    call, image = shop.kubectl, shop.cluster.pause_image
+    more = [
+        deployment(name, WORKER, replicas=int(name == "one"), readinessProbe=None)
+        for name in ("one", "two", "three")
+    ]
+    site.release({"deploy/shop.yaml": manifests(*more)})
+    site.promote()
+    call, image = site.kubectl, site.cluster.pause_image
     call("set", "image", "deployment/api", f"api={image}")
     call("set", "env", "deployment/worker", "EXTRA=1")
     call("scale", "deployment/one", "--replicas=0")
-    call("scale", "deployment/two", "--replicas=2")
+    call("scale", "deployment/two", "--replicas=1")
     call("delete", "deployment", "three")
     call("run", "stray", f"--image={image}", "--labels=buildonce/project=shop")
-    said = shop.repo.inv("verify", "--env", "production", "--json", expect=9)
+    said = site.repo.inv("verify", "--env", "production", "--json", expect=9)
     wrong = [row for row in said.json()["evidence"] if not row["holds"]]
     told = [f"{row['service']}: {row['found']}" for row in wrong]
     for drift in (
@@ -425,31 +433,31 @@ def test_drift_is_named_and_mended(shop: Storefront) -> None:
     ):
         assert any(line.startswith(drift) for line in told), f"{drift} is not in {told}"
     (removal,) = {row["remedy"] for row in wrong if row["remedy"]}
-    subprocess.run(shlex.split(removal), env=dict(shop.repo.env), check=True)
-    shop.promote()
-    shop.is_sound()
+    subprocess.run(shlex.split(removal), env=dict(site.repo.env), check=True)
+    site.promote()
+    site.is_sound()
 
 
-def test_a_namespace_of_many_kinds(shop: Storefront) -> None:
+def test_a_namespace_of_many_kinds(site: Storefront) -> None:
     """CronJob, DaemonSet, init container, autoscaler, Job, alias: all by digest, others' alone."""
-    call = shop.kubectl_of("odd")
+    call = site.kubectl_of("odd")
     call("create", "configmap", "somebodys")
-    call("run", "lonely", f"--image={shop.cluster.pause_image}", "--labels=app=web-front")
+    call("run", "lonely", f"--image={site.cluster.pause_image}", "--labels=app=web-front")
     theirs = call.json("get", "configmap/somebodys", "pod/lonely")["items"]
-    shop.release({"deploy/odd.yaml": odd("seed-1")}, api="fine")
-    shop.repo.inv("promote", "odd")
-    shop.repo.inv("verify", "--env", "odd")
+    site.release({"deploy/odd.yaml": odd("seed-1")}, api="fine")
+    site.repo.inv("promote", "odd")
+    site.repo.inv("verify", "--env", "odd")
     call("create", "job", "tonight", "--from=cronjob/night-shift")
     call("wait", "--for=jsonpath={.status.active}=1", "job/tonight", "--timeout=60s")
-    shop.repo.inv("verify", "--env", "odd")
+    site.repo.inv("verify", "--env", "odd")
 
-    shop.release({"deploy/odd.yaml": odd("seed-1")}, api="fine")
-    said = shop.repo.inv("promote", "odd", expect=3).err
+    site.release({"deploy/odd.yaml": odd("seed-1")}, api="fine")
+    said = site.repo.inv("promote", "odd", expect=3).err
     assert 'The Job "seed-1" is invalid: spec.template' in said
     assert "a Job runs once: give it a new name" in said
-    shop.release({"deploy/odd.yaml": odd("seed-2")}, api="fine")
-    shop.repo.inv("promote", "odd")
-    shop.repo.inv("verify", "--env", "odd")
+    site.release({"deploy/odd.yaml": odd("seed-2")}, api="fine")
+    site.repo.inv("promote", "odd")
+    site.repo.inv("verify", "--env", "odd")
     jobs = call("get", "jobs", "--output=name").split()
     assert ("job.batch/seed-1" in jobs, "job.batch/seed-2" in jobs) == (False, True)
     left = call.json("get", "configmap/somebodys", "pod/lonely")["items"]

@@ -74,6 +74,7 @@ echo "migrating with $COLOUR"
 test "$(cat /app/mode)" != stuck
 """
 
+MIGRATION = '{ service = "worker", command = ["sh", "/app/migrate.sh"] }'
 FINE = {"mode": "fine\n", "version": "first\n"}
 
 PROBE = {"httpGet": {"port": 8000, "path": "/"}, "periodSeconds": 1, "failureThreshold": 1}
@@ -201,7 +202,7 @@ class Storefront:
 
 @contextmanager
 def opened(cluster: lab.Lab, folder: Path) -> Iterator[Storefront]:
-    """Make one whose first release runs."""
+    """Make one whose first release runs, after a pre-deploy command."""
     assert cluster.kubeconfig is not None
     namespace = f"shop{secrets.token_hex(4)}"
     env = {**_clean(), **cluster.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
@@ -224,7 +225,8 @@ def opened(cluster: lab.Lab, folder: Path) -> Iterator[Storefront]:
     for name in made.namespaces:
         made.kubectl("create", "namespace", name)
     repo.inv("build", "--sha")
-    made.promote()
+    with made.settings(pre_deploy=MIGRATION):
+        made.promote()
     yield made
     made.kubectl("delete", "namespace", *made.namespaces, "--wait=false")
 
