@@ -137,11 +137,11 @@ def test_what_a_build_lacks_is_named(clone: Git, missing: str, tmp_path: Path) -
 
 def test_what_is_outside_of_a_context_is_named(clone: Git, tmp_path: Path) -> None:
     """A service that is built from its own folder needs another context for what it shares."""
-    sources = built_from(clone, tmp_path, "FROM scratch\nCOPY libs /\n", context="api")
+    sources = built_from(clone, tmp_path, "FROM scratch\nCOPY web /\n", context="api")
     error = sources.explained(
-        PreconditionError('ERROR: target api: failed to solve: no checksum: "/libs": not found')
+        PreconditionError('ERROR: target api: failed to solve: no checksum: "/web": not found')
     )
-    assert error.hint.startswith('set context = "." and inputs = ["api", "libs"]')
+    assert error.hint.startswith('set context = "." and inputs = ["api", "web"]')
 
 
 def test_what_git_crypt_has_locked_is_refused(clone: Git, tmp_path: Path) -> None:

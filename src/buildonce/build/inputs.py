@@ -83,7 +83,13 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
         }
     )
     images = {name: ref.reference for name, ref in pins.images.items()}
-    everything = {"format": _FORMAT, "files": files, "settings": settings, "images": images}
+    everything: dict[str, Any] = {
+        "format": _FORMAT,
+        "files": files,
+        "visible": [] if visible == (table.context,) else sorted(visible),
+        "settings": settings,
+        "images": images,
+    }
     if not project.reuse:
         everything["revision"] = revision
     return Inputs(
