@@ -60,13 +60,14 @@ def test_attributes_of_the_machine_do_not_count(clone: Git, tmp_path: Path) -> N
     assert (exported(clone, tmp_path) / "a.txt").read_bytes() == b"one\ntwo\n"
 
 
-def test_attributes_of_the_clone_are_refused(clone: Git, tmp_path: Path) -> None:
+@pytest.mark.parametrize("conversion", ["text eol=crlf", "-text", "binary", "\tident"])
+def test_attributes_of_the_clone_are_refused(clone: Git, conversion: str, tmp_path: Path) -> None:
     """Where they change bytes and cannot be left out, nothing is built: the file is named."""
     (clone.root.parent / ".git/info").mkdir(exist_ok=True)
     attributes = clone.root.parent / ".git/info/attributes"
-    attributes.write_text("# text\n*.ipynb filter=nbstripout diff=ipynb\n")
+    attributes.write_text("# a text\n*.ipynb filter=x diff=ipynb\ntext.md merge=union\n")
     assert (exported(clone, tmp_path) / "a.txt").is_file()
-    attributes.write_text("*.txt text eol=crlf\n")
+    attributes.write_text(f"*.txt {conversion}\n")
     with pytest.raises(PreconditionError, match="info/attributes changes the bytes") as refused:
         exported(clone, tmp_path / "again")
     assert ".gitattributes" in refused.value.hint
