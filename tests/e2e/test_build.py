@@ -98,7 +98,10 @@ def test_a_pointer_of_lfs_is_refused(repo: Monorepo) -> None:
 
 
 def test_a_build_sees_its_inputs_alone(repo: Monorepo) -> None:
-    """What a Dockerfile copies and nobody declared ends with 3, the path and the line to add."""
+    """What a Dockerfile copies and nobody declared ends with 3, the path and the line to add.
+
+    It is added to the service that copies it, although no other one sees it either.
+    """
     copied = "FROM python:3.13-slim\nCOPY . /all/\n"
     repo.commit("Everything", {"web/Dockerfile": copied, "web/run.sh": "true\n"})
     (repo.root / "web/run.sh").chmod(0o755)
@@ -107,9 +110,10 @@ def test_a_build_sees_its_inputs_alone(repo: Monorepo) -> None:
     images = repo.images("web")
     assert images.file(repo.sha(), "all/shared/shared.txt") == "shared\n"
     assert images.file(repo.sha(), "all/jobs/jobs.txt") is None
-    repo.commit("Undeclared", {"web/Dockerfile": f"{copied}COPY jobs /jobs/\n"})
+    undeclared = f"{copied}COPY docs /docs/\n"
+    repo.commit("Undeclared", {"jobs/Dockerfile": undeclared, "web/web.txt": "2", "docs/a.md": ""})
     done = repo.inv("build", "--sha", expect=3)
-    assert 'add "jobs" to inputs in [tool.buildonce.services.web]' in done.err
+    assert 'add "docs" to inputs in [tool.buildonce.services.jobs]' in done.err
 
 
 def test_one_changed_service_is_built_and_the_other_taken_over(

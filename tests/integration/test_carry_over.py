@@ -101,6 +101,17 @@ def test_only_what_changed_would_be_built(repo: Monorepo) -> None:
         build(repo)
 
 
+def test_every_part_of_the_inputs_is_a_reason(repo: Monorepo) -> None:
+    """Attributes that apply count as files of the inputs; a list that changed is told as such."""
+    first = repo.sha()
+    repo.commit("Attributes", {".gitattributes": "*.png binary\n"})
+    assert f"web, jobs: 1 file of its inputs changed since {first}" in dry_build(repo)
+    as_built(repo)
+    table = (repo.root / "pyproject.toml").read_text()
+    repo.commit("Inputs", {"pyproject.toml": table.replace('"web", ', '"web", "tasks.py", ')})
+    assert "web: the list of its inputs changed since" in dry_build(repo)
+
+
 def test_what_is_the_same_again_is_not_built_again(repo: Monorepo) -> None:
     """A revert has the inputs of an earlier commit, and takes over that one's image."""
     first = repo.sha()

@@ -60,13 +60,14 @@ def test_attributes_of_the_machine_do_not_count(clone: Git, tmp_path: Path) -> N
     assert (exported(clone, tmp_path) / "a.txt").read_bytes() == b"one\ntwo\n"
 
 
-def test_attributes_of_the_clone_are_refused(clone: Git, tmp_path: Path) -> None:
+@pytest.mark.parametrize("conversion", ["text eol=crlf", "-text", "binary", "\tident"])
+def test_attributes_of_the_clone_are_refused(clone: Git, conversion: str, tmp_path: Path) -> None:
     """Where they change bytes and cannot be left out, nothing is built: the file is named."""
     (clone.root.parent / ".git/info").mkdir(exist_ok=True)
     attributes = clone.root.parent / ".git/info/attributes"
-    attributes.write_text("# text\n*.ipynb filter=nbstripout diff=ipynb\n")
+    attributes.write_text("# a text\n*.ipynb filter=x diff=ipynb\ntext.md merge=union\n")
     assert (exported(clone, tmp_path) / "a.txt").is_file()
-    attributes.write_text("*.txt text eol=crlf\n")
+    attributes.write_text(f"*.txt {conversion}\n")
     with pytest.raises(PreconditionError, match="info/attributes changes the bytes") as refused:
         exported(clone, tmp_path / "again")
     assert ".gitattributes" in refused.value.hint
@@ -137,11 +138,11 @@ def test_what_a_build_lacks_is_named(clone: Git, missing: str, tmp_path: Path) -
 
 def test_what_is_outside_of_a_context_is_named(clone: Git, tmp_path: Path) -> None:
     """A service that is built from its own folder needs another context for what it shares."""
-    sources = built_from(clone, tmp_path, "FROM scratch\nCOPY libs /\n", context="api")
+    sources = built_from(clone, tmp_path, "FROM scratch\nCOPY web /\n", context="api")
     error = sources.explained(
-        PreconditionError('ERROR: target api: failed to solve: no checksum: "/libs": not found')
+        PreconditionError('ERROR: target api: failed to solve: no checksum: "/web": not found')
     )
-    assert error.hint.startswith('set context = "." and inputs = ["api", "libs"]')
+    assert error.hint.startswith('set context = "." and inputs = ["api", "web"]')
 
 
 def test_what_git_crypt_has_locked_is_refused(clone: Git, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def inputs(of: str = "inputs", **changed: object) -> Inputs:
     """A service's inputs, without an image from outside unless pins are given."""
     made = Inputs(
         context=".", dockerfile="web/Dockerfile", visible=("web",), needed=("web",),
-        pins=Pins(None, {}), files=digest(f"files of {of}"), settings="settings",
+        content=("web",), pins=Pins(None, {}), files=digest(f"files of {of}"), settings="settings",
         identity=digest(of)[7:],
     )  # fmt: skip
     return replace(made, **changed)  # type: ignore[arg-type]

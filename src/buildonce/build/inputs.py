@@ -30,14 +30,16 @@ class Inputs:
 
     ``context`` is the folder that it is built from, ``dockerfile`` how, ``visible`` what of the
     context the build sees, ``needed`` that and the Dockerfile and its ignore file; all are paths
-    from the project's root. ``files`` and ``settings`` are hashes, and so is the ``identity`` of
-    all together.
+    from the project's root. ``content`` has what of the tree is in the identity, from the
+    repository's root: inputs outside the context and attributes as well. ``files`` and
+    ``settings`` are hashes, and so is the ``identity`` of all together.
     """
 
     context: str
     dockerfile: str
     visible: tuple[str, ...]
     needed: tuple[str, ...]
+    content: tuple[str, ...]
     pins: Pins
     files: str
     settings: str
@@ -67,7 +69,8 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
     ignore = _ignore_file(tree, table.context, dockerfile)
     needed = tuple(dict.fromkeys([*visible, dockerfile, *ignore]))
     _require_content(tree, service, needed)
-    files = _hash(tree.content({*declared, *needed}))
+    content = tree.content({*declared, *needed})
+    files = _hash(content)
     settings = _hash(
         {
             "args": dict(table.args),
@@ -80,11 +83,18 @@ def inputs_of(project: Project, service: str, tree: Tree, pins: Pins, revision: 
         }
     )
     images = {name: ref.reference for name, ref in pins.images.items()}
-    everything = {"format": _FORMAT, "files": files, "settings": settings, "images": images}
+    everything: dict[str, Any] = {
+        "format": _FORMAT,
+        "files": files,
+        "visible": [] if visible == (table.context,) else sorted(visible),
+        "settings": settings,
+        "images": images,
+    }
     if not project.reuse:
         everything["revision"] = revision
     return Inputs(
-        table.context, dockerfile, visible, needed, pins, files, settings, _hash(everything)
+        table.context, dockerfile, visible, needed, tuple(content), pins, files, settings,
+        _hash(everything),
     )  # fmt: skip
 
 

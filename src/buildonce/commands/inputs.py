@@ -83,7 +83,7 @@ def _reasons(
         name: why_built(
             inputs,
             snapshot.image(name, images[name].identity) if name in images else None,
-            len(tree.changed(before, inputs.needed)),
+            len(tree.changed(before, inputs.content)),
             last.sha,
         )
         for name, inputs in new.items()

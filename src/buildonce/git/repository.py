@@ -40,7 +40,9 @@ _OTHER_REPOSITORIES = frozenset(
 )
 """Variables by which git, in a hook for example, names a repository: ours is the folder's own."""
 
-_CONVERSIONS = re.compile(rb"(?m)^[^#\n]*\s[-!]?(?:text|crlf|eol|ident|working-tree-encoding)\b")
+_CONVERSIONS = re.compile(
+    rb"(?m)^[^#\n]*[ \t][-!]?(?:text|binary|crlf|eol|ident|working-tree-encoding)\b"
+)
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
 
 

@@ -59,13 +59,16 @@ class Tree:
 
     def files(self, path: str) -> list[str]:
         """Return the paths of the files at or below a path, relative to the project's root."""
-        full, start = self._full(path), len(self.prefix)
+        return [name[len(self.prefix) :] for name in self.below(self._full(path))]
+
+    def below(self, full: str) -> list[str]:
+        """Return the files at or below a path; all paths are from the repository's root."""
         first = self._places[full] if full else 0
         found = takewhile(
             lambda name: name == full or not full or name.startswith(f"{full}/"),
             islice(self._names, first, None),
         )
-        return [name[start:] for name in found if not self.entries[name].is_folder]
+        return [name for name in found if not self.entries[name].is_folder]
 
     @cached_property
     def submodules(self) -> list[str]:
@@ -88,6 +91,8 @@ class Tree:
     def content(self, paths: Collection[str]) -> dict[str, list[str]]:
         """Return what decides the content of these paths, each with its mode and id.
 
+        They are named from the repository's root, not from the project's.
+
         A folder's id stands for all that is below it. The attributes that apply to a path count
         as well: git writes files as they say.
         """
@@ -101,16 +106,19 @@ class Tree:
             if name in self.entries
         }
 
-    def changed(self, other: Tree, paths: Iterable[str]) -> set[str]:
-        """Return the files at or below these paths that differ between this tree and another."""
-        names = {
-            name
-            for path in paths
+    def changed(self, other: Tree, names: Iterable[str]) -> set[str]:
+        """Return the files that differ between this tree and another, as ``content`` names them.
+
+        ``names`` are the keys of this tree's ``content``; the other one may lack them.
+        """
+        files = {
+            file
+            for name in names
             for tree in (self, other)
-            if tree.has(path)
-            for name in tree.files(path)
+            if name in tree.entries
+            for file in tree.below(name)
         }
-        return {name for name in names if self.entry(name) != other.entry(name)}
+        return {file for file in files if self.entries.get(file) != other.entries.get(file)}
 
     def export(self, git: Git, paths: Iterable[str], folder: Path) -> Path:
         """Write these paths, and nothing else, into ``folder``; return the project's root in it.

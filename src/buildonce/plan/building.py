@@ -113,7 +113,7 @@ def why_built(inputs: Inputs, before: ImageRecord | None, changed: int, since: s
         for name, ref in inputs.pins.images.items()
         if before.sources.get(name, "").rpartition("@")[2] != ref.reference
     ]
-    return f"{'; '.join(reasons) or 'its inputs changed'} since {since}"
+    return f"{'; '.join(reasons) or 'the list of its inputs changed'} since {since}"
 
 
 def listed(services: Collection[str], most: int = 12) -> str:

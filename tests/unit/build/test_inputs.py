@@ -83,6 +83,16 @@ def test_what_decides_the_bytes_is_in_the_identity(changed: dict[str, Any]) -> N
     assert web(**changed).identity != web().identity
 
 
+@pytest.mark.parametrize("path", ["web/Dockerfile", ".gitattributes"])
+def test_what_a_build_sees_is_in_the_identity(path: str) -> None:
+    """`COPY . .` copies what is among the inputs, also what counts without being seen."""
+    inputs = ["libs", "web/src"]
+    unseen, seen = web(context=".", inputs=inputs), web(context=".", inputs=[*inputs, path])
+    assert unseen.files == seen.files
+    assert unseen.identity != seen.identity
+    assert seen.identity == web(context=".", inputs=[path, *inputs]).identity
+
+
 def test_where_and_when_is_not_in_the_identity() -> None:
     """Neither the commit nor the registry's address, nor a mirror's, changes it."""
     elsewhere = ImageRef.parse(f"other.example.org/python@{digest('base')}")
