@@ -16,8 +16,8 @@ from tests.kit.monorepo import Make, Monorepo
 from tests.kit.shop import Shop
 
 SLOW = (
-    *("kubernetes", "kubernetes_commands", "beacon_hosts", "swarm", "swarm_endings", "compose", "deploy", "docs"),
-    *("workflow", "deploy_failures", "deploy_swarm", "beacon", "demo"),
+    *("kubernetes", "kubernetes_commands", "beacon_hosts", "swarm", "compose", "deploy", "docs"),
+    *("swarm_endings", "workflow", "deploy_failures", "deploy_swarm", "beacon", "demo"),
 )
 """The files that take longest, which begin first: what begins last, all others wait for."""
 
