@@ -230,6 +230,30 @@ def test_what_is_not_there_is_named_before_anything_changes(
     place.docker(kind, "rm", name)
 
 
+def test_composes_own_variables_of_this_machine_decide_nothing(
+    place: Place, one: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profiles, project and files are the release's and the configuration's, whoever deploys."""
+    definition = yaml.safe_load(DEFINITION)
+    jobs = {"environment": {"PROJECT": "${COMPOSE_PROJECT_NAME}"}}
+    debug = {"image": "${BUILDONCE_IMAGE_JOBS:?}", "profiles": ["debug"]}
+    definition["services"] |= {"jobs": definition["services"]["jobs"] | jobs, "debug": debug}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump(definition))
+    there = replace(place, file=tmp_path / "compose.yaml")
+    mine = {"PROFILES": "debug", "PROJECT_NAME": "mine", "FILE": "/mine", "IGNORE_ORPHANS": "1"}
+    for name, value in {**mine, "COMPATIBILITY": "1"}.items():
+        monkeypatch.setenv(f"COMPOSE_{name}", value)
+    there.deploy(one)
+    assert there.problems(one) == {}
+    assert there.ids("debug") == set()
+    (container,) = there.ids("jobs")
+    given = there.docker("inspect", "--format={{.Config.Env}}", container)
+    assert f"PROJECT={place.target.project}" in given
+    monkeypatch.undo()
+    there.deploy(one)
+    assert there.ids("jobs") == {container}
+
+
 def test_a_port_that_is_taken_is_named_before_anything_changes(place: Place, one: Images) -> None:
     """Another project that publishes the same port is told who has it; its own is no clash."""
     place.engine(one).check()
