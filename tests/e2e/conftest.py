@@ -16,17 +16,9 @@ from tests.kit.monorepo import Make, Monorepo
 from tests.kit.shop import Shop
 
 SLOW = (
-    *(
-        "kubernetes",
-        "kubernetes_commands",
-        "on_kubernetes",
-        "beacon_hosts",
-        "swarm",
-        "compose",
-        "deploy",
-        "docs",
-    ),
-    *("workflow", "deploy_failures", "deploy_swarm", "beacon", "demo"),
+    *("kubernetes", "kubernetes_commands", "on_kubernetes", "beacon_hosts", "swarm", "compose"),
+    *("deploy", "docs", "swarm_endings", "workflow", "deploy_failures", "deploy_swarm"),
+    *("beacon", "demo"),
 )
 """The files that take longest, which begin first: what begins last, all others wait for."""
 

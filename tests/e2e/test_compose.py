@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -228,6 +228,62 @@ def test_what_is_not_there_is_named_before_anything_changes(
     subprocess.run(shlex.split(command), check=True, capture_output=True)
     needy.check()
     place.docker(kind, "rm", name)
+
+
+def test_composes_own_variables_of_this_machine_decide_nothing(
+    place: Place, one: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profiles, project and files are the release's and the configuration's, whoever deploys."""
+    definition = yaml.safe_load(DEFINITION)
+    jobs = {"environment": {"PROJECT": "${COMPOSE_PROJECT_NAME}"}}
+    debug = {"image": "${BUILDONCE_IMAGE_JOBS:?}", "profiles": ["debug"]}
+    definition["services"] |= {"jobs": definition["services"]["jobs"] | jobs, "debug": debug}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump(definition))
+    there = replace(place, file=tmp_path / "compose.yaml")
+    mine = {"PROFILES": "debug", "PROJECT_NAME": "mine", "FILE": "/mine", "IGNORE_ORPHANS": "1"}
+    for name, value in {**mine, "COMPATIBILITY": "1"}.items():
+        monkeypatch.setenv(f"COMPOSE_{name}", value)
+    there.deploy(one)
+    assert there.problems(one) == {}
+    assert there.ids("debug") == set()
+    (container,) = there.ids("jobs")
+    given = there.docker("inspect", "--format={{.Config.Env}}", container)
+    assert f"PROJECT={place.target.project}" in given
+    monkeypatch.undo()
+    there.deploy(one)
+    assert there.ids("jobs") == {container}
+
+
+def test_a_port_that_is_taken_is_named_before_anything_changes(place: Place, one: Images) -> None:
+    """Another project that publishes the same port is told who has it; its own is no clash."""
+    place.engine(one).check()
+    other = replace(place, target=replace(place.target, project="another"))
+    with pytest.raises(PreconditionError) as refused:
+        other.engine(one).check()
+    holder = f"the container {place.target.project}-web-1"
+    assert f"port 8000/tcp, which web publishes, is taken by {holder}" in refused.value.message
+    assert other.ids("web") == set()
+
+
+@pytest.mark.parametrize(("code", "up"), [(0, True), (3, False)])
+def test_a_one_shot_is_up_once_it_has_ended_with_0(
+    host1: Place, one: Images, tmp_path: Path, code: int, up: bool
+) -> None:
+    """Where its restart policy says that it ends; any other exit code fails the deploy."""
+    command = ["python3", "-c", f"raise SystemExit({code})"]
+    web = {"image": "${BUILDONCE_IMAGE_WEB:?}", "restart": "no", "command": command}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": {"web": web}}))
+    target = replace(host1.target, project=f"once{secrets.token_hex(3)}")
+    there, images = (
+        replace(host1, file=tmp_path / "compose.yaml", target=target),
+        {"web": one["web"]},
+    )
+    try:
+        with nullcontext() if up else pytest.raises(DeployError, match=rf"exit code {code}"):
+            there.deploy(images, within=60)
+        assert (there.problems(images) == {}) is up
+    finally:
+        there.docker("rm", "--force", *there.ids("web"))
 
 
 def test_a_container_name_of_another_project_is_named_before_anything_changes(

@@ -18,7 +18,7 @@ from buildonce.errors import PreconditionError
 from tests.kit.in_process import ANY_AGE, app, heard
 from tests.kit.ledger_log import facts
 from tests.kit.monorepo import Monorepo
-from tests.kit.releases import release
+from tests.kit.releases import record_release, release
 
 FROZEN = {"freeze": [{"start": "2000-01-01 00:00", "end": "2999-01-01 00:00"}]}
 
@@ -196,3 +196,31 @@ def test_a_pointer_that_somebody_moved_is_named_before_it_moves_back(project: Mo
         there = app(project, dry_run=dry_run)
         promote(there, "staging", second)
         assert "by the ledger it should be" in heard(there)
+
+
+def test_last_weeks_job_run_again_brings_nothing_back(project: Monorepo) -> None:
+    """An ancestor of what runs is refused by its rule, with the way back; nothing is written."""
+    first, second = (release(project, web=text) for text in ("one", "two"))
+    promote(app(project), "staging", first)
+    promote(app(project), "staging", second)
+    before = project.state()
+    with pytest.raises(PreconditionError, match=f"is older than {second}") as refused:
+        promote(app(project), "staging", first)
+    assert f"inv rollback staging --to {first}" in refused.value.hint
+    assert project.state() == before
+    promote(app(project), "staging", first, **ANY_AGE)
+    assert project.digests("staging") == project.digests(first)
+
+
+def test_a_hotfix_beside_what_runs_is_allowed_and_said(project: Monorepo) -> None:
+    """A commit that neither comes before nor after what runs is no step back."""
+    first, second = (release(project, web=text) for text in ("one", "two"))
+    promote(app(project), "staging", second)
+    project.git("checkout", "--quiet", "-b", "hotfix", first)
+    project.write({"web/web.txt": "one, mended"})
+    project.git("commit", "--quiet", "--all", "--message=Mend")
+    mended = record_release(project, project.git("rev-parse", "HEAD")).sha
+    there = app(project)
+    promote(there, "staging", mended)
+    assert project.digests("staging") == project.digests(mended)
+    assert f"{mended} does not contain {second}, which staging runs" in heard(there)

@@ -111,7 +111,7 @@ class Definition:
         Raises:
             UsageError: naming each that has not, and where it is used.
         """
-        given = {*os.environ, *self.deployment.variables}
+        given = {*os.environ, *self.deployment.variables, *self._project}
         sources = source_variables(self.model)
         missing = sorted(required_variables(self.text, given) | (sources - given))
         if missing:
@@ -215,9 +215,16 @@ class Definition:
             hint="set what is missing, or correct the file and commit it",
         )
 
+    @property
+    def _project(self) -> dict[str, str]:
+        """What Compose sets itself, by the project that it is told."""
+        target = self.deployment.target
+        return {"COMPOSE_PROJECT_NAME": target.project} if target.engine == "compose" else {}
+
     def _config(self, *options: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+        project = [word for name in self._project.values() for word in ("--project-name", name)]
         text = self.docker.run(
-            *("compose", *NO_FOLDER, "--file", "-", "config", "--format", "json"), *options,
+            "compose", *NO_FOLDER, *project, "--file", "-", "config", "--format", "json", *options,
             text=self.text, variables=variables,
         )  # fmt: skip
         read: dict[str, Any] = json.loads(text)

@@ -33,6 +33,15 @@ TAIL = 20
 """Lines of a log that are worth showing."""
 
 _CLIENTS_OWN = frozenset({"HOME", "PATH", "SYSTEMROOT", "TEMP", "TMPDIR", "USERPROFILE"})
+_DECIDING = frozenset(
+    f"COMPOSE_{name}"
+    for name in (
+        *("COMPATIBILITY", "CONVERT_WINDOWS_PATHS", "ENV_FILES", "FILE", "IGNORE_ORPHANS"),
+        *("PATH_SEPARATOR", "PROFILES", "PROJECT_NAME", "REMOVE_ORPHANS"),
+    )
+)
+"""Settings by which a person's machine would decide what is deployed, and how."""
+
 _URL = re.compile(r"[a-z]+://")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -199,11 +208,12 @@ class Docker:
 
 
 def _environment(isolated: bool) -> dict[str, str]:
-    """Return the client's environment: a ``.env`` file that lies around is never read."""
+    """Return the client's environment: neither it nor a ``.env`` file decides what is deployed."""
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not isolated or name in _CLIENTS_OWN or name.startswith("DOCKER_")
+        if name not in _DECIDING
+        and (not isolated or name in _CLIENTS_OWN or name.startswith("DOCKER_"))
     }
     return {**inherited, "COMPOSE_DISABLE_ENV_FILE": "1"}
 

@@ -72,6 +72,17 @@ def test_an_isolated_call_sees_nothing_of_the_process(
     assert docker().run("config") == "open 1\n"
 
 
+def test_composes_settings_of_this_machine_are_left_out(
+    client: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile or a project of whoever deploys is not the release's; a configured one is."""
+    play(client, 'echo "$COMPOSE_PROFILES $COMPOSE_PARALLEL_LIMIT"')
+    monkeypatch.setenv("COMPOSE_PROFILES", "mine")
+    monkeypatch.setenv("COMPOSE_PARALLEL_LIMIT", "4")
+    assert docker().run("up") == " 4\n"
+    assert docker().run("up", variables={"COMPOSE_PROFILES": "own"}) == "own 4\n"
+
+
 def test_a_refusal_has_the_clients_last_word(client: Path) -> None:
     """Of all that a failing client prints, the last line is the reason, without its colours."""
     play(client, r'[ $1 = version ] || { printf "noise\n\033[31mno\033[0m\n" >&2; exit 3; }')
