@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
+from rich.markup import escape as escaped
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +25,7 @@ from buildonce.plan.steps import Step
 from buildonce.refs import short
 from buildonce.report.grouping import grouped
 from buildonce.report.sentences import describe_together, sentences
+from buildonce.report.visible import uncoloured, visible
 from buildonce.verify.evidence import Evidence
 
 _WIDTH_FOR_FILES = 240
@@ -70,7 +71,7 @@ class Reporter:
         with self._shown(sentence):
             yield
         took = time.monotonic() - began
-        self.err.print(f"[green]✓[/] {escape(sentence)}  [dim]{took:.1f} s[/]", soft_wrap=True)
+        self.err.print(f"[green]✓[/] {_text(sentence)}  [dim]{took:.1f} s[/]", soft_wrap=True)
 
     @contextmanager
     def _shown(self, sentence: str) -> Iterator[None]:
@@ -91,7 +92,7 @@ class Reporter:
     def _spin(self, change: Callable[[str], None], sentence: str) -> None:
         with self._lock:
             change(sentence)
-            self._status.update("; ".join(escape(step) for step in self._steps))
+            self._status.update("; ".join(_text(step) for step in self._steps))
             if self._steps:
                 self._status.start()
             else:
@@ -103,21 +104,21 @@ class Reporter:
 
     def log(self, line: str) -> None:
         """Show a line of a tool's log."""
-        self.err.print(f"[dim]  {escape(line)}[/]", soft_wrap=True)
+        self.err.print(f"[dim]  {escaped(uncoloured(line))}[/]", soft_wrap=True)
 
     def note(self, sentence: str) -> None:
         """Say something worth knowing."""
-        self.err.print(f"[yellow]•[/] {escape(sentence)}", soft_wrap=True)
+        self.err.print(f"[yellow]•[/] {_text(sentence)}", soft_wrap=True)
 
     def say(self, sentence: str) -> None:
         """Print a result."""
-        self.out.print(escape(sentence), soft_wrap=True)
+        self.out.print(_text(sentence), soft_wrap=True)
 
     def error(self, error: ReportedError) -> None:
         """Print what failed, and what to do next."""
-        self.err.print(f"[red]✗[/] {escape(error.message)}", soft_wrap=True)
+        self.err.print(f"[red]✗[/] {_text(error.message)}", soft_wrap=True)
         if error.hint:
-            self.err.print(f"  → {escape(error.hint)}", soft_wrap=True)
+            self.err.print(f"  → {_text(error.hint)}", soft_wrap=True)
 
     def json(self, value: Any) -> None:
         """Print a value for other programs."""
@@ -144,7 +145,7 @@ class Reporter:
         for column in columns:
             table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(_text(cell) for cell in row))
         self.out.print(table)
 
     @contextmanager
@@ -182,6 +183,11 @@ class Reporter:
                 for row in (rows if details else grouped(rows))
             ],
         )
+
+
+def _text(value: str) -> str:
+    """Return a value as Rich's markup that shows it as it is."""
+    return escaped(visible(value))
 
 
 def _never_fail_to_print(*streams: TextIO) -> None:
