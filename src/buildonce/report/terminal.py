@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape as escaped
@@ -31,6 +32,12 @@ from buildonce.verify.evidence import Evidence
 _WIDTH_FOR_FILES = 240
 _WHOLE = ("release", "digest", "from", "to")
 """Columns that are copied from the screen."""
+
+_BETWEEN = 2
+"""Cells between two columns."""
+
+_NARROWEST = 12
+"""Cells that a column has which is cut."""
 
 PATIENCE = 2.0
 """Seconds after which a step is announced where nothing can spin."""
@@ -139,13 +146,18 @@ class Reporter:
         for number, sentence in enumerate(sentences(plan.steps), 1):
             self.say(f"  {number}. {sentence}")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, cut: str = ""
+    ) -> None:
+        """Print a table; the column ``cut`` has one line, as far as the others leave room."""
+        cells = [[visible(cell) for cell in row] for row in rows]
+        if cut in columns:
+            _shorten(cells, columns, columns.index(cut), self.out.width)
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
-        for row in rows:
-            table.add_row(*(_text(cell) for cell in row))
+        for row in cells:
+            table.add_row(*map(escaped, row))
         self.out.print(table)
 
     @contextmanager
@@ -183,6 +195,18 @@ class Reporter:
                 for row in (rows if details else grouped(rows))
             ],
         )
+
+
+def _shorten(
+    rows: list[list[str]], columns: Sequence[str], cut: int, width: int
+) -> None:  # fmt: skip
+    """Cut the texts of a column off, so that the table is no wider than it may be."""
+    others = [number for number in range(len(columns)) if number != cut]
+    taken = sum(max(map(cell_len, [columns[one], *(row[one] for row in rows)])) for one in others)
+    room = max(width - taken - _BETWEEN * len(others), _NARROWEST)
+    for row in rows:
+        if cell_len(row[cut]) > room:
+            row[cut] = f"{set_cell_size(row[cut], room - 1)}…"
 
 
 def _text(value: str) -> str:

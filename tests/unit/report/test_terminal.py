@@ -185,3 +185,16 @@ def test_a_stream_without_ticks_is_written_to(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stdout", stream)
     Reporter().say("✓ production runs 0123456789ab")
     assert stream.buffer.getvalue().decode().split() == ["?", "production", "runs", "0123456789ab"]
+
+
+def test_a_column_that_is_cut_has_one_line(capsys: Captured) -> None:
+    """On a narrow terminal a long subject takes no lines from those below; what is whole stays."""
+    reporter = Reporter()
+    reporter.out.width = 60
+    rows = [["production", "a" * 12, "x" * 300], ["staging", "b" * 12, "short"]]
+    reporter.table(["environment", "release", "subject"], rows, cut="subject")
+    heading, first, second = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["environment", "release", "subject"]
+    assert first.split()[:2] == ["production", "a" * 12]
+    assert first.rstrip().endswith("x…")
+    assert second.split() == ["staging", "b" * 12, "short"]
