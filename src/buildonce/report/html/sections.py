@@ -117,7 +117,7 @@ def _cell(report: Report, environment: Environment, service: str) -> Markup:
     problems = report.problems(environment.name, service)
     if problems:
         return join(shown, " ", badge("bad", "✗", ", ".join(row.check for row in problems)))
-    return join(shown, " ", badge("good", "✓", "in sync"))
+    return element("span", shown, " ", badge("good", "✓", "in sync"), class_="brief")
 
 
 def _history(environment: str, newest_first: Sequence[Deployment]) -> Markup:
