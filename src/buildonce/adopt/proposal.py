@@ -59,7 +59,7 @@ def propose(survey: Survey) -> Proposal:
     if not services:
         raise PreconditionError(
             f"there is no Dockerfile in {survey.root}",
-            hint="write one for each service, then again",
+            hint="write one for each service, then: buildonce init",
         )
     environments = _environments(survey)
     registry = _registry(survey)
