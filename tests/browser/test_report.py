@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from buildonce.report.html.page import page
-from tests.unit.report.html.samples import HOSTILE, report
+from tests.unit.report.html.samples import HOSTILE, fleet, report
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = [1280, 390]
@@ -35,6 +35,13 @@ def browser() -> Iterator[Browser]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "index.html"
     path.write_text(page(report()), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("fleet") / "index.html"
+    path.write_text(page(fleet()), encoding="utf-8")
     return path.as_uri()
 
 
@@ -81,6 +88,19 @@ def test_the_page_is_not_wider_than_its_window(context: BrowserContext, address:
     shown = context.new_page()
     shown.goto(address)
     assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_large_fleet_stays_readable(context: BrowserContext, large: str, scheme: str) -> None:
+    """Thirty services, long names and subjects: axe finds nothing, and no row gets tall."""
+    shown = context.new_page()
+    shown.emulate_media(color_scheme=scheme)
+    shown.goto(large)
+    found = Axe().run(shown).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    rows = "[...document.querySelectorAll('tr')].map(row => row.getBoundingClientRect().height)"
+    assert max(shown.evaluate(rows)) < 450
 
 
 def test_it_reads_without_javascript(browser: Browser, address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import venv
@@ -195,6 +196,18 @@ def test_a_wrong_table_is_a_sentence(
     (tmp_path / "pyproject.toml").write_text(broken)
     done = replace(adopter, root=tmp_path).inv("status", expect=2)
     assert named in done.err
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "changes production", "prune --dry-run"])
+def test_a_machine_without_docker_sees_and_moves_pointers(
+    released: Monorepo, tmp_path: Path, command: str
+) -> None:
+    """Where only pointers move, git is the only program that is needed."""
+    for program in ("git", "sh"):
+        found = shutil.which(program)
+        assert found is not None
+        (tmp_path / program).symlink_to(found)
+    released.inv(*command.split(), env={"PATH": str(tmp_path)})
 
 
 def without_the_machines_file(adopter: Adopter) -> Adopter:

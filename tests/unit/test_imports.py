@@ -95,7 +95,7 @@ INSIDE = {
             "budget",
         ),
     ],
-    "report": ["sentences", "grouping", "terminal", "markdown", "references"],
+    "report": ["visible", "sentences", "grouping", "terminal", "markdown", "references"],
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],

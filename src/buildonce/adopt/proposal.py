@@ -61,7 +61,7 @@ def propose(survey: Survey) -> Proposal:
     if not services:
         raise PreconditionError(
             f"there is no Dockerfile in {survey.root}",
-            hint="write one for each service, then again",
+            hint="write one for each service, then: buildonce init",
         )
     environments = _environments(Manifests(survey).places)
     composed = None if any(environments.values()) else compose

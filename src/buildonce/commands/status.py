@@ -117,9 +117,10 @@ def _commit(app: App, revision: str) -> Commit | None:
 
 def _show(app: App, found: Sequence[_Status], snapshot: Snapshot, *, every: bool) -> None:
     if every:
-        app.report.table(_EVERY, [row for one in found for row in _rows(one)])
+        app.report.table(_EVERY, [row for one in found for row in _rows(one)], cut="subject")
     else:
-        app.report.table(_SHORT, [[*_common(one), _in_sync(one)] for one in found])
+        rows = [[*_common(one), _in_sync(one)] for one in found]
+        app.report.table(_SHORT, rows, cut="subject")
     differing = [[one.name, *difference] for one in found for difference in one.differences]
     if differing:
         app.report.table(_DETAILS, differing)

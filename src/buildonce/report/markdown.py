@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from buildonce.report.visible import visible
 from buildonce.verify.evidence import Evidence
 
 _SIGNS = {"✓": "✅", "✗": "❌", "•": "⚪"}
@@ -17,13 +18,13 @@ def text(value: str) -> str:
     GitHub renders ``@name`` and addresses without any markup, so that their marks are
     entities.
     """
-    line = " ".join(value.split())
+    line = visible(" ".join(value.split()))
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
 
 
 def code(value: str) -> str:
     """Return a value as code; a backtick cannot end it."""
-    cleaned = " ".join(value.split()).replace("`", "'").replace("|", "\\|")
+    cleaned = visible(" ".join(value.split())).replace("`", "'").replace("|", "\\|")
     return f"`{cleaned}`" if cleaned else ""
 
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
+from rich.markup import escape as escaped
 from rich.table import Table
 from rich.text import Text
 
@@ -25,11 +26,18 @@ from buildonce.plan.steps import Step
 from buildonce.refs import short
 from buildonce.report.grouping import grouped
 from buildonce.report.sentences import describe_together, sentences
+from buildonce.report.visible import uncoloured, visible
 from buildonce.verify.evidence import Evidence
 
 _WIDTH_FOR_FILES = 240
 _WHOLE = ("release", "digest", "from", "to")
 """Columns that are copied from the screen."""
+
+_BETWEEN = 2
+"""Cells between two columns."""
+
+_NARROWEST = 12
+"""Cells that a column has which is cut."""
 
 PATIENCE = 2.0
 """Seconds after which a step is announced where nothing can spin."""
@@ -70,7 +78,7 @@ class Reporter:
         with self._shown(sentence):
             yield
         took = time.monotonic() - began
-        self.err.print(f"[green]✓[/] {escape(sentence)}  [dim]{took:.1f} s[/]", soft_wrap=True)
+        self.err.print(f"[green]✓[/] {_text(sentence)}  [dim]{took:.1f} s[/]", soft_wrap=True)
 
     @contextmanager
     def _shown(self, sentence: str) -> Iterator[None]:
@@ -91,7 +99,7 @@ class Reporter:
     def _spin(self, change: Callable[[str], None], sentence: str) -> None:
         with self._lock:
             change(sentence)
-            self._status.update("; ".join(escape(step) for step in self._steps))
+            self._status.update("; ".join(_text(step) for step in self._steps))
             if self._steps:
                 self._status.start()
             else:
@@ -103,21 +111,21 @@ class Reporter:
 
     def log(self, line: str) -> None:
         """Show a line of a tool's log."""
-        self.err.print(f"[dim]  {escape(line)}[/]", soft_wrap=True)
+        self.err.print(f"[dim]  {escaped(uncoloured(line))}[/]", soft_wrap=True)
 
     def note(self, sentence: str) -> None:
         """Say something worth knowing."""
-        self.err.print(f"[yellow]•[/] {escape(sentence)}", soft_wrap=True)
+        self.err.print(f"[yellow]•[/] {_text(sentence)}", soft_wrap=True)
 
     def say(self, sentence: str) -> None:
         """Print a result."""
-        self.out.print(escape(sentence), soft_wrap=True)
+        self.out.print(_text(sentence), soft_wrap=True)
 
     def error(self, error: ReportedError) -> None:
         """Print what failed, and what to do next."""
-        self.err.print(f"[red]✗[/] {escape(error.message)}", soft_wrap=True)
+        self.err.print(f"[red]✗[/] {_text(error.message)}", soft_wrap=True)
         if error.hint:
-            self.err.print(f"  → {escape(error.hint)}", soft_wrap=True)
+            self.err.print(f"  → {_text(error.hint)}", soft_wrap=True)
 
     def json(self, value: Any) -> None:
         """Print a value for other programs."""
@@ -138,13 +146,18 @@ class Reporter:
         for number, sentence in enumerate(sentences(plan.steps), 1):
             self.say(f"  {number}. {sentence}")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, cut: str = ""
+    ) -> None:
+        """Print a table; the column ``cut`` has one line, as far as the others leave room."""
+        cells = [[visible(cell) for cell in row] for row in rows]
+        if cut in columns:
+            _shorten(cells, columns, columns.index(cut), self.out.width)
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
-        for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+        for row in cells:
+            table.add_row(*map(escaped, row))
         self.out.print(table)
 
     @contextmanager
@@ -182,6 +195,23 @@ class Reporter:
                 for row in (rows if details else grouped(rows))
             ],
         )
+
+
+def _shorten(
+    rows: list[list[str]], columns: Sequence[str], cut: int, width: int
+) -> None:  # fmt: skip
+    """Cut the texts of a column off, so that the table is no wider than it may be."""
+    others = [number for number in range(len(columns)) if number != cut]
+    taken = sum(max(map(cell_len, [columns[one], *(row[one] for row in rows)])) for one in others)
+    room = max(width - taken - _BETWEEN * len(others), _NARROWEST)
+    for row in rows:
+        if cell_len(row[cut]) > room:
+            row[cut] = f"{set_cell_size(row[cut], room - 1)}…"
+
+
+def _text(value: str) -> str:
+    """Return a value as Rich's markup that shows it as it is."""
+    return escaped(visible(value))
 
 
 def _never_fail_to_print(*streams: TextIO) -> None:

@@ -55,6 +55,30 @@ def test_a_step_that_fails_is_not_ticked(capsys: Captured) -> None:
     assert "✓" not in capsys.readouterr().err
 
 
+STEERING = "\x1b[2J\x1b]0;owned\x07\u202egpj.exe\x9b1m\r"
+
+
+@pytest.mark.parametrize("method", ["say", "note", "log", "error", "table"])
+def test_text_from_elsewhere_steers_no_terminal(capsys: Captured, method: str) -> None:
+    """Escape sequences and marks of direction, as a commit's subject may have, are shown."""
+    reporter = Reporter()
+    if method == "table":
+        reporter.table(["subject"], [[STEERING]])
+    elif method == "error":
+        reporter.error(PreconditionError(STEERING, hint=STEERING))
+    else:
+        getattr(reporter, method)(STEERING)
+    said = "".join(capsys.readouterr())
+    assert not {*STEERING} & {"\x1b", "\x07", "\x9b", "\r", "\u202e"} & {*said}
+    assert "\\x1b]0;owned\\x07\\u202egpj.exe" in said
+
+
+def test_colours_of_a_tools_log_are_left_out(capsys: Captured) -> None:
+    """A build's log reads as it would without a terminal."""
+    Reporter().log("\x1b[31merror:\x1b[0m no such file\r")
+    assert capsys.readouterr().err == "  error: no such file\n"
+
+
 @pytest.mark.parametrize("text", ["[red]not markup[/]", "[tool.buildonce]", "[/]", "a" * 500])
 def test_what_is_said_is_said_as_it_is(capsys: Captured, text: str) -> None:
     """Brackets are no markup, and a long line is neither folded nor cut."""
@@ -161,3 +185,16 @@ def test_a_stream_without_ticks_is_written_to(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stdout", stream)
     Reporter().say("✓ production runs 0123456789ab")
     assert stream.buffer.getvalue().decode().split() == ["?", "production", "runs", "0123456789ab"]
+
+
+def test_a_column_that_is_cut_has_one_line(capsys: Captured) -> None:
+    """On a narrow terminal a long subject takes no lines from those below; what is whole stays."""
+    reporter = Reporter()
+    reporter.out.width = 60
+    rows = [["production", "a" * 12, "x" * 300], ["staging", "b" * 12, "short"]]
+    reporter.table(["environment", "release", "subject"], rows, cut="subject")
+    heading, first, second = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["environment", "release", "subject"]
+    assert first.split()[:2] == ["production", "a" * 12]
+    assert first.rstrip().endswith("x…")
+    assert second.split() == ["staging", "b" * 12, "short"]

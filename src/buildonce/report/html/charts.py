@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from buildonce.report.html import plots
@@ -10,7 +10,7 @@ from buildonce.report.html.markup import Markup, element, join
 from buildonce.report.html.metrics import Metrics, Point, measure, typical
 from buildonce.report.html.model import Deployment, Report, Size
 from buildonce.report.html.tables import details, paragraph, section, table
-from buildonce.report.html.words import duration, moment, size
+from buildonce.report.html.words import duration, moment, precise, size
 
 LARGEST = 8
 """How many services the plot of sizes shows: those with the largest images."""
@@ -64,9 +64,13 @@ def sizes(report: Report) -> Markup:
     numbers = table("Image sizes", ["service", "release", "built", "size"], rows)
     return section(
         "sizes", "Image sizes",
-        paragraph("The layers as the registry keeps them, compressed."),
+        paragraph("The layers as the registry keeps them, compressed", _of_all(by_service), "."),
         element("figure", plot, legend), details("All numbers", numbers),
     )  # fmt: skip
+
+
+def _of_all(services: Collection[str]) -> str:
+    return f": the {LARGEST} largest of {len(services)}" if len(services) > LARGEST else ""
 
 
 def _measures(environment: str, metrics: Metrics, report: Report) -> Markup:
@@ -152,7 +156,7 @@ def _built_at(one: Size) -> datetime:
 
 
 def _seconds(value: float) -> str:
-    return duration(timedelta(seconds=value))
+    return precise(timedelta(seconds=value))
 
 
 def _percent(value: float) -> str:

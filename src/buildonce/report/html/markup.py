@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from buildonce.report.visible import visible
+
 VOID = frozenset({"meta", "line", "circle", "rect", "path", "polyline"})
 """Elements without content, of HTML and of SVG."""
 
@@ -33,11 +35,11 @@ def join(*children: str) -> Markup:
 
 def markup(text: str) -> Markup:
     """Return text as markup."""
-    return text if isinstance(text, Markup) else Markup(escape(text))
+    return text if isinstance(text, Markup) else Markup(escape(visible(text)))
 
 
 def _attribute(key: str, value: object) -> str:
     if value is None or value == "":
         return ""
     name = key.rstrip("_").replace("_", "-")
-    return f' {name}="{escape(str(value))}"'
+    return f' {name}="{escape(visible(str(value)))}"'

@@ -7,8 +7,18 @@ from collections.abc import Sequence
 from buildonce.refs import short
 from buildonce.report.html.markup import Markup, element, join
 from buildonce.report.html.model import Commit, Deployment, Environment, Pending, Report
-from buildonce.report.html.tables import badge, details, digest, paragraph, section, table
-from buildonce.report.html.words import checks, commits, duration, moment, person
+from buildonce.report.html.tables import (
+    badge,
+    details,
+    digest,
+    human,
+    long,
+    newest,
+    paragraph,
+    section,
+    table,
+)
+from buildonce.report.html.words import checks, commits, duration, listed, moment, person, subject
 from buildonce.verify.evidence import Evidence
 
 _OUTCOMES = {
@@ -23,10 +33,10 @@ _OPEN = ("warn", "…")
 def environments(report: Report) -> Markup:
     """Show what each environment runs, and whether each service is in sync with the ledger."""
     cards = element("div", *(_card(report, one) for one in report.environments), class_="cards")
-    services = sorted({name for one in report.environments for name in one.digests})
+    services = sorted({service for one in report.environments for service in one.digests})
     rows = [
-        [name, *(_cell(report, environment, name) for environment in report.environments)]
-        for name in services
+        [service, *(_cell(report, environment, service) for environment in report.environments)]
+        for service in services
     ]
     columns = ["service", *(one.name for one in report.environments)]
     matrix = [table("Services by environment", columns, rows)] if rows else []
@@ -76,7 +86,7 @@ def _card(report: Report, one: Environment) -> Markup:
     )  # fmt: skip
     return element(
         "article", title, paragraph(_verdict(report, one), _remark(one)),
-        paragraph(element("code", one.release), " ", one.subject),
+        paragraph(element("code", one.release), " ", subject(one.subject)),
         paragraph(f"Written by {one.author}. " if one.author else "", age),
         class_="card",
     )  # fmt: skip
@@ -107,7 +117,7 @@ def _cell(report: Report, environment: Environment, service: str) -> Markup:
     problems = report.problems(environment.name, service)
     if problems:
         return join(shown, " ", badge("bad", "✗", ", ".join(row.check for row in problems)))
-    return join(shown, " ", badge("good", "✓", "in sync"))
+    return element("span", shown, " ", badge("good", "✓", "in sync"), class_="brief")
 
 
 def _history(environment: str, newest_first: Sequence[Deployment]) -> Markup:
@@ -115,7 +125,7 @@ def _history(environment: str, newest_first: Sequence[Deployment]) -> Markup:
         return join(element("h3", environment), paragraph("Nothing yet."))
     columns = ["#", "when", "what", "release", "outcome", "took", "by", "why"]
     rows = [_event(one) for one in newest_first]
-    return join(element("h3", environment), table(f"History of {environment}", columns, rows))
+    return join(element("h3", environment), newest(f"History of {environment}", columns, rows))
 
 
 def _event(one: Deployment) -> list[str]:
@@ -125,9 +135,9 @@ def _event(one: Deployment) -> list[str]:
         str(one.sequence), moment(one.started_at), one.kind,
         element("span", before, element("strong", one.release), class_="release"),
         badge(kind, sign, one.outcome),
-        duration(one.took) if one.took is not None else "",
-        person(one.actor),
-        ": ".join(filter(None, (one.reason, one.message))),
+        element("span", duration(one.took), class_="brief") if one.took is not None else "",
+        human(person(one.actor)),
+        long(": ".join(filter(None, (one.reason, one.message)))),
     ]  # fmt: skip
 
 
@@ -144,15 +154,15 @@ def _next(one: Pending) -> Markup:
     )  # fmt: skip
     columns = ["commit", "subject", "author", "written", "services"]
     rows = [_commit(commit) for commit in one.commits]
-    return join(title, head, table(f"Commits that {one.environment} would get", columns, rows))
+    return join(title, head, newest(f"Commits that {one.environment} would get", columns, rows))
 
 
 def _commit(one: Commit) -> list[str]:
     takes_back = "" if one.direction == "ships" else f" ({one.direction})"
-    services = ", ".join(one.services) or "none"
+    services = listed(one.services) or "none"
     return [
-        element("code", one.revision[:12]), f"{one.subject}{takes_back}", one.author,
-        moment(one.at), services,
+        element("code", one.revision[:12]), long(f"{subject(one.subject)}{takes_back}"),
+        human(one.author),        moment(one.at), long(services),
     ]  # fmt: skip
 
 
@@ -167,7 +177,7 @@ def _row(row: Evidence) -> list[str]:
     else:
         verdict = badge("good", "✓", "holds") if row.holds else badge("bad", "✗", "differs")
     return [
-        verdict, row.environment, row.service, row.check, row.where,
+        verdict, row.environment, row.service, row.check, long(row.where),
         digest(row.expected), digest(row.found),
     ]  # fmt: skip
 
@@ -178,4 +188,4 @@ def _images(report: Report) -> Markup:
         for environment in report.environments
         for service, value in sorted(environment.digests.items())
     ]
-    return table("Digests", ["environment", "service", "digest"], rows) if rows else join()
+    return newest("Digests", ["environment", "service", "digest"], rows) if rows else join()

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from buildonce.report.html.markup import Markup, element, join
 
+SHOWN = 10
+"""How many rows of a long table are there at once."""
+
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
     """Return a table; the first cell of a row is its heading."""
@@ -24,6 +27,25 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -
     return element(
         "div", made, class_="scroll", tabindex="0", role="region", aria_label=caption
     )  # fmt: skip
+
+
+def newest(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    """Return a table of the first rows, and of the others on demand."""
+    shown, rest = rows[:SHOWN], rows[SHOWN:]
+    if not rest:
+        return table(caption, columns, shown)
+    more = details(f"{len(rest)} more", table(f"{caption}: the rest", columns, rest))
+    return join(table(caption, columns, shown), more)
+
+
+def long(text: str) -> Markup:
+    """Return a text of any length and kind, which breaks where it has to."""
+    return element("span", text, class_="long") if text else join()
+
+
+def human(text: str) -> Markup:
+    """Return a person's name."""
+    return element("span", text, class_="name")
 
 
 def details(summary: str, *content: str) -> Markup:

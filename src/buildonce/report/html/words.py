@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from buildonce.report.html.markup import Markup, element
+
+LONGEST_SUBJECT = 120
+"""Characters of a subject that are shown."""
+
+NAMED = 4
+"""How many services are named where there are more."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
@@ -44,3 +51,22 @@ def checks(number: int) -> str:
 def commits(number: int) -> str:
     """Return a number of commits: ``1 commit``, ``2 commits``."""
     return "1 commit" if number == 1 else f"{number} commits"
+
+
+def subject(text: str) -> str:
+    """Return the subject of a commit, cut off where it is as long as a message."""
+    return text if len(text) <= LONGEST_SUBJECT else f"{text[:LONGEST_SUBJECT]}…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in a row, and how many more there are: ``api, web and 28 more``."""
+    if len(names) <= NAMED + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+def precise(length: timedelta) -> str:
+    """Return a duration like ``duration``, with a decimal where it counts: ``1.5 d``."""
+    seconds = max(length.total_seconds(), 0)
+    unit, size = next((one for one in _UNITS if seconds >= one[1]), ("s", 1))
+    return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"

@@ -94,3 +94,45 @@ def report(**changed: object) -> Report:
         ),
     }  # fmt: skip
     return Report(**{**plain, **changed})  # type: ignore[arg-type]
+
+
+LONG = "A" * 300
+REVERSED = "Fix \u202egnp.exe \x1b[31m"
+MANY = tuple(f"{team}-{part}-delivery-retry-service" for team in "abcde" for part in "uvwxyz")
+
+
+def fleet() -> Report:
+    """Thirty services with long names, four environments, one of them locked, long histories."""
+    environments = ("development", "staging", "canary-europe-west", "production")
+    subjects = (LONG, REVERSED, HOSTILE, "")
+    author = "Maximiliane von Hohenberg-Schoenstein-Wartenburg"
+    commits = tuple(
+        Commit(f"{number:040x}", subjects[number % 4], author, days(number / 3), MANY)
+        for number in range(25)
+    )
+    failed = {"outcome": "failed", "message": f"{MANY[0]} is unhealthy: {LONG}", "commits": ()}
+    return report(
+        title="gitlab.internal.example.org/platform-engineering/monorepo",
+        environments=tuple(
+            Environment(
+                name, "promotion 26 is open", f"{number:012x}", subjects[number], author, days(2),
+                {service: digest(f"{service}{number}") for service in MANY},
+                last=name == "production", locked=name == "production",
+            )
+            for number, name in enumerate(environments)
+        ),
+        deployments=tuple(
+            deployment(
+                number, 60 - 2 * number, environment=name, actor=f"{author} <m@example.org>",
+                **(failed if number % 5 == 0 else {"reason": subjects[number % 4]}),
+            )
+            for name in environments
+            for number in range(1, 27)
+        ),
+        pending=tuple(Pending(name, "a" * 12, "b" * 12, commits) for name in environments),
+        sizes=tuple(
+            Size(f"{number:012x}", days(20 - number), service, 10_000_000 * (number + 1))
+            for number in range(10)
+            for service in MANY
+        ),
+    )  # fmt: skip

@@ -11,7 +11,16 @@ from buildonce.report.html.markup import VOID, Markup, element, join
 from buildonce.report.html.model import Environment, Report
 from buildonce.report.html.page import page
 from buildonce.report.html.words import duration, size
-from tests.unit.report.html.samples import HOSTILE, NOW, SERVICES, days, report
+from tests.unit.report.html.samples import (
+    HOSTILE,
+    LONG,
+    MANY,
+    NOW,
+    SERVICES,
+    days,
+    fleet,
+    report,
+)
 
 CLOSED = {*VOID, "meta"}
 
@@ -60,6 +69,26 @@ def test_hostile_text_is_text(read: Reader) -> None:
     assert read.text.count(HOSTILE) >= 5
     assert {"script", "img"} & set(read.elements) == set()
     assert not [name for name, _ in read.attributes if name.startswith("on")]
+
+
+@pytest.fixture(scope="module")
+def many() -> Reader:
+    return Reader(page(fleet()))
+
+
+def test_nothing_steers_the_direction_of_a_line(many: Reader) -> None:
+    """Marks that turn text around, and control characters, are shown for what they are."""
+    assert "\\u202egnp.exe \\x1b[31m" in many.text
+    assert not {"\u202e", "\x1b"} & {*many.text}
+
+
+def test_what_is_long_is_cut_or_on_demand(many: Reader) -> None:
+    """A subject as long as a message, the services of a commit, and all but the latest rows."""
+    assert f"{LONG[:120]}…" in many.text
+    assert f"{', '.join(MANY[:4])} and 26 more" in many.text
+    assert many.text.count("16 more") == 4  # of each history
+    assert many.text.count("15 more") == 4  # of each environment's commits
+    assert "the 8 largest of 30" in many.text
 
 
 def test_nothing_is_loaded(read: Reader) -> None:
