@@ -230,7 +230,6 @@ def test_what_another_tool_deploys_is_seen(
 def test_the_recipe_does_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
     """docs/kubernetes.md from its files to a rollback, its two contexts on one cluster."""
     monorepo = begin(tmp_path, cluster.lab)
-    monorepo.release("Open the shop")
     config = cluster.kubectl("").json("config", "view", "--raw")
     (there,) = config["contexts"]
     config["contexts"] = [{**there, "name": name} for name in ("staging", "production")]

@@ -53,8 +53,8 @@ def replace(
     ``used`` are the services that were filled in as variables.
 
     Raises:
-        UsageError: a service is in none of the objects, or an image of one is in a field that
-            is no container's.
+        UsageError: a service is in none of the objects, an image of one is in a field that is no
+            container's, or a container's image is a variable without a value.
     """
     replacing = _Replacing(deployment)
     replaced = [replacing.replaced(manifest) for manifest in manifests]
@@ -68,6 +68,7 @@ def replace(
             f"services that run there: {deployment.target.table}.services",
         )
     for manifest in replaced:
+        replacing.require_names(manifest)
         replacing.require_no_other(manifest)
     return replaced
 
@@ -100,6 +101,17 @@ class _Replacing:
                 assert isinstance(container, dict)
                 container["image"] = str(self.deployment.images[service])
         return Manifest(body)
+
+    def require_names(self, manifest: Manifest) -> None:
+        """See that every container has an image by name: the API takes anything, a kubelet not."""
+        for container in manifest.containers:
+            image = str(container.get("image", ""))
+            if "$" in image:
+                raise UsageError(
+                    f"{self.deployment.files.name}: container {container.get('name')} of "
+                    f"{manifest.title} has the image {image}, and nothing says what that is",
+                    hint=f"give it a value under {self.deployment.target.table}.variables",
+                )
 
     def require_no_other(self, manifest: Manifest) -> None:
         """See that no field but the containers' names an image of a service, by a tag."""

@@ -102,3 +102,15 @@ def test_an_image_in_a_field_of_its_own_is_an_error() -> None:
     text = pod("api", f"{REGISTRY}/api", args=[f"{REGISTRY}/api:v1"])
     with pytest.raises(UsageError, match=r"args\[0\] of deployment/api names .*api:v1"):
         replaced(text)
+
+
+def test_an_image_that_is_a_variable_without_a_value_is_an_error() -> None:
+    """The API would take it, and the kubelet would not: it is told before anything is touched."""
+    text = pod("api", f"{REGISTRY}/api") + pod("store", "${STORE_IMAGE}")
+    with pytest.raises(
+        UsageError, match=r"container store of deployment/store .*STORE_IMAGE"
+    ) as no:
+        replaced(text)
+    assert "tool.buildonce.environments.production.variables" in no.value.hint
+    given = {"STORE_IMAGE": "valkey/valkey:8"}
+    assert replaced(text, variables=given) == [str(API), "valkey/valkey:8"]
