@@ -10,7 +10,8 @@ from pathlib import Path
 from buildonce.config import Environment, Project
 from buildonce.engines.base import Deployment, Engine, Files, Observer, Remains, Target
 from buildonce.errors import PreconditionError
-from buildonce.git.repository import Git, GitError
+from buildonce.git.process import GitError
+from buildonce.git.repository import Git
 from buildonce.ledger.records.release import Release
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.refs import ImageRef

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
-from buildonce.git import repository as git_module
+from buildonce.git import process as git_module
 from buildonce.git.repository import Git
 from buildonce.ledger.branch import LocalBranch, RemoteBranch, open_branch
 from buildonce.ledger.snapshot import Event

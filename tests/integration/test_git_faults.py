@@ -17,7 +17,7 @@ import pytest
 
 from buildonce.commands.recover import resume
 from buildonce.errors import BuildonceError
-from buildonce.git import repository
+from buildonce.git import process
 from tests.kit import git_daemon
 from tests.kit.connection_proxy import FAULTS, STALL, ConnectionProxy, Fault, halve, late
 from tests.kit.figures import Figures
@@ -72,9 +72,9 @@ class Stage:
     def run(self, case: Case) -> BuildonceError | None:
         """Run a command with a fault; one that is held up does not wait that long."""
         self.scenes[case.command].set()
-        patience = STALL / 2 if case.fault == "stall" else repository.REMOTE
+        patience = STALL / 2 if case.fault == "stall" else process.REMOTE
         with (
-            mock.patch.object(repository, "REMOTE", patience),
+            mock.patch.object(process, "REMOTE", patience),
             self.proxy.spoiling(GIT_FAULTS[case.fault], case.first, lasting=case.lasting),
         ):
             return failure(case.command, self.repo)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from buildonce.app import App
 from buildonce.doctor.findings import Finding, of_error
 from buildonce.errors import BuildonceError
-from buildonce.git.repository import complaint
+from buildonce.git.process import complaint
 from buildonce.parallel import run_all
 from buildonce.refs import Repository
 

@@ -1,53 +1,21 @@
-"""The project's git repository: commits and their trees. Always arguments, never a shell."""
+"""The project's git repository: commits, their files and history, remotes, who is acting."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from buildonce import ci
 from buildonce.errors import PreconditionError
-from buildonce.git.remotes import unreachable, web_address
-from buildonce.refs import without_users
-
-REMOTE = 120.0
-"""Seconds after which a call to a remote has failed."""
+from buildonce.git.exports import write_out
+from buildonce.git.process import GitError, Process
+from buildonce.git.remotes import web_address
 
 _FIELDS = ("%H", "%ct", "%s", "%an")
-_AS_COMMITTED = (
-    *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.symlinks=true"),
-    *("-c", f"core.attributesFile={os.devnull}"),
-)
-"""Options by which git writes files as the commit says, whatever this machine's habits are."""
-
-_ALWAYS = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-}
-_OTHER_REPOSITORIES = frozenset(
-    f"GIT_{name}"
-    for name in (
-        *("DIR", "WORK_TREE", "INDEX_FILE", "PREFIX", "OBJECT_DIRECTORY", "COMMON_DIR"),
-        *("ALTERNATE_OBJECT_DIRECTORIES", "SHALLOW_FILE", "GRAFT_FILE", "ATTR_SOURCE"),
-    )
-)
-"""Variables by which git, in a hook for example, names a repository: ours is the folder's own."""
-
-_CONVERSIONS = re.compile(
-    rb"(?m)^[^#\n]*[ \t][-!]?(?:text|binary|crlf|eol|ident|working-tree-encoding)\b"
-)
 _COMMIT = ("--no-show-signature", "-z", f"--format={'%x00'.join(_FIELDS)}")
-
-
-class GitError(PreconditionError):
-    """A git command failed; ``message`` is what git said."""
 
 
 @dataclass(frozen=True)
@@ -64,78 +32,8 @@ class Commit:
         return self.revision[:length]
 
 
-@dataclass(frozen=True)
-class Git:
-    """A git repository, by its work tree's folder."""
-
-    root: Path
-
-    def run(
-        self,
-        *arguments: str,
-        stdin: bytes | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> bytes:
-        """Run ``git`` and return what it printed.
-
-        Raises:
-            GitError: it ended with another status than 0.
-            PreconditionError: there is no git on this machine.
-        """
-        result = self.attempt(*arguments, stdin=stdin, environment=environment)
-        if result.returncode != 0:
-            raise GitError(f"git {arguments[0]}: {complaint(result) or result.returncode}")
-        return result.stdout
-
-    def attempt(
-        self,
-        *arguments: str,
-        stdin: bytes | None = None,
-        environment: Mapping[str, str] | None = None,
-        limit: float | None = None,
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run ``git`` and return its status and output, whatever they are.
-
-        Git itself asks for no user name or password at the terminal: there may be nobody to
-        answer. What it starts, as ssh or a credential helper, may still ask.
-
-        Raises:
-            PreconditionError: there is no git on this machine.
-            subprocess.TimeoutExpired: it did not end within ``limit`` seconds.
-        """
-        inherited = {
-            name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORIES
-        }
-        try:
-            return subprocess.run(
-                ["git", *arguments],
-                cwd=self.root,
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                env={**inherited, **_ALWAYS, **(environment or {})},
-                umask=0o022,
-                timeout=limit,
-            )
-        except FileNotFoundError:
-            raise PreconditionError(
-                f"git cannot be run in {self.root}", hint="install git, and run this in a clone"
-            ) from None
-
-    def attempt_at(self, remote: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a ``git`` command that speaks to a remote, like ``attempt``.
-
-        Raises:
-            UnavailableError: it did not end in time.
-        """
-        try:
-            return self.attempt(*arguments, limit=REMOTE)
-        except subprocess.TimeoutExpired:
-            raise unreachable(remote, f"no answer within {REMOTE:.0f} s") from None
-
-    def text(self, *arguments: str) -> str:
-        """Run ``git`` and return what it printed as text, without the newline at its end."""
-        return self.run(*arguments).decode(errors="replace").rstrip("\n")
+class Git(Process):
+    """A git repository: its commits, and what this clone knows of them."""
 
     def files(self, revision: str, paths: Sequence[str]) -> list[bytes | None]:
         """Return the content of a commit's files, None where there is none, in one process.
@@ -264,37 +162,8 @@ class Git:
         Files get mode 644 or 755 whatever the umask is, and go through git's own filters
         (line ends, LFS) as that commit's attributes say, not those of the working tree.
         """
-        self.write_out(folder, "read-tree", revision)
+        write_out(self, folder, "read-tree", revision)
         return folder / os.fsdecode(self.run("rev-parse", "--show-prefix")).rstrip("\n")
-
-    def write_out(
-        self,
-        folder: Path,
-        *filling: str,
-        stdin: bytes | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        """Write the files of an index of its own into a new folder.
-
-        ``filling`` is the git command that fills the index, ``stdin`` what that reads;
-        ``environment`` is for git's filters.
-
-        Raises:
-            PreconditionError: this clone has rules of its own for the files' bytes.
-        """
-        asked = self.run("rev-parse", "--absolute-git-dir", "--git-path", "info/attributes")
-        repository, attributes = os.fsdecode(asked).splitlines()
-        _require_no_conversion(self.root / attributes)
-        apart = {
-            "GIT_DIR": repository,
-            "GIT_WORK_TREE": str(folder),
-            "GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")),
-            **(environment or {}),
-        }
-        folder.mkdir()
-        folder.chmod(0o755)
-        self.run(*filling, stdin=stdin, environment=apart)
-        self.run("-C", str(folder), *_AS_COMMITTED, "checkout-index", "--all", environment=apart)
 
     def find_variable(self, revision: str, name: str) -> str:
         """Return where a commit's YAML files use a variable, as ``file:line``; empty if nowhere."""
@@ -371,20 +240,6 @@ class Git:
             return known.stdout.decode(errors="replace").rsplit(" ", 2)[0]
         user = os.environ.get("USER") or "unknown"
         return f"{user} <{user}@localhost>"
-
-
-def _require_no_conversion(attributes: Path) -> None:
-    """Refuse a clone's own attributes that change bytes: git has no option that leaves them out."""
-    if attributes.is_file() and _CONVERSIONS.search(attributes.read_bytes()):
-        raise PreconditionError(
-            f"{attributes} changes the bytes of files in this clone alone",
-            hint="move its lines into a .gitattributes that is committed, or remove them",
-        )
-
-
-def complaint(result: subprocess.CompletedProcess[bytes]) -> str:
-    """Return what a ``git`` command said about its failure, without users and passwords."""
-    return without_users(result.stderr.decode(errors="replace").strip())
 
 
 def trailers(values: Sequence[tuple[str, str]]) -> str:

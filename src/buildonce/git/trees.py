@@ -10,6 +10,7 @@ from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from buildonce.git.exports import write_out
 from buildonce.git.repository import Git
 
 ATTRIBUTES = ".gitattributes"
@@ -136,8 +137,8 @@ class Tree:
             for name in sorted(files)
         ]
         index = os.fsencode("".join(lines))
-        git.write_out(
-            folder, "update-index", "-z", "--index-info", stdin=index,
+        write_out(
+            git, folder, "update-index", "-z", "--index-info", stdin=index,
             environment={"GIT_LFS_SKIP_SMUDGE": "0"},
         )  # fmt: skip
         return folder / self.prefix

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
+from buildonce.git.process import complaint
 from buildonce.git.remotes import may_pass, unreachable, unwritable
-from buildonce.git.repository import Git, complaint
+from buildonce.git.repository import Git
 
 _TRIES = 5
 

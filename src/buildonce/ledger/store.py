@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildonce.errors import BuildonceError, UnavailableError
-from buildonce.git.repository import GitError
+from buildonce.git.process import GitError
 from buildonce.ledger.branch import Branch
 from buildonce.ledger.snapshot import Event, Snapshot, encoded
 
