@@ -41,6 +41,7 @@ INSIDE = {
     "config": [
         "fields",
         "environments",
+        "services",
         "tables",
         "reading",
         "writing",

@@ -7,7 +7,8 @@ The table is the lowest level of Invoke's configuration hierarchy: ``invoke.yaml
 from buildonce.config.committed import as_committed
 from buildonce.config.environments import Environment, Freeze
 from buildonce.config.reading import PROJECT_FILE, parse, read_table, table_in
-from buildonce.config.tables import BuildSecret, Project, Prune, Service, suggest
+from buildonce.config.services import BuildSecret, Service
+from buildonce.config.tables import Project, Prune, suggest
 from buildonce.config.writing import with_bases
 
 __all__ = [

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from buildonce.config.environments import Environment, Freeze, PreDeploy, Table
 from buildonce.config.fields import PATTERNS
-from buildonce.config.tables import TABLE, Project, Prune, Service, suggest
+from buildonce.config.services import Service
+from buildonce.config.tables import TABLE, Project, Prune, suggest
 from buildonce.errors import UsageError
 
 PROJECT_FILE = "pyproject.toml"

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from buildonce.config import Project, parse, read_table
 from buildonce.config.environments import Environment, PreDeploy
 from buildonce.config.fields import image_variable
-from buildonce.config.tables import BuildSecret, Prune, Service
+from buildonce.config.services import BuildSecret, Service
+from buildonce.config.tables import Prune
 from buildonce.errors import UsageError
 
 SMALLEST: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
