@@ -34,10 +34,19 @@ A_NAMESPACE = {
 }
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 ASK = """
-import sys, urllib.request as r
+import sys, time, urllib.request as r
 path, body = sys.argv[1:]
-print(r.urlopen(r.Request(f"http://api{path}", body.encode() or None), timeout=5).read().decode())
+request, last = r.Request(f"http://api{path}", body.encode() or None), time.monotonic() + 60
+while True:
+    try:
+        print(r.urlopen(request, timeout=10).read().decode())
+        break
+    except OSError:
+        if time.monotonic() > last:
+            raise
+        time.sleep(0.2)
 """
+"""Waits for an answer: a Service has one only once kube-proxy has seen that a pod is ready."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +165,7 @@ def test_beacon_runs_in_two_namespaces(
     wait_for(
         lambda: any(result["status"] == 200 for result in ask("/targets")[0]["results"]),
         "the worker's first result",
+        seconds=180,
     )
     claims = cluster.kubectl("production").json("get", "persistentvolumeclaims")["items"]
     assert [claim["status"]["phase"] for claim in claims] == ["Bound"]
