@@ -77,7 +77,7 @@ test "$(cat /app/mode)" != stuck
 MIGRATION = '{ service = "worker", command = ["sh", "/app/migrate.sh"] }'
 FINE = {"mode": "fine\n", "version": "first\n"}
 
-PROBE = {"httpGet": {"port": 8000, "path": "/"}, "periodSeconds": 1, "failureThreshold": 1}
+PROBE = {"httpGet": {"port": 8000, "path": "/"}, "periodSeconds": 1, "timeoutSeconds": 5}
 DRAIN = {"preStop": {"exec": {"command": ["sleep", "2"]}}}
 COLOUR = {"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "colour"}}}
 
@@ -189,15 +189,6 @@ class Storefront:
 
     def colour(self) -> str:
         return str(self.kubectl.json("get", "configmap", "settings")["data"]["colour"])
-
-    def versions(self) -> dict[tuple[str, str], str]:
-        """What changes with each object and pod that there is."""
-        kinds = "deployments,services,configmaps,replicasets,pods,jobs"
-        items = self.kubectl.json("get", kinds)["items"]
-        return {
-            (one["kind"], one["metadata"]["name"]): one["metadata"]["resourceVersion"]
-            for one in items
-        }
 
 
 @contextmanager
