@@ -190,6 +190,47 @@ def test_what_is_not_there_is_named_before_anything_is_touched(
     place.docker("secret", "rm", "the-key")
 
 
+def test_a_secret_with_another_content_reaches_the_tasks(
+    stack: Make, releases: list[Images], tmp_path: Path
+) -> None:
+    """Swarm cannot change a secret: another content is another secret, the same one none."""
+    key = tmp_path / "key"
+    here = {"placement": {"constraints": ["node.hostname==host1"]}}
+    place = stack(secrets=["key"], deploy={**QUICK, **here})
+    model = yaml.safe_load(place.file.read_text())
+    model["secrets"] = {"key": {"file": str(key)}}
+    place.file.write_text(yaml.safe_dump(model))
+    web = f"--filter=label=com.docker.swarm.service.name={place.target.project}_web"
+    seen = []
+    for content in ("first", "second", "second"):
+        key.write_text(content)
+        place.deploy(releases[0])
+        seen.append(place.docker("ps", "--quiet", web))
+        assert place.docker("exec", seen[-1], "cat", "/run/secrets/key") == content
+    assert seen[0] != seen[1] == seen[2]
+
+
+def test_a_named_secret_with_another_content_is_told_how_to_change(
+    stack: Make, releases: list[Images], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Swarm refuses it under the same name; with the variable that the remedy shows it works."""
+    key = tmp_path / "key"
+    key.write_text("first")
+    place = stack(secrets=["key"], deploy=QUICK)
+    model = yaml.safe_load(place.file.read_text())
+    name = f"{place.target.project}_key_${{KEY_VERSION:-1}}"
+    model["secrets"] = {"key": {"file": str(key), "name": name}}
+    place.file.write_text(yaml.safe_dump(model))
+    place.deploy(releases[0])
+    key.write_text("second")
+    with pytest.raises(DeployError) as failed:
+        place.deploy(releases[0])
+    assert "name: key_${KEY_VERSION:-1}" in failed.value.hint
+    assert place.problems(releases[0]) == {}
+    monkeypatch.setenv("KEY_VERSION", "2")
+    place.deploy(releases[0])
+
+
 def test_a_build_without_an_image_is_found_before_anything_is_touched(
     stack: Make, releases: list[Images]
 ) -> None:

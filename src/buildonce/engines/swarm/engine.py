@@ -33,13 +33,19 @@ from buildonce.engines.swarm import cluster, ingress, logins, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import NOTED, NOWHERE
 from buildonce.engines.swarm.rollout import Rollout
-from buildonce.engines.swarm.stackfile import stack_file, with_config_files
+from buildonce.engines.swarm.stackfile import stack_file, with_files
 from buildonce.errors import DeployError, PreconditionError
 
 _NONE: Mapping[str, str] = {}
 # the later of two changes of one service; a network that a removed stack has left for a moment
 _PASSING = re.compile(r"update out of sequence|network \S+ not found")
 _PATIENCE = 30.0
+# a secret, or config, that has another content under the same name
+_UNCHANGEABLE = "only updates to Labels are allowed"
+_RENAME = (
+    "Swarm cannot change a secret: in the stack file give it a name with a variable, as "
+    "name: key_${KEY_VERSION:-1}, and another value of that with each new content"
+)
 _FROM_INPUT = ("--compose-file", "-")
 _DEPLOY = ("--with-registry-auth", "--resolve-image", "never", "--detach=true")
 
@@ -159,8 +165,9 @@ class Swarm:
         except Refused as refused:
             complaint = self._masked(refused.complaint)
             raise DeployError(
-                f"Swarm did not take the release: {complaint}", host=self._host
-            ) from None
+                f"Swarm did not take the release: {complaint}", host=self._host,
+                hint=_RENAME if _UNCHANGEABLE in complaint else "",
+            ) from None  # fmt: skip
         self._watch(rollout, limit or Limit(self._target.timeout), still_ours)
 
     def _forget_changed_images(self, stack: Stack) -> None:
@@ -262,7 +269,8 @@ class Swarm:
         self, text: str, *words: str, variables: Mapping[str, str] = _NONE, limit: float = CALL
     ) -> str:
         given = {**self.deployment.variables, **variables}
-        with with_config_files(text) as written:
+        definition, stack = self._definition, self._target.project
+        with with_files(text, lambda: definition.resolved, stack) as written:
             return self._docker.run(*words, text=written, variables=given, limit=limit)
 
     def _words(self, *options: str) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,14 +34,21 @@ def stack_file(bundle: str, stack: str) -> str:
 
 
 @contextmanager
-def with_config_files(text: str) -> Iterator[str]:
-    """Give a stack file whose configs' contents are files: ``docker stack`` takes no others."""
+def with_files(text: str, resolved: Callable[[], Mapping[str, Any]], stack: str) -> Iterator[str]:
+    """Give a stack file as ``docker stack`` takes it.
+
+    The contents of configs are files. Secrets from files get names with a fingerprint of what is
+    in them now: Swarm cannot change a secret either, and another one reaches the services that use
+    it. The fingerprint stands in the Swarm alone, whose managers have the secret itself.
+    """
     model = yaml.safe_load(text)
+    for key in _changing(model):
+        known = (resolved().get("secrets") or {}).get(key) or {}
+        file = Path(known.get("file", ""))
+        if file.is_file():
+            model["secrets"][key]["name"] = f"{stack}_{key}_{_fingerprint(file.read_bytes())}"
     configs = model.get("configs") or {}
     contents = {key: config for key, config in configs.items() if "content" in config}
-    if not contents:
-        yield text
-        return
     with TemporaryDirectory(prefix="buildonce-") as folder:
         for number, (key, config) in enumerate(contents.items()):
             file = Path(folder) / str(number)
@@ -48,6 +56,16 @@ def with_config_files(text: str) -> Iterator[str]:
             rest = {name: value for name, value in config.items() if name != "content"}
             configs[key] = {**rest, "file": str(file)}
         yield dump(model)
+
+
+def _changing(model: Mapping[str, Any]) -> list[str]:
+    """Return the secrets that are files and have no name of their own."""
+    secrets = (model.get("secrets") or {}).items()
+    return [key for key, secret in secrets if secret and "file" in secret and "name" not in secret]
+
+
+def _fingerprint(secret: bytes) -> str:
+    return hashlib.scrypt(secret, salt=b"a name in a Swarm", n=2**10, r=8, p=1, dklen=6).hex()
 
 
 def plain_service(service: Mapping[str, Any]) -> dict[str, Any]:
