@@ -8,7 +8,7 @@ from bench.ground import Ground
 from bench.measure import Samples
 from bench.targets import Played
 
-from .rounds import Rounds
+from .rounds import Round
 from .targets import TITLES, targets
 
 ROUNDS = 3
@@ -17,10 +17,9 @@ SECONDS = 480  # another round begins only if it should end within these
 
 def play(ground: Ground, samples: Samples) -> Played:
     """Measure rounds, as many as there is time for."""
-    rounds = Rounds(ground, samples)
     began = time.monotonic()
     for done in range(ROUNDS):
         if done and (time.monotonic() - began) * (done + 1) / done > SECONDS:
             break
-        rounds.play(done + 1)
+        Round(ground, samples, done + 1).play()
     return Played(TITLES, targets(samples))

@@ -1,4 +1,4 @@
-"""Rounds of measuring: everything in turns, and the other way round the next time."""
+"""A round of measuring: everything in turns, and the other way round in the next one."""
 
 from __future__ import annotations
 
@@ -28,22 +28,29 @@ OLD = {name: str(LEGACY / f"{name}.Dockerfile") for name in ("api", "worker")}
 Measuring = Callable[[], Sample]
 
 
-class Rounds:
-    """Plays Beacon's rounds; the samples hear of everything that was measured."""
+class Round:
+    """One of Beacon's rounds; the samples hear of everything that was measured.
 
-    def __init__(self, ground: Ground, samples: Samples) -> None:
-        self._project = Project(ground, Scratch.make(ground.folder).clone, images="")
+    It has a clone with a ledger, and image repositories, of its own: an image that another
+    round has built is not found.
+    """
+
+    def __init__(self, ground: Ground, samples: Samples, number: int) -> None:
+        folder = ground.folder / f"round{number}"
+        folder.mkdir()
+        images = f"{{registry}}/round{number}/{{service}}"
+        self._project = Project(ground, Scratch.make(folder).clone, images)
         self._samples = samples
+        self._number = number
         self._changes = 0
 
-    def play(self, number: int) -> None:
-        """Measure everything, with repositories that no earlier round has filled."""
-        self._project.images = f"{{registry}}/round{number}/{{service}}"
+    def play(self) -> None:
+        """Measure everything."""
         self._cold()
         for turn in range(WARM_TURNS):
-            self._warm(turn + number)
+            self._warm(turn + self._number)
             self._released()
-        self._on_new_runners(number)
+        self._on_new_runners(self._number)
 
     def _cold(self) -> None:
         self._project.ground.renew_runner()
