@@ -346,21 +346,22 @@ def test_an_api_that_is_gone_for_a_while_delays_a_promotion(
     figures("Kubernetes, API away for 20 s", promote=f"{time.monotonic() - began:.1f}")
     assert "the Kubernetes API does not answer; waiting for it" in done.err
     assert site.runs() == sha
-    wait_for(lambda: sound(site), "the node answers")
+    wait_for(lambda: sound(site), "the node answers", 180)
 
 
 def test_a_node_that_does_not_answer_is_named(site: Storefront) -> None:
     """Without a kubelet nothing is claimed of its pods; once it is back, all of it holds."""
     kill_part(site, "kubelet")
     try:
-        wait_for(lambda: not sound(site), "the node is given up")
+        # a controller that has just lost its API takes up to a minute to look for it again
+        wait_for(lambda: not sound(site), "the node is given up", 180)
         said = site.repo.inv("verify", "--env", "production", "--json", expect=9).json()
         wrong = [row for row in said["evidence"] if not row["holds"]]
         assert {row["service"] for row in wrong} == {"api", "worker"}
         assert all("a node that does not answer" in row["found"] for row in wrong)
     finally:
         put_back(site)
-    wait_for(lambda: sound(site), "the node is back")
+    wait_for(lambda: sound(site), "the node is back", 180)
 
 
 def kill_part(site: Storefront, name: str) -> None:
