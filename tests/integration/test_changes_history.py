@@ -158,6 +158,7 @@ def test_nothing_lies_between(staged: Monorepo) -> None:
     """Where the release runs already, no commit is shown and every byte is the same."""
     there = app(staged)
     changes(there, "staging", None)
+    assert "which is what would be promoted" in heard(there)
     assert "no commits lie between them" in heard(there)
     assert heard(there).count("identical") == len(staged.services)
 

@@ -157,8 +157,13 @@ def _say(app: App, form: str, text: str) -> None:
         ci.summarise(f"{text}\n", os.environ)
 
 
+def _then(found: Difference) -> str:
+    same = found.running == found.candidate
+    return ", which is what would be promoted" if same else f"; it would run {found.candidate}"
+
+
 def _print(app: App, found: Difference) -> None:
-    app.report.say(f"{found.environment} runs {found.running}; it would run {found.candidate}")
+    app.report.say(f"{found.environment} runs {found.running}{_then(found)}")
     if not found.changes:
         app.report.say("no commits lie between them")
     else:

@@ -106,7 +106,7 @@ class Clash:
         if second.in_range(service, number):
             return f"publish other ports of {service} in {second.target.name}: {second.file}"
         variable = image_variable(service).replace("BUILDONCE_IMAGE", "PORT") + f"_{inside}"
-        address = f"{self.port.address}:" if self.port.address else ""
+        address = f"{_written_address(self.port.address)}:" if self.port.address else ""
         return (
             f'in {second.file}, publish "{address}${{{variable}:-{number}}}:{inside}" of '
             f'{service}, and set {where}.{variable} = "{self.proposed}"'
@@ -229,6 +229,11 @@ def _numbers(entry: str) -> set[int]:
     """Return every number that a port is written with, those of ranges included."""
     ranges = (range(int(one), int(last or one) + 1) for one, last in _RANGE.findall(entry))
     return {number for numbers in ranges for number in numbers}
+
+
+def _written_address(address: str) -> str:
+    """Return an address as it stands before a port: that of IPv6 is in brackets."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _container_port(model: Mapping[str, Any], service: str, port: Port) -> int:

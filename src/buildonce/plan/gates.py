@@ -117,5 +117,6 @@ def _require_not_blocked(seen: Observation, request: Request) -> None:
     if run and run.blocked and not request.reason:
         raise PreconditionError(
             f"{seen.release.sha} is blocked in {seen.name}: {run.blocked}",
-            hint="to promote it anyway: --reason TEXT",
+            hint="to promote it anyway: "
+            f"inv promote {seen.name} --sha {seen.release.sha} --reason TEXT",
         )

@@ -80,6 +80,11 @@ LITERAL = f'in compose.yaml, publish "%s" of web, and set {SETTING}.PORT_WEB_80 
             entry(host_ip="127.0.0.1"),
             LITERAL % "127.0.0.1:${PORT_WEB_80:-8080}:80",
         ),
+        (
+            "[::1]:8080:80",
+            entry(host_ip="::1"),
+            LITERAL % "[::1]:${PORT_WEB_80:-8080}:80",
+        ),
         ("${HTTP}:80", entry(), f"give HTTP another value in {SETTING}"),
         (
             "8000-8100:8000-8100",
