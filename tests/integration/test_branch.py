@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
-from buildonce.git import process as git_module
+from buildonce.git import process as git_process
 from buildonce.git.repository import Git
 from buildonce.ledger.branch import LocalBranch, RemoteBranch, open_branch
 from buildonce.ledger.snapshot import Event
@@ -55,7 +55,7 @@ def test_a_remote_that_hangs_is_given_up(
     clone: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A remote that never answers ends after the time limit, and is named."""
-    monkeypatch.setattr(git_module, "REMOTE", 0.5)
+    monkeypatch.setattr(git_process, "REMOTE", 0.5)
     clone.run("config", "remote.origin.uploadpack", program(tmp_path / "hang", "exec sleep 20"))
     with pytest.raises(UnavailableError, match=r"'origin'.*no answer within"):
         RemoteBranch(clone, LEDGER, "origin").tip()
@@ -65,7 +65,7 @@ def test_a_push_whose_answer_never_comes_counts_where_it_landed(
     clone: Git, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the time limit the remote is asked: what it has was written."""
-    monkeypatch.setattr(git_module, "REMOTE", 2.0)
+    monkeypatch.setattr(git_process, "REMOTE", 2.0)
     program(origin / "hooks" / "post-receive", "exec sleep 20 >/dev/null 2>&1")
     branch, new = RemoteBranch(clone, LEDGER, "origin"), clone.commit().revision
     assert branch.move(None, new)

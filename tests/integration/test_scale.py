@@ -159,7 +159,7 @@ def test_a_long_ledger_takes_the_same_commands(
 
 def measured(repo: Monorepo, command: str) -> tuple[float, int]:
     """How long a command takes, and how often it runs git."""
-    with mock.patch("buildonce.git.repository.subprocess.run", wraps=subprocess.run) as runs:
+    with mock.patch("buildonce.git.process.subprocess.run", wraps=subprocess.run) as runs:
         began = time.perf_counter()
         COMMANDS[command](app(repo))
         return time.perf_counter() - began, runs.call_count
