@@ -16,11 +16,13 @@ from tests.kit.monorepo import Make, Monorepo
 from tests.kit.shop import Shop
 
 SLOW = (
-    *("kubernetes", "kubernetes_commands", "on_kubernetes", "beacon_hosts", "swarm", "compose"),
-    *("deploy", "docs", "swarm_endings", "workflow", "deploy_failures", "deploy_swarm"),
+    *("kubernetes_commands", "beacon_hosts", "docs", "swarm", "on_kubernetes", "compose"),
+    *("deploy", "swarm_endings", "kubernetes", "workflow", "deploy_failures", "deploy_swarm"),
     *("beacon", "demo"),
 )
-"""The files that take longest, which begin first: what begins last, all others wait for."""
+"""The files that take longest, which begin first: what begins last, all others wait for.
+
+Those with a cluster of their own begin apart: each cluster takes most of a core as it starts."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,9 +119,12 @@ def shop(hosts: lab.Lab) -> Shop:
     return Shop(ImageRef.parse(hosts.base_image))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
-    """A Kubernetes of one node, with an engine to build for it and a registry between them."""
+    """A Kubernetes of one node, with an engine to build for it and a registry between them.
+
+    It ends with its file: a cluster that nobody uses takes a tenth of a core.
+    """
     state = tmp_path_factory.mktemp("cluster") / "lab"
     with lab.guarded(state):
         yield lab.up(kubernetes=True, state=state)
