@@ -224,22 +224,22 @@ def test_todays_variables_are_deployed_on_demand(front: Front) -> None:
 def test_a_variable_without_a_value_is_refused_before_anything_changes(front: Front) -> None:
     """Dry run, promotion, and a promotion whose way back needs it: with file, line and name."""
     repo, file = front.repo, "deploy/compose.yaml"
-    before, running = (repo.root / file).read_text(), repo.record("environments/staging.json")
+    before, running = (repo.root / file).read_text(), repo.record("environments/production.json")
     needy = before.replace('PLACE: "${PLACE}"', 'PLACE: "${PLACE}", NEW: "${BRAND_NEW}"', 1)
     line = needy[: needy.index("BRAND_NEW")].count("\n") + 1
     try:
         repo.commit("Need a variable", {file: needy})
-        repo.inv("build", "--sha")
+        repo.inv("build", "--sha=HEAD", "promote", "staging")
         for options in (("--dry-run",), ()):
-            refused = repo.inv("promote", "staging", *options, expect=2)
+            refused = front.promote(*options, expect=2)
             assert f"{file}:{line}: BRAND_NEW" in refused.err
-        assert repo.record("environments/staging.json") == running
-        repo.inv("promote", "staging", env={"BRAND_NEW": "given"})
+        assert repo.record("environments/production.json") == running
+        repo.inv("promote", "production", env={"BRAND_NEW": "given"})
     finally:
         repo.commit("Need none", {file: before})
-    repo.inv("build", "--sha")
-    assert "BRAND_NEW" in repo.inv("promote", "staging", expect=2).err
-    repo.inv("promote", "staging", env={"BRAND_NEW": "given"})
+    repo.inv("build", "--sha=HEAD", "promote", "staging")
+    assert "BRAND_NEW" in front.promote(expect=2).err
+    repo.inv("promote", "production", env={"BRAND_NEW": "given"})
 
 
 def test_the_remedy_for_a_stray_works(front: Front) -> None:

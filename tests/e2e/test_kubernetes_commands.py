@@ -110,7 +110,7 @@ def test_a_rolling_update_fails_no_request(site: Storefront, figures: Figures) -
     """One service changes: clients of its two pods notice nothing, the other's pods stay."""
     before, worker = site.version("api"), site.pods("worker")
     site.release(api="fine")
-    with clients(site, "api") as answers:
+    with clients(site, "api", before) as answers:
         began = time.monotonic()
         site.promote()
         seconds = time.monotonic() - began
@@ -124,8 +124,12 @@ def test_a_rolling_update_fails_no_request(site: Storefront, figures: Figures) -
 
 
 @contextmanager
-def clients(site: Storefront, service: str) -> Iterator[list[str]]:
-    """Ask a Service again and again from a pod of somebody else; what it answered, in the end."""
+def clients(site: Storefront, service: str, version: str) -> Iterator[list[str]]:
+    """Ask a Service again and again from a pod of somebody else; what it answered, in the end.
+
+    It begins once the Service has answered with a version: until then, what is read of the log
+    may be the kubelet's word on why there is none.
+    """
     ask = f"wget -q -T 5 -O - http://{service} || echo failed"
     loop = f"trap 'exit 0' TERM; while true; do {ask}; sleep 0.02; done"
     site.kubectl(
@@ -142,7 +146,7 @@ def clients(site: Storefront, service: str) -> Iterator[list[str]]:
     site.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
     answers: list[str] = []
     try:
-        wait_for(lambda: bool(read().split()), "a first answer")
+        wait_for(lambda: version in read().split(), "a first answer")
         yield answers
         answers += read().split()
     finally:
