@@ -5,7 +5,6 @@ Staging has no engine: what these tests are about is production.
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,14 @@ from pathlib import Path
 import lab
 from buildonce.engines.base import Target
 from tests.kit.hosts import Place, get
-from tests.kit.monorepo import NOBODYS_GIT, SERVICES, TASKS, Done, Monorepo, ended
+from tests.kit.monorepo import (
+    NOBODYS_GIT,
+    SERVICES,
+    TASKS,
+    Done,
+    Monorepo,
+    clean_environment,
+)
 from tests.kit.shop import HEALTH, PROGRAM
 
 PYPROJECT = """\
@@ -128,16 +134,7 @@ class Front:
 
     def meanwhile(self, words: str, act: Callable[[subprocess.Popen[str]], None]) -> Done:
         """Promote, and do something the moment that the command says these words."""
-        process = self.repo.start("promote", "production")
-        assert process.stderr is not None
-        said = ""
-        for line in process.stderr:
-            said += line
-            if words in line:
-                act(process)
-                break
-        done = ended(process)
-        return Done(done.code, done.out, said + done.err)
+        return self.repo.meanwhile("promote", "production", words=words, act=act)
 
     def is_sound(self) -> None:
         """Pointers, ledger and containers of production tell the same story."""
@@ -152,7 +149,7 @@ class Front:
 def opened(hosts: lab.Lab, folder: Path) -> Iterator[Front]:
     """Make one whose first release runs in production; remove its containers in the end."""
     namespace = f"front{secrets.token_hex(4)}"
-    env = {**_clean(), **hosts.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
+    env = {**clean_environment(), **hosts.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
     repo = Monorepo(
         folder / "clone", folder / "origin.git", hosts.registry, namespace, env, SERVICES
     )
@@ -177,12 +174,6 @@ def opened(hosts: lab.Lab, folder: Path) -> Iterator[Front]:
     made.promote()
     yield made
     _remove(production, namespace)
-
-
-def _clean() -> dict[str, str]:
-    """This process's environment without what belongs to CI, git or another lab."""
-    ours = ("GITHUB_", "INVOKE_", "GIT_", "DOCKER_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _remove(host: str, project: str) -> None:

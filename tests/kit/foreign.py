@@ -123,7 +123,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 COPY pkg ./pkg
 COPY services/{name} ./services/{name}
-RUN --mount=type=cache,target=/root/.cache/go-build cp services/{name}/main.go /{name}
+RUN --mount=type=cache,target=/cache/go cp services/{name}/main.go /{name}
 
 FROM acme/base:latest
 COPY --from=build /{name} /usr/local/bin/{name}

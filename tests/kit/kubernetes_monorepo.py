@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 import lab
 from tests.kit.kubernetes import Kubectl, config_map, deployment, service
-from tests.kit.monorepo import NOBODYS_GIT, TASKS, Done, Monorepo, ended
+from tests.kit.monorepo import NOBODYS_GIT, TASKS, Done, Monorepo, clean_environment
 
 SERVICES = ("api", "worker")
 API, WORKER = "${BUILDONCE_IMAGE_API}", "${BUILDONCE_IMAGE_WORKER}"
@@ -152,16 +151,7 @@ class Storefront:
 
     def meanwhile(self, words: str, act: Callable[[subprocess.Popen[str]], None]) -> Done:
         """Promote, and do something the moment that the command says these words."""
-        process = self.repo.start("promote", "production")
-        assert process.stderr is not None
-        said = ""
-        for line in process.stderr:
-            said += line
-            if words in line:
-                act(process)
-                break
-        done = ended(process)
-        return Done(done.code, done.out, said + done.err)
+        return self.repo.meanwhile("promote", "production", words=words, act=act)
 
     def record(self) -> Mapping[str, Any]:
         record: dict[str, Any] = self.repo.record("environments/production.json")
@@ -196,7 +186,7 @@ def opened(cluster: lab.Lab, folder: Path) -> Iterator[Storefront]:
     """Make one whose first release runs, after a pre-deploy command."""
     assert cluster.kubeconfig is not None
     namespace = f"shop{secrets.token_hex(4)}"
-    env = {**_clean(), **cluster.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
+    env = {**clean_environment(), **cluster.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
     env["INVOKE_RUNTIME_CONFIG"] = str(_settings(cluster, folder))
     repo = Monorepo(
         folder / "clone", folder / "origin.git", cluster.registry, namespace, env, SERVICES
@@ -229,9 +219,3 @@ def _settings(cluster: lab.Lab, folder: Path) -> Path:
     path = folder / "invoke.json"
     path.write_text(json.dumps(settings))
     return path
-
-
-def _clean() -> dict[str, str]:
-    """This process's environment without what belongs to CI, git or another lab."""
-    ours = ("GITHUB_", "INVOKE_", "GIT_", "DOCKER_", "KUBECONFIG")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

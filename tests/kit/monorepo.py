@@ -59,6 +59,12 @@ NOBODYS_GIT = {
 }
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what belongs to CI, git, or another engine."""
+    ours = ("GITHUB_", "INVOKE_", "GIT_", "DOCKER_", "KUBECONFIG")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended and what it said."""
@@ -119,6 +125,21 @@ class Monorepo:
             cwd=self.root, env={**self.env, **env}, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+    def meanwhile(
+        self, *arguments: str, words: str, act: Callable[[subprocess.Popen[str]], None]
+    ) -> Done:
+        """Run `inv`, and do something the moment that it says these words."""
+        process = self.start(*arguments)
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if words in line:
+                act(process)
+                break
+        done = ended(process)
+        return Done(done.code, done.out, said + done.err)
 
     def git(self, *arguments: str, cwd: Path | None = None, stdin: str | None = None) -> str:
         done = subprocess.run(
