@@ -1,4 +1,4 @@
-"""`nox -s mutants -- 60 SEED`: so many random mutations, each with the tests run on it."""
+"""`nox -s mutants -- 60 SEED`: so many random mutations, each with the tests that reach it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from coverage import CoverageData
 
 from lab.place import cache
 
@@ -21,9 +24,25 @@ COPIED = [
     *("src", "tests", "lab", "docs", "demo", "bench", "mutants", "api", "worker", "libs"),
     *("deploy", ".github", ".ci", "requirements"),
 ]
-SUITES = (("tests/unit",), ("tests/integration", "--numprocesses=2", "--dist=loadfile"))
+SUITES = ("tests/unit", "tests/integration")
+SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile")
 LIMIT = 900
-"""Seconds for one suite: a mutation that hangs is noticed."""
+"""Seconds for the tests of one mutation: one that hangs is noticed."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which tests run a line of the library, as coverage.py measured it."""
+
+    data: CoverageData
+
+    def tests(self, mutation: Mutation) -> Sequence[str] | None:
+        """The tests that run these lines; None where they run as their module is imported."""
+        by_line = self.data.contexts_by_lineno(str(mutation.path))
+        contexts = {context for line in mutation.lines for context in by_line.get(line, [])}
+        if "" in contexts:
+            return None
+        return sorted({context.rpartition("|")[0] for context in contexts})
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,7 @@ class Workshop:
     """A copy of the repository in which the library may be broken."""
 
     root: Path
+    environment: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def in_folder(cls, folder: Path) -> Workshop:
@@ -40,50 +60,70 @@ class Workshop:
         for file in ROOT.iterdir():
             if file.is_file():
                 shutil.copy(file, folder)
-        return cls(folder)
+        source = {"PYTHONPATH": str(folder / "src"), "BUILDONCE_LAB_CACHE": str(cache())}
+        return cls(folder, {**os.environ, **source})
 
-    def noticed_by(self, mutation: Mutation) -> str:
+    def mutations(self) -> list[Mutation]:
+        return [one for path in sorted((self.root / "src").rglob("*.py")) for one in mutations(path)]
+
+    def reach(self) -> Reach:
+        """Run all tests on the sound library, which must pass, and see which lines each runs."""
+        coverage = ("--cov=buildonce", "--cov-context=test", "--cov-report=")
+        done = self._pytest(*SIDE_BY_SIDE, *coverage, *SUITES)
+        if done.returncode:
+            raise SystemExit(f"the tests fail without a mutation:\n{done.stdout}")
+        data = CoverageData(str(self.root / ".coverage"))
+        data.read()
+        return Reach(data)
+
+    def noticed_by(self, mutation: Mutation, reach: Reach) -> str:
         """The first test that fails with the mutation in place; empty where all pass."""
-        file = self.root / mutation.path.relative_to(ROOT)
-        original = file.read_text()
-        file.write_text(mutation.source())
+        original = mutation.path.read_text()
+        mutation.path.write_text(mutation.source())
         try:
-            return next(filter(None, map(self._failure, SUITES)), "")
+            return self._failure(reach.tests(mutation))
         finally:
-            file.write_text(original)
+            mutation.path.write_text(original)
 
-    def _failure(self, suite: tuple[str, ...]) -> str:
-        pytest = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet"]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self.root / "src"),
-            "BUILDONCE_LAB_CACHE": str(cache()),
-        }
+    def _failure(self, tests: Sequence[str] | None) -> str:
+        if tests is None:
+            runs: list[Sequence[str]] = [[*SIDE_BY_SIDE, suite] for suite in SUITES]
+        else:
+            runs = [[test for test in tests if test.startswith(suite)] for suite in SUITES]
+        return next(filter(None, map(self._first_failure, filter(None, runs))), "")
+
+    def _first_failure(self, tests: Sequence[str]) -> str:
         try:
-            done = subprocess.run(
-                [*pytest, *suite], cwd=self.root, env=environment, capture_output=True,
-                timeout=LIMIT, text=True,
-            )  # fmt: skip
+            done = self._pytest("--exitfirst", *tests, timeout=LIMIT)
         except subprocess.TimeoutExpired:
-            return f"{suite[0]}, which came to no end"
+            return f"{tests[-1]}, which came to no end"
         if done.returncode == 0:
             return ""
         failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-        return failed[1] if failed else suite[0]
+        return failed[1] if failed else tests[-1]
+
+    def _pytest(
+        self, *arguments: str, timeout: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "--quiet", *arguments],
+            cwd=self.root, env=self.environment, capture_output=True, timeout=timeout, text=True,
+        )  # fmt: skip
 
 
 def main() -> None:
     given = [int(word) for word in sys.argv[1:]]
     count, seed = [*given, *(60, 1)[len(given) :]]
-    everything = [one for path in sorted((ROOT / "src").rglob("*.py")) for one in mutations(path)]
-    chosen = random.Random(seed).sample(everything, count)
     survived = 0
     with tempfile.TemporaryDirectory(prefix="buildonce-mutants-") as folder:
         workshop = Workshop.in_folder(Path(folder) / "copy")
+        chosen = random.Random(seed).sample(workshop.mutations(), count)
+        print("Seeing which tests run which lines ...", flush=True)
+        reach = workshop.reach()
         for number, mutation in enumerate(chosen, 1):
-            noticed_by = workshop.noticed_by(mutation)
+            noticed_by = workshop.noticed_by(mutation, reach)
             survived += not noticed_by
-            place = f"{mutation.path.relative_to(ROOT)}:{mutation.line}"
+            place = f"{mutation.path.relative_to(workshop.root)}:{mutation.lines[0]}"
             outcome = f"noticed by {noticed_by}" if noticed_by else "SURVIVED"
             print(f"{number:3} {place} {mutation.what}: {outcome}", flush=True)
     print(f"{count - survived} of {count} mutations were noticed (seed {seed})")

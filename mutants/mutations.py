@@ -18,7 +18,7 @@ class Mutation:
     """One change of one file; `number` finds its place among the file's mutations."""
 
     path: Path
-    line: int
+    lines: range
     number: int
     what: str
 
@@ -34,7 +34,7 @@ class Mutation:
 def mutations(path: Path) -> list[Mutation]:
     """Every mutation of a file."""
     places = enumerate(_places(ast.parse(path.read_text())))
-    return [Mutation(path, node.lineno, number, what) for number, (node, what) in places]
+    return [Mutation(path, _lines(node), number, what) for number, (node, what) in places]
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
@@ -49,6 +49,12 @@ def _places(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
             yield node, "True and False exchanged"
         elif isinstance(node, ast.Raise):
             yield node, "raise removed"
+
+
+def _lines(node: ast.expr | ast.stmt) -> range:
+    last = node.test if isinstance(node, ast.If) else node
+    assert last.end_lineno is not None
+    return range(node.lineno, last.end_lineno + 1)
 
 
 def _checks_types(test: ast.expr) -> bool:
