@@ -108,7 +108,7 @@ INSIDE = {
         *("watching", "oneoff", "rollout", "evidence", "observer", "engine"),
     ],
     "engines/swarm": [
-        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "oneoff", "rollout"),
+        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "oneoff", "watching"),
         "engine",
     ],
 }

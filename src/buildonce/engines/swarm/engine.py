@@ -32,8 +32,8 @@ from buildonce.engines.secrets import mask
 from buildonce.engines.swarm import cluster, ingress, logins, oneoff, tasks
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import NOTED, NOWHERE
-from buildonce.engines.swarm.rollout import Rollout
 from buildonce.engines.swarm.stackfile import stack_file, with_files
+from buildonce.engines.swarm.watching import Watch
 from buildonce.errors import DeployError, PreconditionError
 
 _NONE: Mapping[str, str] = {}
@@ -158,9 +158,9 @@ class Swarm:
         limit: Limit | None = None,
     ) -> None:
         """Deploy and wait; without a ``limit``, as long as a deploy may take."""
-        rollout = Rollout(parts, self._read(), progress)
+        watch = Watch(parts, self._read(), progress)
         try:
-            self._forget_changed_images(rollout.before)
+            self._forget_changed_images(watch.before)
             self._stack_deploy(text, *options)
         except Refused as refused:
             complaint = self._masked(refused.complaint)
@@ -168,7 +168,7 @@ class Swarm:
                 f"Swarm did not take the release: {complaint}", host=self._host,
                 hint=_RENAME if _UNCHANGEABLE in complaint else "",
             ) from None  # fmt: skip
-        self._watch(rollout, limit or Limit(self._target.timeout), still_ours)
+        self._watch(watch, limit or Limit(self._target.timeout), still_ours)
 
     def _forget_changed_images(self, stack: Stack) -> None:
         """Have ``stack deploy`` set the image of services that were updated by other means.
@@ -180,10 +180,10 @@ class Swarm:
                 note = ("service", "update", "--detach", "--label-rm", NOTED)
                 self._docker.run(*note, service.id)
 
-    def _watch(self, rollout: Rollout, limit: Limit, still_ours: StillOurs = always_ours) -> None:
+    def _watch(self, watch: Watch, limit: Limit, still_ours: StillOurs = always_ours) -> None:
         deadline = time.monotonic() + limit.seconds
         try:
-            while waiting := rollout.look(self._read()):
+            while waiting := watch.look(self._read()):
                 still_ours()
                 if time.monotonic() >= deadline:
                     failing = next((one for one in waiting if one.container), waiting[0])
@@ -200,7 +200,7 @@ class Swarm:
         limit = Limit(math.inf if seconds is None else seconds, ", as pre_deploy.timeout says")
         try:
             if self._is_running(part):
-                self._watch(Rollout({part.name: part}, cluster.NOTHING, progress), limit)
+                self._watch(Watch({part.name: part}, cluster.NOTHING, progress), limit)
                 return
             self._remove(part.name)
             self._roll_out(text, {part.name: part}, progress=progress, limit=limit)

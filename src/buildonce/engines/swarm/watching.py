@@ -25,7 +25,7 @@ _GIVEN_UP = frozenset({"paused", "rollback_started", "rollback_completed", "roll
 
 
 @dataclass
-class Rollout:
+class Watch:
     """Remembers the stack as it was ``before``; ``tell`` gets a line for each change."""
 
     parts: Mapping[str, Part]
