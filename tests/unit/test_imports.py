@@ -108,8 +108,8 @@ INSIDE = {
         *("watching", "oneoff", "rollout", "evidence", "observer", "engine"),
     ],
     "engines/swarm": [
-        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "oneoff", "watching"),
-        "engine",
+        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "applying"),
+        *("watching", "rollout", "oneoff", "jobs", "engine"),
     ],
 }
 """Inside a room, from the ground up as well: a module imports only from those named before it."""

@@ -1,6 +1,5 @@
 """A stack on a Swarm: what its manager says, and when an update is done or lost."""
 
-import json
 from dataclasses import replace
 from unittest import mock
 
@@ -9,7 +8,6 @@ import pytest
 from buildonce.engines.compose.watching import Failing
 from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
-from buildonce.engines.swarm import oneoff
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.engines.swarm.tasks import rows
@@ -346,51 +344,3 @@ def test_a_service_that_the_definition_does_not_know_is_stray() -> None:
     """What a former release left in the stack is named."""
     former = replace(SERVICE, name="former")
     assert ("host1", "does not belong to the release (running)") in problems(TASK, service=former)
-
-
-MODEL = {
-    "services": {
-        "web": {
-            "image": NEW,
-            "command": ["serve"],
-            "environment": {"TOKEN": "${TOKEN}"},
-            "secrets": [{"source": "password"}],
-            "ports": ["80:80"],
-            "healthcheck": {"test": "x"},
-            "depends_on": {"store": {"condition": "service_started"}},
-            "volumes": [{"type": "bind", "source": "/a", "bind": {"create_host_path": True}}],
-            "deploy": {"replicas": 2, "placement": {"constraints": ["node.role==manager"]}},
-        },
-        "store": {"image": "valkey:8", "depends_on": {}},
-    },
-    "secrets": {"password": {"file": "./password"}},
-    "x-common": {},
-}
-
-
-def test_a_job_has_the_services_settings_and_not_its_duties() -> None:
-    """The one-off job gets image, variables, secrets and placement; neither ports nor replicas."""
-    made = json.loads(oneoff.job(MODEL, "web", ["migrate", "--to=$HEAD"]))
-    assert made == {
-        "services": {
-            "web-pre-deploy": {
-                "image": NEW,
-                "command": ["migrate", "--to=$$HEAD"],
-                "environment": {"TOKEN": "${TOKEN}"},
-                "secrets": [{"source": "password"}],
-                "volumes": [{"type": "bind", "source": "/a"}],
-                "deploy": {
-                    "mode": "replicated-job",
-                    "restart_policy": {"condition": "none"},
-                    "placement": {"constraints": ["node.role==manager"]},
-                },
-            }
-        },
-        "secrets": {"password": {"file": "./password"}},
-    }
-
-
-def test_services_ahead_are_as_they_are_written() -> None:
-    """What has to run before the job is deployed as the definition has it."""
-    made = json.loads(oneoff.services(MODEL, ["store"]))
-    assert made["services"] == {"store": {"image": "valkey:8"}}
