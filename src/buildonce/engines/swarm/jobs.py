@@ -9,8 +9,9 @@ from contextlib import suppress
 import yaml
 
 from buildonce.engines.base import UNTOUCHED
-from buildonce.engines.definition import Definition, Part
+from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Refused
+from buildonce.engines.parts import Part
 from buildonce.engines.swarm import cluster, oneoff
 from buildonce.engines.swarm.rollout import Limit, Rollout
 from buildonce.engines.swarm.stackfile import stack_file

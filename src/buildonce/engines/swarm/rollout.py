@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from buildonce.engines.base import StillOurs, always_ours
 from buildonce.engines.compose.watching import INTERVAL, Failing
-from buildonce.engines.definition import Definition, Part
+from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Refused
+from buildonce.engines.parts import Part
 from buildonce.engines.secrets import mask
 from buildonce.engines.swarm import applying, cluster
 from buildonce.engines.swarm.cluster import Stack

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from buildonce.engines.base import MONITOR
 from buildonce.engines.compose.watching import Failing
-from buildonce.engines.definition import Part, digest_in
+from buildonce.engines.parts import Part, digest_in
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Service, Task
 

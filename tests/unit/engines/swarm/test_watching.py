@@ -6,8 +6,8 @@ from unittest import mock
 import pytest
 
 from buildonce.engines.compose.watching import Failing
-from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
+from buildonce.engines.parts import Part
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.engines.swarm.tasks import rows
