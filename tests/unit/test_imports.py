@@ -100,7 +100,7 @@ INSIDE = {
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
-    "verify": ["evidence", "deployed", "former", "gather", "independent"],
+    "verify": ["evidence", "deployed", "former", "pushed", "gather", "compare", "independent"],
     "engines/compose": ["contents", "names", "ports", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
