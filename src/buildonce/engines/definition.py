@@ -13,7 +13,7 @@ from typing import Any
 
 from buildonce.engines import images
 from buildonce.engines.base import Deployment, Resolved, Target
-from buildonce.engines.bundle import Sources, make_bundle
+from buildonce.engines.bundle import make_bundle
 from buildonce.engines.composefile import (
     AS_WRITTEN,
     contents,
@@ -25,6 +25,7 @@ from buildonce.engines.composefile import (
 from buildonce.engines.docker import Docker, Refused
 from buildonce.engines.parts import Part
 from buildonce.engines.paths import NOWHERE, has_variable_paths, relative_paths
+from buildonce.engines.sources import Sources
 from buildonce.errors import UsageError
 
 NO_FOLDER = ("--project-directory", NOWHERE)
