@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,20 +11,13 @@ import pytest
 
 import lab
 from tests.kit.figures import Figures
-from tests.kit.monorepo import NOBODYS_GIT, Make, Monorepo, Override, create
-
-NO_ENGINE = "unix:///nowhere/docker.sock"
+from tests.kit.monorepo import Make, Monorepo, Override, create, environment
 
 
 @pytest.fixture(scope="session")
 def env(running: lab.Lab) -> Mapping[str, str]:
-    """The environment of a machine with the lab, and with nothing of CI or of the developer.
-
-    Where the lab is a registry alone, no engine answers.
-    """
-    ours = ("GITHUB_", "INVOKE_", "GIT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "DOCKER_HOST": NO_ENGINE, **running.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
+    """The environment of a machine with the lab, and with nothing of CI or of the developer."""
+    return environment(running)
 
 
 @pytest.fixture(scope="session")

@@ -21,21 +21,11 @@ from tests.kit.fault_proxy import ENDLESS, FAULTS, FaultProxy
 from tests.kit.figures import Figures
 from tests.kit.in_process import app
 from tests.kit.monorepo import Monorepo
-from tests.kit.scenes import COMMANDS, Scene, failure, running, scenes
+from tests.kit.scenes import Case, Scene, cases, failure, running, scenes
 
 SAMPLE, SEED = 60, 1
 REFUSALS = {4, 5, 6, 7, 8, 9}
 """Exit codes of what a fault may come to: never a traceback (1) nor the user's mistake (2, 3)."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One command with one fault."""
-
-    command: str
-    fault: str
-    first: int
-    lasting: bool
 
 
 @dataclass(frozen=True)
@@ -99,13 +89,7 @@ def stage(project: Monorepo, impatient: None) -> Iterator[Stage]:
 
 def _cases(stage: Stage) -> list[Case]:
     """All cases, or a sample in which every command and every fault is."""
-    everything = [
-        Case(command, fault, first, lasting)
-        for command in COMMANDS
-        for first in range(stage.requests(command))
-        for fault in FAULTS
-        for lasting in (False, True)
-    ]
+    everything = cases(FAULTS, stage.requests)
     if os.environ.get("BUILDONCE_FAULTS") == "all":
         return everything
     return random.Random(SEED).sample(everything, SAMPLE)

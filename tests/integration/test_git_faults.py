@@ -24,7 +24,7 @@ from tests.kit.figures import Figures
 from tests.kit.in_process import app
 from tests.kit.ledger_log import facts
 from tests.kit.monorepo import Monorepo
-from tests.kit.scenes import COMMANDS, Scene, failure, running, scenes
+from tests.kit.scenes import Case, Scene, cases, failure, running, scenes
 
 SAMPLE, MANY, SEED = 10, 80, 1
 
@@ -40,18 +40,8 @@ HEALING = {"reset", "cut", "halve"}
 UNAVAILABLE, BROKEN, DIFFERENCE = 6, 8, 9
 
 
-@dataclass(frozen=True)
-class Case:
-    """One command with one fault."""
-
-    command: str
-    fault: str
-    first: int
-    lasting: bool
-
-    @property
-    def must_heal(self) -> bool:
-        return self.fault == "late" or (self.fault in HEALING and not self.lasting)
+def must_heal(case: Case) -> bool:
+    return case.fault == "late" or (case.fault in HEALING and not case.lasting)
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ class Stage:
 
     def _problems_of(self, case: Case, error: BuildonceError) -> list[str]:
         found = []
-        if case.must_heal:
+        if must_heal(case):
             found.append("it did not heal")
         if error.exit_code not in {UNAVAILABLE, BROKEN}:
             found.append(f"exit code {error.exit_code}")
@@ -124,13 +114,7 @@ def stage(project: Monorepo) -> Iterator[Stage]:
 
 
 def _cases(stage: Stage) -> list[Case]:
-    everything = [
-        Case(command, fault, first, lasting)
-        for command in COMMANDS
-        for first in range(stage.events(command))
-        for fault in GIT_FAULTS
-        for lasting in (False, True)
-    ]
+    everything = cases(GIT_FAULTS, stage.events)
     size = MANY if os.environ.get("BUILDONCE_FAULTS") == "all" else SAMPLE
     return random.Random(SEED).sample(everything, min(size, len(everything)))
 
@@ -139,13 +123,13 @@ def test_no_fault_of_the_remote_makes_a_false_success(stage: Stage, figures: Fig
     """What succeeds is true, what passes by heals, the rest names the remote and can be resumed."""
     outcomes: Counter[str] = Counter()
     problems: dict[Case, list[str]] = {}
-    cases = _cases(stage)
-    for case in cases:
+    chosen = _cases(stage)
+    for case in chosen:
         error = stage.run(case)
         code = error.exit_code if error else 0
         outcomes[f"exit {code}, {'lasting' if case.lasting else 'once'}"] += 1
         assert stage.proxy.spoilt
         if found := stage.problems(case, error):
             problems[case] = [*found, f"exit {code}", error.message if error else ""]
-    figures("faults of the git remote", cases=len(cases), **outcomes)
+    figures("faults of the git remote", cases=len(chosen), **outcomes)
     assert problems == {}

@@ -16,12 +16,11 @@ import lab
 from buildonce.engines.base import Target
 from tests.kit.hosts import Place, get
 from tests.kit.monorepo import (
-    NOBODYS_GIT,
     SERVICES,
     TASKS,
     Done,
     Monorepo,
-    clean_environment,
+    environment,
 )
 from tests.kit.shop import HEALTH, PROGRAM
 
@@ -149,10 +148,10 @@ class Front:
 def opened(hosts: lab.Lab, folder: Path) -> Iterator[Front]:
     """Make one whose first release runs in production; remove its containers in the end."""
     namespace = f"front{secrets.token_hex(4)}"
-    env = {**clean_environment(), **hosts.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
     repo = Monorepo(
-        folder / "clone", folder / "origin.git", hosts.registry, namespace, env, SERVICES
-    )
+        folder / "clone", folder / "origin.git", hosts.registry, namespace, environment(hosts),
+        SERVICES,
+    )  # fmt: skip
     cluster, production = hosts.hosts["host1"], hosts.hosts["host2"]
     pyproject = PYPROJECT.format(namespace=namespace, cluster=cluster, production=production)
     repo.begin(

@@ -13,7 +13,7 @@ from typing import Any
 
 import lab
 from tests.kit.kubernetes import Kubectl, config_map, deployment, service
-from tests.kit.monorepo import NOBODYS_GIT, TASKS, Done, Monorepo, clean_environment
+from tests.kit.monorepo import TASKS, Done, Monorepo, environment
 
 SERVICES = ("api", "worker")
 API, WORKER = "${BUILDONCE_IMAGE_API}", "${BUILDONCE_IMAGE_WORKER}"
@@ -186,8 +186,7 @@ def opened(cluster: lab.Lab, folder: Path) -> Iterator[Storefront]:
     """Make one whose first release runs, after a pre-deploy command."""
     assert cluster.kubeconfig is not None
     namespace = f"shop{secrets.token_hex(4)}"
-    env = {**clean_environment(), **cluster.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
-    env["INVOKE_RUNTIME_CONFIG"] = str(_settings(cluster, folder))
+    env = {**environment(cluster), "INVOKE_RUNTIME_CONFIG": str(_settings(cluster, folder))}
     repo = Monorepo(
         folder / "clone", folder / "origin.git", cluster.registry, namespace, env, SERVICES
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import lab
 from tests.kit import inv_server
 from tests.kit.registry_wire import Images
 
@@ -51,18 +52,33 @@ COPY shared {service} /app/
 """
 
 NOTHING: Mapping[str, str] = {}
+NO_ENGINE = "unix:///nowhere/docker.sock"
+
+
+def as_person(name: str, email: str) -> dict[str, str]:
+    """The variables by which git takes somebody for the author of commits."""
+    roles = ("AUTHOR", "COMMITTER")
+    return {
+        **{f"GIT_{role}_NAME": name for role in roles},
+        **{f"GIT_{role}_EMAIL": email for role in roles},
+    }
+
+
 NOBODYS_GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
-    **{f"GIT_{role}_NAME": "Dana Developer" for role in ("AUTHOR", "COMMITTER")},
-    **{f"GIT_{role}_EMAIL": "dana@example.org" for role in ("AUTHOR", "COMMITTER")},
+    **as_person("Dana Developer", "dana@example.org"),
 }
 
 
-def clean_environment() -> dict[str, str]:
-    """This process's environment without what belongs to CI, git, or another engine."""
+def environment(running: lab.Lab) -> dict[str, str]:
+    """A person's environment on a machine with the lab: nothing of CI or of the developer.
+
+    Where the lab is a registry alone, no engine answers.
+    """
     ours = ("GITHUB_", "INVOKE_", "GIT_", "DOCKER_", "KUBECONFIG")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "DOCKER_HOST": NO_ENGINE, **running.environ(), **NOBODYS_GIT, "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True)

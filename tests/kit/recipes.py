@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import lab
+from tests.kit.monorepo import as_person, environment
 from tests.kit.registry_wire import Images
 from tests.kit.repository import ROOT
 
@@ -110,13 +111,17 @@ def begin(folder: Path, running: lab.Lab) -> Monorepo:
     overrides["buildonce"]["registry"] = registry
     settings = folder / "lab.json"
     settings.write_text(json.dumps(overrides))
-    made = Monorepo(folder / "acme", registry, environment(running, settings))
+    env = {
+        **environment(running),
+        **as_person("somebody", "somebody@example.org"),
+        "INVOKE_RUNTIME_CONFIG": str(settings),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    made = Monorepo(folder / "acme", registry, env)
     made.root.mkdir()
     made.succeed("git", "init", "--quiet", "--bare", "--initial-branch=main", "../origin.git")
     made.succeed("git", "init", "--quiet", "--initial-branch=main")
     made.succeed("git", "remote", "add", "origin", "../origin.git")
-    made.succeed("git", "config", "user.name", "somebody")
-    made.succeed("git", "config", "user.email", "somebody@example.org")
     made.write_files(ADOPT)
     return made
 
@@ -168,19 +173,6 @@ def squeezed(text: str) -> str:
 def blocks(document: Path) -> Iterator[Block]:
     for match in FENCED.finditer(document.read_text()):
         yield Block(match["info"].split() or [""], match["content"])
-
-
-def environment(running: lab.Lab, overrides: Path) -> dict[str, str]:
-    """A person's environment: no CI, no settings but the lab's."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
-    return {
-        **ours,
-        **running.environ(),
-        "INVOKE_RUNTIME_CONFIG": str(overrides),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "NO_COLOR": "1",
-    }
 
 
 def a_commit(monorepo: Monorepo) -> None:

@@ -120,6 +120,12 @@ def ledger(files: Mapping[str, Record]) -> Snapshot:
     return Snapshot(Git(Path("/nowhere")), None, dict(contents))
 
 
+def state(releases: Sequence[Release], *records: EnvironmentRecord) -> Snapshot:
+    """A ledger of these releases and environments."""
+    files: dict[str, Record] = {environment_path(one.environment): one for one in records}
+    return ledger({**files, **{release_path(one.sha): one for one in releases}})
+
+
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +69,27 @@ def scenes(repo: Monorepo) -> dict[str, Scene]:
         "verify": after,
         "verify a drift": replace(after, pointers=drifted),
     }
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command with a fault in what it sends or hears, from the `first` one on if `lasting`."""
+
+    command: str
+    fault: str
+    first: int
+    lasting: bool
+
+
+def cases(faults: Iterable[str], exchanges: Callable[[str], int]) -> list[Case]:
+    """Each fault in each of a command's exchanges, as many as these are, once and lasting."""
+    return [
+        Case(command, fault, first, lasting)
+        for command in COMMANDS
+        for first in range(exchanges(command))
+        for fault in faults
+        for lasting in (False, True)
+    ]
 
 
 def failure(command: str, repo: Monorepo) -> BuildonceError | None:

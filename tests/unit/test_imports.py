@@ -100,7 +100,7 @@ INSIDE = {
     "report/html": [
         *("markup", "words", "tables", "model", "metrics", "plots", "sections", "charts", "page"),
     ],
-    "verify": ["evidence", "deployed", "former", "gather", "independent"],
+    "verify": ["evidence", "deployed", "former", "pushed", "gather", "compare", "independent"],
     "engines/compose": ["contents", "names", "ports", "watching", "containers", "engine"],
     "engines/kubernetes": [
         *("manifest", "kubectl", "pods", "images", "refusals", "rendering", "state"),
@@ -108,8 +108,8 @@ INSIDE = {
         *("watching", "oneoff", "rollout", "evidence", "observer", "engine"),
     ],
     "engines/swarm": [
-        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "oneoff", "rollout"),
-        "engine",
+        *("logins", "objects", "cluster", "ingress", "tasks", "stackfile", "applying"),
+        *("watching", "rollout", "oneoff", "jobs", "engine"),
     ],
 }
 """Inside a room, from the ground up as well: a module imports only from those named before it."""

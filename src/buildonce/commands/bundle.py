@@ -10,7 +10,7 @@ from buildonce.app import App
 from buildonce.archive.reading import ArchiveFile
 from buildonce.archive.record import Archive
 from buildonce.archive.writing import write
-from buildonce.commands.observe import required_release, sha_of
+from buildonce.commands.releases import required_release, sha_of
 from buildonce.errors import IntegrityError, UsageError
 from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.snapshot import Snapshot, bundle_path, image_path

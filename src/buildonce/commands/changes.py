@@ -11,7 +11,7 @@ from typing import Any
 from buildonce import ci
 from buildonce.app import App
 from buildonce.build.inputs import is_within
-from buildonce.commands.observe import release_in_question, required_release
+from buildonce.commands.releases import release_in_question, required_release
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.git.repository import Commit
 from buildonce.ledger.records.release import Release

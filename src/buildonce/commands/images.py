@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildonce.app import App
-from buildonce.commands.observe import required_release, sha_of
+from buildonce.commands.releases import required_release, sha_of
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.plan.gates import require_complete

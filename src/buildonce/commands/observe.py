@@ -1,8 +1,7 @@
-"""What commands look at before they plan: releases by name, and one environment as it is."""
+"""What commands look at before they plan: one environment as it is."""
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Any
 
 from buildonce.app import App
 from buildonce.build import bake
+from buildonce.commands.releases import required_release
 from buildonce.engines.base import Engine
 from buildonce.errors import IntegrityError, PreconditionError, UnavailableError
 from buildonce.ledger.records.deployment import DeploymentRecord
@@ -29,8 +29,6 @@ from buildonce.plan.steps import Copy
 from buildonce.refs import ImageRef
 from buildonce.registry.connections import is_loopback
 from buildonce.verify import deployed
-
-_HEX = re.compile(r"[0-9a-f]+")
 
 
 def observe(
@@ -187,20 +185,6 @@ def _require_own_images(app: App, release: Release) -> None:
             )
 
 
-def required_release(snapshot: Snapshot, sha: str) -> Release:
-    """Return a release's record.
-
-    Raises:
-        PreconditionError: there is none: the commit was not built.
-    """
-    release = snapshot.release(sha)
-    if release is None:
-        raise PreconditionError(
-            f"{sha} was not built, or was pruned", hint=f"inv build --sha {sha}"
-        )
-    return release
-
-
 def pointers_of(app: App, environment: str, *releases: Release | None) -> Pointers:
     """Return what an environment's pointers name now, for the services of the releases."""
     return run_by_key(app.registry.digest, references(environment, *releases))
@@ -220,37 +204,9 @@ def _pointers(
         return None
 
 
-def release_in_question(app: App, snapshot: Snapshot, environment: str, name: str | None) -> str:
-    """Return the sha that a promotion without or with a name is about.
-
-    Raises:
-        PreconditionError: it is what the environment before runs, and that runs nothing.
-    """
-    before = app.project.environment(environment).after
-    if name is not None or before is None:
-        return sha_of(app, snapshot, name or "HEAD")
-    sha = snapshot.environment(before).release
-    if sha is None:
-        raise PreconditionError(
-            f"{environment} is promoted from {before}, which runs nothing yet",
-            hint=f"inv promote {before}",
-        )
-    return sha
-
-
 def new_promotion_id() -> str:
     """Return a name for a promotion and its holder that nobody else has."""
     return uuid.uuid4().hex
-
-
-def sha_of(app: App, snapshot: Snapshot, name: str) -> str:
-    """Return a commit's tag; one that was released needs not be in this clone."""
-    sha = name[: app.project.sha_length]
-    is_full = bool(_HEX.fullmatch(name)) and len(sha) == app.project.sha_length
-    release = snapshot.release(sha) if is_full else None
-    if release and release.revision.startswith(name):
-        return sha
-    return app.sha(app.commit(name))
 
 
 def _lineage(app: App, release: Release, previous: Release | None) -> Lineage:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from buildonce import ci
 from buildonce.app import App, now
-from buildonce.commands.observe import new_promotion_id, observe, release_in_question, sha_of
+from buildonce.commands.observe import new_promotion_id, observe
+from buildonce.commands.releases import release_in_question, sha_of
 from buildonce.errors import PreconditionError, UsageError
 from buildonce.ledger.events import busy
 from buildonce.ledger.records.promotion import Promotion, Request

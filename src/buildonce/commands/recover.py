@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from buildonce import ci
 from buildonce.app import App
-from buildonce.commands.observe import new_promotion_id, observe, required_release
+from buildonce.commands.observe import new_promotion_id, observe
+from buildonce.commands.releases import required_release
 from buildonce.errors import PreconditionError
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.snapshot import Snapshot

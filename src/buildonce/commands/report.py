@@ -17,8 +17,9 @@ from buildonce.parallel import run_by_key
 from buildonce.refs import ImageRef
 from buildonce.report.html.model import Commit, Deployment, Environment, Pending, Report, Size
 from buildonce.report.html.page import page
+from buildonce.verify.compare import compare
 from buildonce.verify.evidence import Evidence
-from buildonce.verify.gather import compare, gather
+from buildonce.verify.gather import gather
 
 HISTORY = 100
 """How many promotions of each environment the page goes back."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from buildonce.app import App
-from buildonce.commands.observe import sha_of
 from buildonce.commands.promote import carry_out
+from buildonce.commands.releases import sha_of
 from buildonce.errors import PreconditionError
 from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.records.promotion import Request

@@ -12,8 +12,9 @@ from buildonce.ledger.records.environment import EnvironmentRecord
 from buildonce.ledger.snapshot import Snapshot
 from buildonce.report.markdown import evidence_markdown
 from buildonce.report.terminal import evidence_json
+from buildonce.verify.compare import OTHERS, compare
 from buildonce.verify.evidence import Evidence
-from buildonce.verify.gather import OTHERS, compare, gather
+from buildonce.verify.gather import gather
 from buildonce.verify.independent import reread
 
 _LASTING = (

@@ -20,6 +20,7 @@ from buildonce.engines.compose import names
 from buildonce.engines.composefile import required_variables
 from buildonce.engines.definition import Definition, how_to_set
 from buildonce.engines.docker import Docker
+from buildonce.engines.sources import Sources
 from buildonce.errors import BuildonceError, UnavailableError
 from buildonce.ledger.records.release import Image, Release
 from buildonce.refs import digest_of
@@ -108,7 +109,7 @@ def _check_definition(deployment: Deployment) -> list[BuildonceError]:
     docker = Docker(deployment.target)
     with tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
         root = deployment.files.export(Path(folder) / "tree")
-        sources = bundle.Sources(docker, root, deployment.files.paths)
+        sources = Sources(docker, root, deployment.files.paths)
         if problems := bundle.problems(sources):
             return [*problems, *_unset(deployment, sources)]
         made = replace(deployment, bundle=bundle.make_bundle(sources))
@@ -128,13 +129,13 @@ def _check_host(deployment: Deployment) -> list[BuildonceError]:
     return [error for error in _errors(checks) if not isinstance(error, UnavailableError)]
 
 
-def _unset(deployment: Deployment, sources: bundle.Sources) -> list[BuildonceError]:
+def _unset(deployment: Deployment, sources: Sources) -> list[BuildonceError]:
     """Return that variables have no value, as far as the files' own text tells."""
     files = [sources.root / file for file in sources.files]
     text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
     given = {*os.environ, *deployment.variables}
     with suppress(BuildonceError):
-        given |= {*bundle.values(sources, {})}
+        given |= {*sources.values({})}
     missing = required_variables(text, given)
     missing = {name for name in missing if not name.startswith("BUILDONCE_IMAGE_")}
     name = deployment.target.name

@@ -17,12 +17,12 @@ from typing import Any
 from buildonce.app import App
 from buildonce.config.fields import image_variable
 from buildonce.doctor.findings import Finding
-from buildonce.engines import bundle
 from buildonce.engines.base import Target
 from buildonce.engines.compose.ports import REMEDY, Port, published, taken
 from buildonce.engines.composefile import dump, names_in
 from buildonce.engines.definition import NO_FOLDER
 from buildonce.engines.docker import Docker
+from buildonce.engines.sources import Sources
 from buildonce.errors import BuildonceError
 from buildonce.parallel import run_all
 from buildonce.targets import target_of
@@ -155,13 +155,13 @@ def _publisher(app: App, name: str) -> Publisher | None:
     docker = Docker(target)
     with suppress(BuildonceError), tempfile.TemporaryDirectory(prefix="buildonce-") as folder:
         root = app.git.export(app.commit().revision, Path(folder) / "tree")
-        sources = bundle.Sources(docker, root, settings.files)
-        written = _ports_alone(bundle.read(sources))
+        sources = Sources(docker, root, settings.files)
+        written = _ports_alone(sources.read())
         ports = {
             service: [str(entry) for entry in part.get("ports") or ()]
             for service, part in written["services"].items()
         }
-        values = bundle.values(sources, {**os.environ, **settings.variables})
+        values = sources.values({**os.environ, **settings.variables})
         model = _with_values(docker, written, values)
         return Publisher(target, settings.files[0], model, _places(docker), ports)
     return None

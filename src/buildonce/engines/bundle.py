@@ -7,40 +7,16 @@ stay as they are written. Where something cannot travel inside, it is refused wi
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from buildonce.config.fields import image_variable
-from buildonce.engines.composefile import AS_WRITTEN, dump, fill, names_in
-from buildonce.engines.docker import Docker, Refused
+from buildonce.engines.composefile import dump, fill
 from buildonce.engines.paths import is_relative, is_repository_mount, mount
+from buildonce.engines.sources import Sources
 from buildonce.errors import UsageError
-
-_ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]", re.MULTILINE)
-_SINGLE_QUOTED = re.compile(r"'[^']*'")
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The deployment files in an export of a commit.
-
-    ``root`` is the project's root there, ``files`` are relative to it; relative paths in them
-    begin at the first one's folder.
-    """
-
-    docker: Docker
-    root: Path
-    files: Sequence[str]
-
-    @property
-    def folder(self) -> Path:
-        """Where relative paths begin."""
-        return (self.root / self.files[0]).parent
 
 
 def make_bundle(sources: Sources) -> str:
@@ -50,7 +26,7 @@ def make_bundle(sources: Sources) -> str:
         UsageError: the files cannot be read as Compose files, or refer to what cannot travel
             with a release.
     """
-    model = read(sources)
+    model = sources.read()
     services = model.get("services") or {}
     model["services"] = {
         name: _service(sources, name, service or {}) for name, service in services.items()
@@ -60,26 +36,17 @@ def make_bundle(sources: Sources) -> str:
     for name, secret in (model.get("secrets") or {}).items():
         _require_portable_secret(sources, name, secret or {})
     model.pop("name", None)
-    return _with_defaults(dump(model), dotenv(sources))
+    return _with_defaults(dump(model), sources.dotenv())
 
 
 def problems(sources: Sources) -> list[UsageError]:
     """Return everything for which ``make_bundle`` refuses the files, not only the first."""
     try:
-        model = read(sources)
+        model = sources.read()
     except UsageError as error:
         return [error]
     refusals = map(_refusal, _checks(sources, model))
     return [refusal for refusal in refusals if refusal]
-
-
-def values(sources: Sources, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables' values: those given, and of the rest what a committed ``.env`` has.
-
-    Raises:
-        UsageError: that file cannot be read.
-    """
-    return {**dotenv(sources), **given}
 
 
 def _checks(sources: Sources, model: Mapping[str, Any]) -> Iterator[Callable[[], object]]:
@@ -102,44 +69,6 @@ def _refusal(check: Callable[[], object]) -> UsageError | None:
     except UsageError as error:
         return error
     return None
-
-
-def read(sources: Sources) -> dict[str, Any]:
-    """Return what the files say, variables as they are written, whether or not it can be deployed.
-
-    Raises:
-        UsageError: they cannot be read as Compose files.
-    """
-    files = [word for file in sources.files for word in ("--file", str(sources.root / file))]
-    for file in sources.files:
-        if not (sources.root / file).is_file():
-            raise UsageError(
-                f"{file} is not in this commit",
-                hint="commit it, or correct `file` of the environment",
-            )
-    place = ("--project-directory", str(sources.folder))
-    return _config_of(sources, sources.files[0], *files, *place, options=AS_WRITTEN)
-
-
-def _config_of(
-    sources: Sources, name: str, *words: str, text: str = "", options: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Return what ``docker compose config`` reads, with nothing of this process's environment.
-
-    Raises:
-        UsageError: it is refused; ``name`` is the file that this is about.
-    """
-    try:
-        printed = sources.docker.run(
-            "compose", *words, "config", "--format", "json", *options, text=text, isolated=True
-        )
-    except Refused as refused:
-        raise UsageError(
-            f"{name} cannot be used: {refused.complaint.replace(f'{sources.root}/', '')}",
-            hint="correct the file and commit it",
-        ) from None
-    read: dict[str, Any] = json.loads(printed)
-    return read
 
 
 def _service(sources: Sources, name: str, service: dict[str, Any]) -> dict[str, Any]:
@@ -192,31 +121,7 @@ def _from_files(sources: Sources, where: str, files: Sequence[Any]) -> Iterator[
                     "`environment`: environment files are part of a release",
                 )
             continue
-        yield from _parsed(sources, path).items()
-
-
-def _parsed(sources: Sources, path: Path) -> dict[str, Any]:
-    """Return the variables of an environment file as Compose reads them, ``$`` doubled."""
-    _require_no_foreign_variable(sources, path)
-    one = {"services": {"x": {"image": "x", "env_file": [str(path)]}}}
-    read = _config_of(sources, _relative(sources, path), "--file", "-", text=json.dumps(one))
-    found = read["services"]["x"].get("environment") or {}
-    return {key: value if value is None else str(value) for key, value in found.items()}
-
-
-def _require_no_foreign_variable(sources: Sources, path: Path) -> None:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    own = set(_ASSIGNED.findall(text))
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("#"):
-            continue
-        for name in names_in(_SINGLE_QUOTED.sub("", line)):
-            if name not in own:
-                raise UsageError(
-                    f"{_relative(sources, path)}:{number} uses ${{{name}}}, which it does not set",
-                    hint="set that variable under the service's `environment`, where the values of "
-                    "the environment are filled in",
-                )
+        yield from sources.variables(path).items()
 
 
 def _volume(where: str, volume: dict[str, Any]) -> Any:
@@ -258,18 +163,6 @@ def _require_portable_secret(sources: Sources, name: str, secret: Mapping[str, A
         )
 
 
-def dotenv(sources: Sources) -> dict[str, str]:
-    """Return the variables of the ``.env`` file beside the first file, if it is committed.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    path = sources.folder / ".env"
-    if not path.is_file():
-        return {}
-    return {key: value or "" for key, value in _parsed(sources, path).items()}
-
-
 def _with_defaults(text: str, defaults: Mapping[str, str]) -> str:
     """Return a definition whose variables have these values where nothing else sets them."""
 
@@ -279,7 +172,3 @@ def _with_defaults(text: str, defaults: Mapping[str, str]) -> str:
         return f"${{{name}:-{defaults[name]}}}"
 
     return fill(text, with_default) if defaults else text
-
-
-def _relative(sources: Sources, path: Path) -> str:
-    return str(path.relative_to(sources.root)) if sources.root in path.parents else str(path)

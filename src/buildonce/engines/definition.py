@@ -1,65 +1,35 @@
-"""The project's own Compose or stack file: images filled in, and read as Compose reads it."""
+"""The project's own Compose or stack file, as Compose reads it."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildonce.config.fields import image_variable
+from buildonce.engines import images
 from buildonce.engines.base import Deployment, Resolved, Target
-from buildonce.engines.bundle import Sources, make_bundle
+from buildonce.engines.bundle import make_bundle
 from buildonce.engines.composefile import (
     AS_WRITTEN,
     contents,
-    fill,
     names_in,
     required_variables,
     shared,
     source_variables,
 )
 from buildonce.engines.docker import Docker, Refused
+from buildonce.engines.parts import Part
 from buildonce.engines.paths import NOWHERE, has_variable_paths, relative_paths
+from buildonce.engines.sources import Sources
 from buildonce.errors import UsageError
-from buildonce.refs import Digest
-
-_LEFT = re.compile(r"\$\$|\$\{?(BUILDONCE_IMAGE_\w+)")
-_BY_DIGEST = re.compile(r".+@(sha256:[0-9a-f]{64})")
 
 NO_FOLDER = ("--project-directory", NOWHERE)
 """The option of Compose for a definition that has no folder of its own."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One service of the definition, as far as it can be told without any variable's value.
-
-    ``ends`` says that it is done once it has ended with 0.
-    """
-
-    name: str
-    image: str
-    replicas: int | None
-    needs: Mapping[str, str]
-    optional: bool
-    ends: bool = False
-
-    @property
-    def digest(self) -> Digest | None:
-        """The bytes it has to run, where the definition says so."""
-        return digest_in(self.image)
-
-
-def digest_in(image: str) -> Digest | None:
-    """Return the digest that an image's name has, if it has one."""
-    match = _BY_DIGEST.fullmatch(image)
-    return Digest(match[1]) if match else None
 
 
 def how_to_set(variable: str, target: Target) -> str:
@@ -103,7 +73,7 @@ class Definition:
         Raises:
             UsageError: an image has no place, or one is asked for that the release lacks.
         """
-        return _filled(self.bundle, self.deployment)
+        return images.fill_in(self.bundle, self.deployment)
 
     def require_variables(self) -> None:
         """See that every variable has a value or a default.
@@ -167,8 +137,8 @@ class Definition:
                 is in it by tag.
         """
         services = self.model.get("services", {}).items()
-        found = {name: _part(name, service or {}) for name, service in services}
-        _require_digests(found.values(), self.deployment)
+        found = {name: Part.read(name, service or {}) for name, service in services}
+        images.require_digests(found.values(), self.deployment)
         return found
 
     def decided(self) -> Resolved:
@@ -229,68 +199,3 @@ class Definition:
         )  # fmt: skip
         read: dict[str, Any] = json.loads(text)
         return read
-
-
-def _filled(bundle: str, deployment: Deployment) -> str:
-    images = {image_variable(name): str(ref) for name, ref in deployment.images.items()}
-    used = set()
-
-    def image(name: str) -> str | None:
-        if name in images:
-            used.add(name)
-        return images.get(name)
-
-    text = fill(bundle, image)
-    if left := [name for name in _LEFT.findall(text) if name]:
-        raise UsageError(
-            f"{deployment.files.name} asks for ${{{left[0]}}}, which is no image of this release",
-            hint=f"it may use {', '.join(images)}, each as ${{NAME}} or ${{NAME:?words}}",
-        )
-    if unused := sorted(set(images) - used):
-        raise UsageError(
-            f"{deployment.files.name} runs no service with ${{{unused[0]}}}",
-            hint=f"write  image: ${{{unused[0]}}}  in it, and commit it; or list the services that "
-            f"run there: {deployment.target.table}.services",
-        )
-    return text
-
-
-def _part(name: str, service: Mapping[str, Any]) -> Part:
-    needs = service.get("depends_on") or {}
-    return Part(
-        name=name,
-        image=str(service.get("image", "")),
-        replicas=replicas(service),
-        needs={other: how.get("condition", "") for other, how in needs.items()},
-        optional=bool(service.get("profiles")),
-        ends=_ends(service),
-    )
-
-
-def _ends(service: Mapping[str, Any]) -> bool:
-    """Tell whether the restart policy says in so many words that the service comes to an end."""
-    policy = (service.get("deploy") or {}).get("restart_policy") or {}
-    restart = str(service.get("restart", policy.get("condition", "")))
-    return restart in ("no", "none") or restart.startswith("on-failure")
-
-
-def replicas(service: Mapping[str, Any]) -> int | None:
-    """Return how many containers of a service there are; None where that is a variable's value."""
-    wanted = (service.get("deploy") or {}).get("replicas", service.get("scale", 1))
-    return int(wanted) if str(wanted).isdecimal() else None
-
-
-def _require_digests(found: Iterable[Part], deployment: Deployment) -> None:
-    own = {str(ref.repository): service for service, ref in deployment.images.items()}
-    for part in found:
-        service = own.get(_repository(part.image))
-        if service and part.digest is None:
-            raise UsageError(
-                f"{deployment.files.name}: {part.name} runs {part.image}, which is only a tag",
-                hint=f"write  image: ${{{image_variable(service)}}}  there, and commit it",
-            )
-
-
-def _repository(image: str) -> str:
-    head, colon, tag = image.rpartition(":")
-    return head if colon and "/" not in tag else image

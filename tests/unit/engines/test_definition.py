@@ -1,75 +1,14 @@
-"""The definition with the release's images in it."""
-
-import pytest
+"""The definition as Compose reads it."""
 
 from buildonce.engines.base import Deployment, Target
-from buildonce.engines.definition import Definition, Part
+from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker
-from buildonce.errors import UsageError
-from buildonce.refs import Digest, ImageRef, Repository
+from buildonce.engines.parts import Part
+from buildonce.refs import Digest, Repository
 from tests.kit.samples import files
 
 WEB = Repository("r.example", "shop/web").at(Digest("sha256:" + "a" * 64))
 JOBS = Repository("r.example", "shop/jobs").at(Digest("sha256:" + "b" * 64))
-
-
-def definition(text: str, **images: ImageRef) -> Definition:
-    target = Target("production", "compose", project="shop")
-    deployment = Deployment(
-        target=target,
-        sha="0123456789ab",
-        files=files(),
-        bundle=text,
-        images=images or {"web": WEB},
-    )
-    return Definition(deployment, Docker(target))
-
-
-def render(text: str, **images: ImageRef) -> str:
-    return definition(text, **images).text
-
-
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "$BUILDONCE_IMAGE_WEB",
-        "${BUILDONCE_IMAGE_WEB}",
-        "${BUILDONCE_IMAGE_WEB:?names the web's image}",
-        "${BUILDONCE_IMAGE_WEB:-r.example/shop/web:latest}",
-        "${BUILDONCE_IMAGE_WEB:-${OTHER}}",
-    ],
-)
-def test_an_image_is_filled_in_however_it_is_asked_for(spelling: str) -> None:
-    """Every form that Compose knows for a variable gives the digest, and nothing of a default."""
-    assert render(f"image: {spelling}\n") == f"image: {WEB}\n"
-
-
-def test_nothing_else_is_touched() -> None:
-    """Other variables, escaped dollars and comments come out letter by letter as they went in."""
-    rest = '\n# costs $$5\nenvironment: {TOKEN: "${TOKEN:?}", HOME: $HOME, X: "$${BUILDONCE}"}\n'
-    assert render("image: $BUILDONCE_IMAGE_WEB" + rest) == f"image: {WEB}{rest}"
-
-
-def test_an_escaped_variable_is_no_variable() -> None:
-    """Two dollars are one for the container: there is no image to fill in."""
-    with pytest.raises(UsageError, match="runs no service with"):
-        render("command: $${BUILDONCE_IMAGE_WEB}")
-
-
-def test_an_image_without_a_place_is_an_error() -> None:
-    """A release is deployed whole: a definition that leaves out a service is refused."""
-    with pytest.raises(UsageError, match=r"compose.yaml runs no service with \$\{BUILDONCE_IMAGE"):
-        render("image: $BUILDONCE_IMAGE_WEB", web=WEB, jobs=JOBS)
-
-
-@pytest.mark.parametrize(
-    "asked", ["{BUILDONCE_IMAGE_MAIL}", "BUILDONCE_IMAGE_MAIL", "{OTHER:-${BUILDONCE_IMAGE_MAIL}}"]
-)
-def test_an_image_that_is_not_in_the_release_is_an_error(asked: str) -> None:
-    """A misspelled image, or one inside another variable's default, is not left to Compose."""
-    text = f"image: $BUILDONCE_IMAGE_WEB\nimage: ${asked}"
-    with pytest.raises(UsageError, match="which is no image of this release"):
-        render(text)
 
 
 def part(name: str, image: str, *needs: str) -> Part:
@@ -85,6 +24,8 @@ def test_foreign_needs_leave_out_what_is_ours() -> None:
         "disk": part("disk", "disk:1"),
         "cache": part("cache", "valkey:8"),
     }
-    shop = definition("", web=WEB, jobs=JOBS)
+    target = Target("production", "compose", project="shop")
+    deployment = Deployment(target, "0123456789ab", files(), {"web": WEB, "jobs": JOBS})
+    shop = Definition(deployment, Docker(target))
     vars(shop)["parts"] = parts
     assert sorted(shop.foreign_needs("jobs")) == ["disk", "queue"]

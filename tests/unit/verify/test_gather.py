@@ -13,25 +13,22 @@ from buildonce.config import parse
 from buildonce.engines.base import Deployment, Remains, Running, Target
 from buildonce.errors import BuildonceError, IntegrityError, UnavailableError
 from buildonce.git.repository import Git
-from buildonce.ledger.records.deployment import DeployedService, DeploymentRecord, PlaceRecord
 from buildonce.ledger.records.environment import EnvironmentRecord
-from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import Image, Release
-from buildonce.ledger.snapshot import Snapshot, deployed_path, environment_path, release_path
 from buildonce.refs import Digest, ImageRef, digest_of
 from buildonce.registry import Manifest
 from buildonce.targets import Targets
 from buildonce.verify.evidence import Evidence
-from buildonce.verify.gather import compare, gather
+from buildonce.verify.gather import gather
 from tests.kit.samples import (
     REGISTRY,
     FakeEngine,
     empty,
     engine,
-    ledger,
     promotion,
     release,
     running,
+    state,
 )
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -113,12 +110,7 @@ def registry() -> FakeRegistry:
     return good
 
 
-def state(*records: EnvironmentRecord, releases: tuple[Release, ...] = (RELEASE,)) -> Snapshot:
-    files: dict[str, Record] = {environment_path(one.environment): one for one in records}
-    return ledger({**files, **{release_path(one.sha): one for one in releases}})
-
-
-BOTH = state(running(RELEASE, "staging"), running(RELEASE, "production"))
+BOTH = state([RELEASE], running(RELEASE, "staging"), running(RELEASE, "production"))
 
 
 def failing(rows: list[Evidence]) -> list[tuple[str, str, str]]:
@@ -207,7 +199,7 @@ def test_a_record_that_proves_nothing_does_not_hold(
     registry: FakeRegistry, record: EnvironmentRecord, found: str
 ) -> None:
     """An environment that runs nothing, or is being changed, is not reported as fine."""
-    rows = gather(state(record), ["staging"], registry, targets())
+    rows = gather(state([RELEASE], record), ["staging"], registry, targets())
     assert failing(rows) == [("staging", "", "record")]
     assert rows[0].found == found
 
@@ -231,48 +223,6 @@ def test_an_engine_that_does_not_answer_is_no_proof(registry: FakeRegistry) -> N
     rows = gather(BOTH, ["staging"], registry, targets(running=down))
     assert failing(rows) == [("staging", "", "containers")]
     assert "does not answer" in rows[-1].found
-
-
-def test_environments_with_one_release_are_identical() -> None:
-    """Each environment after the first has a row for each service, equal to the first's."""
-    (row,) = compare(BOTH, ["staging", "production"])
-    assert (row.environment, row.service, row.check) == ("production", "web", "same as staging")
-    assert row.holds
-
-
-def test_environments_with_different_releases_are_not() -> None:
-    """The row has both digests, that of the first as what was expected."""
-    other = released(2)
-    records = (running(other, "staging"), running(RELEASE, "production"))
-    (row,) = compare(state(*records, releases=(RELEASE, other)), ["staging", "production"])
-    assert (row.expected, row.found) == (other.digests()["web"], RELEASE.digests()["web"])
-
-
-def test_others_images_that_differ_are_named() -> None:
-    """No release says that they are the same: that is told, and claimed by nobody."""
-    digest, other = digest_of(b"one"), digest_of(b"another")
-    ran = {"staging": {"store": digest, "mail": digest}, "production": {"store": other}}
-    own = DeployedService(digest=RELEASE.services["web"].digest)
-    place = PlaceRecord(engine="compose")
-    files: dict[str, Record] = {
-        deployed_path(name): DeploymentRecord(
-            release=RELEASE.sha, place=place, salt="salt",
-            services={"web": own, **{one: DeployedService(digest=by) for one, by in run.items()}},
-        )
-        for name, run in ran.items()
-    }  # fmt: skip
-    records = {environment_path(name): running(RELEASE, name) for name in ran}
-    snapshot = ledger({release_path(RELEASE.sha): RELEASE, **records, **files})
-    _, row = compare(snapshot, ["staging", "production"])
-    assert (row.service, row.check, row.checked) == ("store", "others' image", False)
-    assert row.found.startswith(f"{other[7:19]}, and {digest[7:19]} in staging")
-
-
-def test_an_environment_that_runs_nothing_is_not_identical() -> None:
-    """A service that is in one environment and not in the other does not hold."""
-    snapshot = state(running(RELEASE, "staging"), empty("production"))
-    (row,) = compare(snapshot, ["staging", "production"])
-    assert (row.expected, row.found) == (RELEASE.digests()["web"], "nothing")
 
 
 def test_an_image_from_elsewhere_has_a_row(registry: FakeRegistry) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from buildonce.engines.base import Running
 from buildonce.engines.compose.watching import completed
-from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker, Refused
 from buildonce.engines.inspected import Container, manifest_digests
+from buildonce.engines.parts import Part
 from buildonce.refs import Digest
 
 

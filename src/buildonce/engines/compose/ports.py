@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from buildonce.engines.base import Target
-from buildonce.engines.definition import replicas
 from buildonce.engines.docker import Docker
+from buildonce.engines.parts import replicas
 from buildonce.errors import PreconditionError
 
 _PUBLISHED = re.compile(r"(\S*):(\d+)(?:-(\d+))?->[^/]*/(tcp|udp)")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildonce.engines.base import MONITOR
-from buildonce.engines.definition import Part
 from buildonce.engines.inspected import Container
+from buildonce.engines.parts import Part
 
 INTERVAL = 0.3
 """Seconds between two looks."""

@@ -63,6 +63,11 @@ class Stack:
 NOTHING = Stack({}, (), {})
 
 
+def named(stack: str, service: str) -> str:
+    """Return what the Swarm calls a service of a stack."""
+    return f"{stack}_{service}"
+
+
 def read(docker: Docker, stack: str) -> Stack:
     """Read a stack from the manager.
 

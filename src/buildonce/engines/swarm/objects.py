@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from buildonce.engines.definition import digest_in
+from buildonce.engines.parts import digest_in
 from buildonce.refs import Digest
 
 NOTED = "com.docker.stack.image"

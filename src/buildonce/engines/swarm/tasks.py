@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from buildonce.engines.base import Running
-from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
 from buildonce.engines.inspected import Container, manifest_digests
+from buildonce.engines.parts import Part
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.refs import Digest

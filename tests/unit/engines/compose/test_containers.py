@@ -7,8 +7,8 @@ import pytest
 
 from buildonce.engines.base import Running
 from buildonce.engines.compose.containers import Project
-from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
+from buildonce.engines.parts import Part
 
 RIGHT, WRONG = ("sha256:" + letter * 64 for letter in "ab")
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from buildonce.engines.compose.watching import Failing, Stopped, Watch, completed, slowest
-from buildonce.engines.definition import Part
 from buildonce.engines.inspected import Container
+from buildonce.engines.parts import Part
 
 WEB = Container(
     id="new", name="shop-web-1", service="web", number=1, one_off=False, image="", state="healthy",

@@ -1,19 +1,17 @@
 """A stack on a Swarm: what its manager says, and when an update is done or lost."""
 
-import json
 from dataclasses import replace
 from unittest import mock
 
 import pytest
 
 from buildonce.engines.compose.watching import Failing
-from buildonce.engines.definition import Part
 from buildonce.engines.docker import Docker
-from buildonce.engines.swarm import oneoff
+from buildonce.engines.parts import Part
 from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Node, Service, Task
-from buildonce.engines.swarm.rollout import Rollout
 from buildonce.engines.swarm.tasks import rows
+from buildonce.engines.swarm.watching import Watch
 
 OLD, NEW = (f"r/web@sha256:{letter * 64}" for letter in "ab")
 PARTS = {"web": Part("web", NEW, 1, {}, optional=False)}
@@ -48,14 +46,14 @@ NOTHING = Stack({}, (), NODES)
 RAN = stack(BEFORE, service=FORMER)
 
 
-def rollout(before: Stack = RAN, clock: Clock | None = None) -> Rollout:
-    return Rollout(PARTS, before, lambda _: None, clock or Clock())
+def watch(before: Stack = RAN, clock: Clock | None = None) -> Watch:
+    return Watch(PARTS, before, lambda _: None, clock or Clock())
 
 
-def settles(rolling: Rollout, after: Stack, clock: Clock) -> bool:
-    rolling.look(after)
+def settles(watching: Watch, after: Stack, clock: Clock) -> bool:
+    watching.look(after)
     clock.now += 5
-    return rolling.look(after) == []
+    return watching.look(after) == []
 
 
 @pytest.mark.parametrize(
@@ -91,37 +89,37 @@ def settles(rolling: Rollout, after: Stack, clock: Clock) -> bool:
 def test_an_update_is_done_once_every_task_is_new(before: Stack, after: Stack, done: bool) -> None:
     """All tasks that are wanted run the new service, and Swarm's own watch over them is over."""
     clock = Clock()
-    assert settles(rollout(before, clock), after, clock) is done
+    assert settles(watch(before, clock), after, clock) is done
 
 
 def test_a_new_task_must_stay_up_for_a_while() -> None:
     """A task counts as up only after five seconds, as nothing watches a service's first tasks."""
     clock = Clock()
-    rolling = rollout(NOTHING, clock)
-    assert rolling.look(stack(TASK))
+    watching = watch(NOTHING, clock)
+    assert watching.look(stack(TASK))
     clock.now = 4.9
-    assert rolling.look(stack(TASK))
+    assert watching.look(stack(TASK))
     clock.now = 5.0
-    assert rolling.look(stack(TASK)) == []
+    assert watching.look(stack(TASK)) == []
 
 
 def test_swarm_gets_time_to_begin() -> None:
     """Tasks that are kept are right for a changed service once Swarm has begun no update."""
     clock = Clock()
-    rolling = rollout(stack(TASK, service=replace(SERVICE, shape={"Env": "old"})), clock)
-    assert rolling.look(stack(TASK))
+    watching = watch(stack(TASK, service=replace(SERVICE, shape={"Env": "old"})), clock)
+    assert watching.look(stack(TASK))
     clock.now = 4.9
-    assert rolling.look(stack(TASK))
+    assert watching.look(stack(TASK))
     clock.now = 5.0
-    assert rolling.look(stack(TASK)) == []
+    assert watching.look(stack(TASK)) == []
 
 
 def test_a_service_that_somebody_removes_is_not_waited_for() -> None:
     """What was in the stack and is gone will not come up."""
-    rolling = rollout()
-    rolling.look(stack(replace(TASK, state="starting")))
+    watching = watch()
+    watching.look(stack(replace(TASK, state="starting")))
     with pytest.raises(Failing, match="was removed from the stack"):
-        rolling.look(NOTHING)
+        watching.look(NOTHING)
 
 
 def test_a_job_without_a_node_is_told_while_it_is_waited_for() -> None:
@@ -129,21 +127,21 @@ def test_a_job_without_a_node_is_told_while_it_is_waited_for() -> None:
     told: list[str] = []
     job = replace(SERVICE, job=True)
     pending = replace(TASK, state="pending", message="no suitable node", node="")
-    rolling = Rollout(PARTS, NOTHING, told.append, Clock())
+    watching = Watch(PARTS, NOTHING, told.append, Clock())
     for _ in range(2):
-        assert rolling.look(stack(pending, service=job))
+        assert watching.look(stack(pending, service=job))
     assert told == ["web is pending (no suitable node), without an answer from host2"]
 
 
 def test_an_unchanged_service_is_not_waited_for() -> None:
     """Where nothing changes, the tasks from before are up at once."""
-    assert rollout(stack(TASK)).look(stack(TASK)) == []
+    assert watch(stack(TASK)).look(stack(TASK)) == []
 
 
 def test_an_update_that_failed_earlier_is_forgotten() -> None:
     """What Swarm said about an update before this one neither fails this deploy nor delays it."""
     earlier = replace(SERVICE, update="rollback_completed", update_began="2:00")
-    assert rollout(stack(TASK, service=earlier)).look(stack(TASK, service=earlier)) == []
+    assert watch(stack(TASK, service=earlier)).look(stack(TASK, service=earlier)) == []
 
 
 @pytest.mark.parametrize("state", ["paused", "rollback_started", "rollback_completed"])
@@ -152,7 +150,7 @@ def test_an_update_that_swarm_gave_up_has_failed(state: str) -> None:
     lost = replace(FORMER, update=state, update_began="3:00")
     crashed = replace(TASK, state="failed", desired="shutdown", message="non-zero exit (3)")
     with pytest.raises(Failing) as failing:
-        rollout().look(stack(BEFORE, crashed, service=lost))
+        watch().look(stack(BEFORE, crashed, service=lost))
     assert failing.value.what.endswith(f"{state.replace('_', ' ')} (non-zero exit (3))")
     assert (failing.value.container, failing.value.host) == ("t-new", "host1")
 
@@ -161,15 +159,15 @@ def test_an_unhealthy_task_that_ends_well_has_failed() -> None:
     """A program that ends with 0 when it is stopped as unhealthy leaves a complete task."""
     lost = replace(FORMER, update="rollback_started", update_began="3:00")
     with pytest.raises(Failing, match="stopped as unhealthy"):
-        rollout().look(stack(replace(TASK, state="complete", desired="shutdown"), service=lost))
+        watch().look(stack(replace(TASK, state="complete", desired="shutdown"), service=lost))
 
 
 def test_some_failures_are_forgiven() -> None:
     """Services of a stack start in no order: two failures may be another's absence, not three."""
     broken = [replace(TASK, id=f"x{n}", state="failed", desired="shutdown") for n in range(3)]
-    assert rollout(NOTHING).look(stack(*broken[:2]))
+    assert watch(NOTHING).look(stack(*broken[:2]))
     with pytest.raises(Failing, match="failed 3 times"):
-        rollout(NOTHING).look(stack(*broken))
+        watch(NOTHING).look(stack(*broken))
 
 
 def test_a_network_that_a_node_still_has_is_no_failure() -> None:
@@ -179,22 +177,22 @@ def test_a_network_that_a_node_still_has_is_no_failure() -> None:
         replace(TASK, id=f"x{n}", state="rejected", desired="shutdown", message=words)
         for n in range(4)
     ]
-    assert rollout(NOTHING).look(stack(*rejected))
+    assert watch(NOTHING).look(stack(*rejected))
 
 
 def test_failures_from_before_do_not_count() -> None:
     """Only tasks that failed since the deploy began are held against it."""
     broken = [replace(BEFORE, id=f"x{n}", state="failed", desired="shutdown") for n in range(3)]
-    assert rollout(stack(BEFORE, *broken, service=FORMER)).look(stack(TASK, *broken))
+    assert watch(stack(BEFORE, *broken, service=FORMER)).look(stack(TASK, *broken))
 
 
 def test_a_job_fails_at_once_and_is_done_when_it_completes() -> None:
     """A job's task runs once: its failure is final, its end is success."""
     job = replace(SERVICE, job=True)
     ended = replace(TASK, desired="complete", state="complete")
-    assert rollout(NOTHING).look(stack(ended, service=job)) == []
+    assert watch(NOTHING).look(stack(ended, service=job)) == []
     with pytest.raises(Failing):
-        rollout(NOTHING).look(stack(replace(ended, state="failed"), service=job))
+        watch(NOTHING).look(stack(replace(ended, state="failed"), service=job))
 
 
 JOB = replace(SERVICE, job=True, iteration=1, wanted=1)
@@ -208,9 +206,9 @@ def test_an_earlier_run_of_a_job_is_no_proof_of_the_latest() -> None:
     earlier = replace(ENDED, id="t-old", image=OLD, created="2:00")
     latest = replace(TASK, desired="complete", iteration=1)
     before = stack(earlier, service=replace(FORMER, job=True, iteration=0))
-    assert rollout(before).look(stack(earlier, latest, service=JOB))
+    assert watch(before).look(stack(earlier, latest, service=JOB))
     after = stack(earlier, replace(latest, state="complete"), service=JOB)
-    assert rollout(before).look(after) == []
+    assert watch(before).look(after) == []
     assert problems(*after.tasks, service=JOB) == []
 
 
@@ -228,9 +226,9 @@ def test_a_one_shot_is_done_when_it_ends(update: str) -> None:
     """Where the restart policy says so, 0 is success: Swarm pauses an update for it."""
     service = replace(ONE_SHOT, update=update, update_began="3:00")
     before = stack(ENDED_BEFORE, service=FORMER)
-    assert rollout(before).look(stack(ENDED_BEFORE, service=replace(service, update="")))
+    assert watch(before).look(stack(ENDED_BEFORE, service=replace(service, update="")))
     after = stack(ENDED_BEFORE, ENDED, service=service)
-    assert rollout(before).look(after) == []
+    assert watch(before).look(after) == []
     assert problems(*after.tasks, service=service) == []
 
 
@@ -238,17 +236,17 @@ def test_a_one_shot_that_fails_is_final() -> None:
     """Where Swarm starts no second task, one failure ends the deploy."""
     failed = replace(ENDED, state="failed", message="non-zero exit (3)")
     with pytest.raises(Failing, match=r"failed \(non-zero exit \(3\)\)"):
-        rollout(NOTHING).look(stack(failed, service=ONE_SHOT))
+        watch(NOTHING).look(stack(failed, service=ONE_SHOT))
 
 
 def test_who_ends_without_saying_so_is_told_about_jobs() -> None:
     """A task that ends with 0 again and again fails the deploy, with what to write instead."""
     ended = [replace(ENDED, id=f"x{n}") for n in range(3)]
     with pytest.raises(Failing, match="mode: replicated-job"):
-        rollout(NOTHING).look(stack(*ended))
+        watch(NOTHING).look(stack(*ended))
     given_up = replace(ONE_SHOT, wanted=2, update="paused", update_began="3:00")
     with pytest.raises(Failing, match="mode: replicated-job"):
-        rollout(stack(service=FORMER)).look(stack(ENDED, service=given_up))
+        watch(stack(service=FORMER)).look(stack(ENDED, service=given_up))
 
 
 @pytest.mark.parametrize(
@@ -275,10 +273,10 @@ def test_who_may_end_with_0(
 def test_what_is_not_up_says_where_and_why() -> None:
     """Out of time, the task that is not up is named with its node and the node's words."""
     pending = replace(TASK, state="pending", message="no suitable node", node="")
-    (waiting,) = rollout().look(stack(pending))
+    (waiting,) = watch().look(stack(pending))
     silent = ", without an answer from host2,"
     assert (waiting.what, waiting.host) == (f"is pending (no suitable node){silent}", "no node")
-    (waiting,) = rollout().look(stack(TASK, BEFORE))
+    (waiting,) = watch().look(stack(TASK, BEFORE))
     assert waiting.what == f"has 1 new and 1 old tasks{silent}"
 
 
@@ -346,51 +344,3 @@ def test_a_service_that_the_definition_does_not_know_is_stray() -> None:
     """What a former release left in the stack is named."""
     former = replace(SERVICE, name="former")
     assert ("host1", "does not belong to the release (running)") in problems(TASK, service=former)
-
-
-MODEL = {
-    "services": {
-        "web": {
-            "image": NEW,
-            "command": ["serve"],
-            "environment": {"TOKEN": "${TOKEN}"},
-            "secrets": [{"source": "password"}],
-            "ports": ["80:80"],
-            "healthcheck": {"test": "x"},
-            "depends_on": {"store": {"condition": "service_started"}},
-            "volumes": [{"type": "bind", "source": "/a", "bind": {"create_host_path": True}}],
-            "deploy": {"replicas": 2, "placement": {"constraints": ["node.role==manager"]}},
-        },
-        "store": {"image": "valkey:8", "depends_on": {}},
-    },
-    "secrets": {"password": {"file": "./password"}},
-    "x-common": {},
-}
-
-
-def test_a_job_has_the_services_settings_and_not_its_duties() -> None:
-    """The one-off job gets image, variables, secrets and placement; neither ports nor replicas."""
-    made = json.loads(oneoff.job(MODEL, "web", ["migrate", "--to=$HEAD"]))
-    assert made == {
-        "services": {
-            "web-pre-deploy": {
-                "image": NEW,
-                "command": ["migrate", "--to=$$HEAD"],
-                "environment": {"TOKEN": "${TOKEN}"},
-                "secrets": [{"source": "password"}],
-                "volumes": [{"type": "bind", "source": "/a"}],
-                "deploy": {
-                    "mode": "replicated-job",
-                    "restart_policy": {"condition": "none"},
-                    "placement": {"constraints": ["node.role==manager"]},
-                },
-            }
-        },
-        "secrets": {"password": {"file": "./password"}},
-    }
-
-
-def test_services_ahead_are_as_they_are_written() -> None:
-    """What has to run before the job is deployed as the definition has it."""
-    made = json.loads(oneoff.services(MODEL, ["store"]))
-    assert made["services"] == {"store": {"image": "valkey:8"}}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from buildonce.engines.base import Deployment, Target
-from buildonce.engines.docker import Refused
-from buildonce.engines.swarm.engine import Swarm
+from buildonce.engines.definition import Definition
+from buildonce.engines.docker import Docker, Refused
+from buildonce.engines.swarm import applying
 from tests.kit.samples import files, revision
 
 pytestmark = [
@@ -39,9 +40,9 @@ def deploy(folder: Path, *failures: str) -> int:
     """Deploy a stack against such failures, and count the attempts."""
     (folder / "failures").write_text("".join(f"{line}\n" for line in failures))
     target = Target("production", "swarm", "", "shop")
-    engine = Swarm(Deployment(target, revision(1), files(), {}, bundle="services: {}"))
+    deployment = Deployment(target, revision(1), files(), {}, bundle="services: {}")
     try:
-        engine._stack_deploy("services: {}\n")
+        applying.deploy(Definition(deployment, Docker(target)), "services: {}\n")
     finally:
         attempts = len((folder / "calls").read_text().splitlines())
         (folder / "calls").unlink()
@@ -64,6 +65,6 @@ def test_any_other_refusal_is_final(calls: Path) -> None:
 
 def test_a_conflict_that_stays_is_the_error(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the end the refusal is passed on."""
-    monkeypatch.setattr("buildonce.engines.swarm.engine._PATIENCE", 0.0)
+    monkeypatch.setattr("buildonce.engines.swarm.applying._PATIENCE", 0.0)
     with pytest.raises(Refused, match="out of sequence"):
         deploy(calls, CONFLICT)
