@@ -20,9 +20,10 @@ LOCKED = {
     "browser": ["pyproject.toml"],
     "docs": [],
     "lint": [],
+    "mutants": ["requirements/tests.in", "pyproject.toml"],
     "release": ["pyproject.toml"],
     "tests": ["pyproject.toml"],
-    "types": ["requirements/tests.in", "pyproject.toml"],
+    "types": ["requirements/tests.in", "requirements/mutants.in", "pyproject.toml"],
 }
 """What requirements/NAME.txt locks together with requirements/NAME.in."""
 
@@ -82,7 +83,7 @@ def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
     everything = ("tests/e2e", "libs", "api", "worker")
-    session.run("pytest", *SIDE_BY_SIDE, *everything, *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not nightly", *everything, *session.posargs)
 
 
 @nox.session
@@ -127,6 +128,13 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Run the further cases and the long stories, which no merge waits for."""
+    install(session, "e2e", ".", "libs", "api", "worker")
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "nightly", "tests", *session.posargs)
+
+
+@nox.session(default=False)
 def faults(session: nox.Session) -> None:
     """Spoil every answer and kill at every side effect: the suite takes a sample of each."""
     install(session, "e2e", ".")
@@ -137,7 +145,7 @@ def faults(session: nox.Session) -> None:
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Break the library in random places and see which faults no test notices: `-- 60 SEED`."""
-    install(session, "tests", ".")
+    install(session, "mutants", ".")
     session.run("python", "-m", "mutants", *session.posargs)
 
 

@@ -64,7 +64,9 @@ class Workshop:
         return cls(folder, {**os.environ, **source})
 
     def mutations(self) -> list[Mutation]:
-        return [one for path in sorted((self.root / "src").rglob("*.py")) for one in mutations(path)]
+        """Every mutation of the library."""
+        modules = sorted((self.root / "src").rglob("*.py"))
+        return [mutation for path in modules for mutation in mutations(path)]
 
     def reach(self) -> Reach:
         """Run all tests on the sound library, which must pass, and see which lines each runs."""

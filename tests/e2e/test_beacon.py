@@ -13,8 +13,9 @@ import pytest
 
 import lab
 from tests.kit.docker_recorder import DockerRecorder
-from tests.kit.monorepo import Monorepo, wait_for
+from tests.kit.monorepo import Monorepo
 from tests.kit.repository import ROOT
+from tests.kit.waiting import wait_for
 
 SERVICES = ("api", "worker")
 

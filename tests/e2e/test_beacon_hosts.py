@@ -16,8 +16,9 @@ import pytest
 
 import lab
 from tests.kit.figures import Figures
-from tests.kit.monorepo import NOBODYS_GIT, Monorepo, wait_for
+from tests.kit.monorepo import NOBODYS_GIT, Monorepo
 from tests.kit.repository import ROOT
+from tests.kit.waiting import wait_for
 
 PORT = 8030
 PASSWORD = "correct-horse-battery"

@@ -12,8 +12,9 @@ import pytest
 import lab
 from buildonce.refs import ImageRef
 from tests.kit.docker_recorder import DockerRecorder
-from tests.kit.monorepo import LEDGER, SERVICES, Done, Monorepo, Override, ended, wait_for
+from tests.kit.monorepo import LEDGER, SERVICES, Done, Monorepo, Override, ended
 from tests.kit.registry_wire import OCI_MANIFEST, Images, another
+from tests.kit.waiting import wait_for
 
 
 def test_both_services_are_built_in_one_buildx_invocation(

@@ -29,8 +29,9 @@ from buildonce.errors import (
 )
 from buildonce.refs import Digest, ImageRef
 from tests.kit.figures import Figures
-from tests.kit.hosts import Place, asking, longest_silence, until
+from tests.kit.hosts import Place, asking, longest_silence
 from tests.kit.shop import Shop
+from tests.kit.waiting import wait_for
 
 DEFINITION = """\
 services:
@@ -184,7 +185,7 @@ def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -
         began = time.monotonic()
         place.deploy(two)
         took = time.monotonic() - began
-        until(lambda: answers[-1][1] == "two")
+        wait_for(lambda: answers[-1][1] == "two", "an answer of the new release")
     silence = longest_silence(answers)
     figures("Compose, a deploy", seconds=f"{took:.1f}", of_them_interrupted=f"{silence:.2f}")
     assert {answer for _, answer in answers} == {"one", "", "two"}

@@ -14,8 +14,9 @@ from tests.kit.deployed_monorepo import Front
 from tests.kit.figures import Figures
 from tests.kit.hosts import asking, longest_silence
 from tests.kit.ledger_log import is_open
-from tests.kit.monorepo import LEDGER, wait_for
+from tests.kit.monorepo import LEDGER
 from tests.kit.registry_wire import another
+from tests.kit.waiting import wait_for
 
 
 def test_a_promotion_changes_what_a_client_sees(front: Front, figures: Figures) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from tests.kit.deployed_monorepo import Front
 from tests.kit.figures import Figures
-from tests.kit.monorepo import Monorepo, wait_for
+from tests.kit.monorepo import Monorepo
+from tests.kit.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,8 @@ from tests.kit.kubernetes_monorepo import (
     opened,
 )
 from tests.kit.ledger_log import is_open
-from tests.kit.monorepo import ended, wait_for
+from tests.kit.monorepo import ended
+from tests.kit.waiting import wait_for
 
 pytestmark = needs_kubernetes
 

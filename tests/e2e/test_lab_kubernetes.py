@@ -14,7 +14,7 @@ import pytest
 import lab
 from lab.place import Place
 from tests.kit.kubernetes import Kubectl, needs_kubernetes
-from tests.kit.monorepo import wait_for
+from tests.kit.waiting import wait_for
 
 pytestmark = needs_kubernetes
 

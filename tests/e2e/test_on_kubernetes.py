@@ -19,10 +19,11 @@ import lab
 from tests.kit.figures import Figures
 from tests.kit.foreign import KUSTOMIZE
 from tests.kit.kubernetes import Kubectl, needs_kubernetes, workload
-from tests.kit.monorepo import NOBODYS_GIT, Monorepo, wait_for
+from tests.kit.monorepo import NOBODYS_GIT, Monorepo
 from tests.kit.recipes import Monorepo as RecipeMonorepo
 from tests.kit.recipes import a_broken_commit, a_commit, begin, follow
 from tests.kit.repository import ROOT
+from tests.kit.waiting import wait_for
 
 pytestmark = needs_kubernetes
 

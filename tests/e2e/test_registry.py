@@ -20,9 +20,10 @@ from buildonce.registry.credentials import Credentials, find_credentials
 from lab.registry import PROGRAM, Client, configuration
 from lab.registry import Credentials as Login
 from tests.kit.fake_registry import FakeRegistry
-from tests.kit.monorepo import Make, Monorepo, wait_for
+from tests.kit.monorepo import Make, Monorepo
 from tests.kit.processes import free_port
 from tests.kit.registry_wire import Images, index_of
+from tests.kit.waiting import wait_for
 
 NO_DIGEST = Digest("sha256:" + "0" * 64)
 

@@ -17,8 +17,9 @@ from buildonce.engines.base import Target
 from buildonce.errors import DeployError, IntegrityError, PreconditionError
 from buildonce.refs import Digest, ImageRef
 from tests.kit.figures import Figures
-from tests.kit.hosts import Place, kill_daemon, until
+from tests.kit.hosts import Place, kill_daemon
 from tests.kit.shop import Shop
+from tests.kit.waiting import wait_for
 
 DEFINITION = """\
 x-deploy: &deploy
@@ -95,7 +96,7 @@ def remove(place: Place) -> None:
     """Leave nothing of the stack."""
     label = f"--filter=label=com.docker.stack.namespace={place.target.project}"
     place.docker("stack", "rm", place.target.project)
-    until(lambda: not place.docker("network", "ls", "--quiet", label))
+    wait_for(lambda: not place.docker("network", "ls", "--quiet", label), "no network to be left")
 
 
 def tasks(place: Place, service: str) -> set[str]:
@@ -117,7 +118,7 @@ def asking(place: Place, client: str) -> Iterator[Callable[[], dict[str, int]]]:
         return counted
 
     try:
-        until(lambda: bool(answers()))
+        wait_for(lambda: bool(answers()), "the first answer")
         yield answers
     finally:
         place.docker("rm", "--force", name)
@@ -155,7 +156,7 @@ def test_no_request_fails(
         place.deploy(two)
         took = time.monotonic() - began
         seen = answers().get("two", 0)
-        until(lambda: answers().get("two", 0) > seen + 10)
+        wait_for(lambda: answers().get("two", 0) > seen + 10, "ten answers of the new release")
         counted = answers()
     figures("Swarm, a deploy", seconds=f"{took:.1f}", answers=counted)
     assert set(counted) == {"one", "two"}
@@ -250,7 +251,7 @@ def strand(place: Place, _: Shop) -> tuple[str, str]:
     name = f"{place.target.project}_jobs"
     place.docker("service", "update", "--detach", "--constraint-add=node.role==nobody", name)
     states = ("service", "ps", "--format={{.CurrentState}}", name)
-    until(lambda: "pending" in place.docker(*states).lower())
+    wait_for(lambda: "pending" in place.docker(*states).lower(), "a pending task")
     return "jobs", "is pending (no suitable node"
 
 
@@ -296,7 +297,7 @@ def test_a_node_drained_in_an_update_is_left(place: Place, one: Images, shop: Sh
     threading.Timer(2, place.docker, ("node", "update", "--availability=drain", "host3")).start()
     try:
         runs = deploy_or_go_back(place, shop.release("drained"), one)
-        until(lambda: place.problems(runs) == {})
+        wait_for(lambda: place.problems(runs) == {}, "the release to run whole")
         assert "host3" not in {row.host for row in place.running(runs)}
     finally:
         place.docker("node", "update", "--availability=active", "host3")
@@ -319,4 +320,4 @@ def test_a_node_that_dies_in_an_update_is_told_from_the_rest(
         assert all("out of reach" in row.problem for row in wrong)
     finally:
         lab.up(state=hosts.state)
-    until(lambda: place.problems(runs) == {})
+    wait_for(lambda: place.problems(runs) == {}, "the release to run whole")

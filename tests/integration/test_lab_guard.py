@@ -10,8 +10,8 @@ from pathlib import Path
 import lab
 from lab import processes
 from lab.place import Place
-from tests.kit.monorepo import wait_for
 from tests.kit.repository import ROOT
+from tests.kit.waiting import wait_for
 
 OWNER = """
 import pathlib, sys, time, lab

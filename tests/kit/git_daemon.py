@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.kit.connection_proxy import cut
-from tests.kit.monorepo import wait_for
+from tests.kit.waiting import wait_for
 
 LOOPBACK = "127.0.0.1"
 

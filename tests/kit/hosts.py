@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ import lab
 from buildonce.engines import bind
 from buildonce.engines.base import Deployment, Engine, Files, Running, Target
 from buildonce.refs import ImageRef
+from tests.kit.waiting import wait_for
 
 NOTHING: Mapping[str, str] = {}
 
@@ -132,17 +133,13 @@ def longest_silence(answers: list[tuple[float, str]]) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(good))
 
 
-def until(holds: Callable[[], bool], seconds: float = 90) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not so within {seconds:.0f} s"
-        time.sleep(0.1)
-
-
 def kill_daemon(running: lab.Lab, name: str) -> None:
     """Kill a host's dockerd, or the registry, and wait until it is gone."""
     (part,) = [part for part in lab.status(running.state) if part.name == name]
     assert part.pid is not None
     os.kill(part.pid, 9)
-    until(lambda: not any(p.running for p in lab.status(running.state) if p.name == name))
+
+    def is_up() -> bool:
+        return any(part.running for part in lab.status(running.state) if part.name == name)
+
+    wait_for(lambda: not is_up(), f"{name} to be gone")

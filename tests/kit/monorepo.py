@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -259,14 +258,6 @@ Override = Callable[..., Path]
 def ended(process: subprocess.Popen[str]) -> Done:
     out, err = process.communicate(timeout=300)
     return Done(process.returncode, out, err)
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Come back as soon as the condition holds."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.05)
 
 
 def create(
