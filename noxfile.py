@@ -131,7 +131,7 @@ def wheel(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Run the further cases and the long stories, which no merge waits for."""
     install(session, "e2e", ".", "libs", "api", "worker")
-    session.run("pytest", *SIDE_BY_SIDE, "-m", "nightly", "tests", *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "nightly", "tests/e2e", *session.posargs)
 
 
 @nox.session(default=False)

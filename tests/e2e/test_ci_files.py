@@ -98,6 +98,7 @@ def twice(updated: Monorepo) -> Monorepo:
     return updated
 
 
+@pytest.mark.nightly
 def test_the_github_workflow_goes_back(twice: Monorepo, tmp_path: Path) -> None:
     """By hand, with an environment and a reason: that environment alone, and nothing is built."""
     now, before = twice.digests(twice.sha()), twice.digests(twice.sha("HEAD~1"))
@@ -120,6 +121,7 @@ def test_the_gitlab_job_goes_back(twice: Monorepo) -> None:
     assert twice.digests("production") == twice.digests(twice.sha("HEAD~1"))
 
 
+@pytest.mark.nightly
 def test_the_script_releases_and_goes_back(repo: Monorepo) -> None:
     """The plain script brings a commit all the way, a second one, and the first one back."""
     shutil.copy(CI / "release.sh", repo.root)

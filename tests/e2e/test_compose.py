@@ -30,6 +30,7 @@ from buildonce.errors import (
 from buildonce.refs import Digest, ImageRef
 from tests.kit.figures import Figures
 from tests.kit.hosts import Place, asking, longest_silence
+from tests.kit.nightly import nightly
 from tests.kit.shop import Shop
 from tests.kit.waiting import wait_for
 
@@ -113,6 +114,7 @@ def test_what_stays_the_same_keeps_its_container(place: Place, one: Images, shop
     assert not place.ids("web") & web
 
 
+@pytest.mark.nightly
 def test_another_config_or_secret_reaches_the_containers(
     place: Place, one: Images, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_another_config_or_secret_reaches_the_containers(
     assert (there.ids("jobs"), there.ids("web")) == ({jobs}, web)
 
 
+@pytest.mark.nightly
 def test_nothing_to_change_is_left_alone(place: Place, one: Images) -> None:
     """Deploying what runs already restarts nothing and waits for nothing."""
     before = {name: place.ids(name) for name in ("web", "jobs", "store")}
@@ -140,6 +143,7 @@ def test_nothing_to_change_is_left_alone(place: Place, one: Images) -> None:
     assert {name: place.ids(name) for name in before} == before
 
 
+@pytest.mark.nightly
 def test_services_start_in_the_order_of_their_needs(place: Place, shop: Shop) -> None:
     """A service starts only once what it depends on is healthy, two seconds after its start."""
     place.deploy(shop.release("ordered", web="late"))
@@ -169,6 +173,7 @@ def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop
     assert "out of luck" in failed.value.log
 
 
+@pytest.mark.nightly
 def test_the_limit_holds(place: Place, shop: Shop) -> None:
     """A release that is not up in time has failed, and the message says how far it came."""
     began = time.monotonic()
@@ -177,6 +182,7 @@ def test_the_limit_holds(place: Place, shop: Shop) -> None:
     assert time.monotonic() - began < 40
 
 
+@pytest.mark.nightly
 def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -> None:
     """A client that keeps asking misses the api only while its one container is replaced."""
     two = shop.release("two")
@@ -192,6 +198,7 @@ def test_the_interruption_is_short(place: Place, shop: Shop, figures: Figures) -
     assert silence < took
 
 
+@pytest.mark.nightly
 def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> None:
     """A digest that the registry has no more is found before anything is switched."""
     before = place.ids("web")
@@ -231,6 +238,7 @@ def test_what_is_not_there_is_named_before_anything_changes(
     place.docker(kind, "rm", name)
 
 
+@pytest.mark.nightly
 def test_composes_own_variables_of_this_machine_decide_nothing(
     place: Place, one: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +263,7 @@ def test_composes_own_variables_of_this_machine_decide_nothing(
     assert there.ids("jobs") == {container}
 
 
+@pytest.mark.nightly
 def test_a_port_that_is_taken_is_named_before_anything_changes(place: Place, one: Images) -> None:
     """Another project that publishes the same port is told who has it; its own is no clash."""
     place.engine(one).check()
@@ -369,13 +378,13 @@ def compose(place: Place, definition: str, *words: str) -> None:
 @pytest.mark.parametrize(
     ("drift", "problem"),
     [
-        (recreate, "runs "),
+        nightly(recreate, "runs "),
         (retag, "runs "),
-        (stop, "is exited"),
+        nightly(stop, "is exited"),
         (delete, "is missing"),
-        (add_a_stray, "does not belong to the release"),
-        (run_one_off, "does not belong to the release"),
-        (leave_a_replica, "does not belong to the release"),
+        nightly(add_a_stray, "does not belong to the release"),
+        nightly(run_one_off, "does not belong to the release"),
+        nightly(leave_a_replica, "does not belong to the release"),
     ],
 )
 def test_drift_is_found_and_undone(
@@ -393,6 +402,7 @@ def test_drift_is_found_and_undone(
     assert place.problems(one) == {}
 
 
+@pytest.mark.nightly
 def test_a_stop_that_is_under_way_is_made_good(place: Place, one: Images, shop: Shop) -> None:
     """What is still being stopped as a deploy begins is up when the deploy says so."""
     (web,) = place.ids("web")
@@ -403,6 +413,7 @@ def test_a_stop_that_is_under_way_is_made_good(place: Place, one: Images, shop: 
     assert place.problems(two) == {}
 
 
+@pytest.mark.nightly
 def test_an_image_without_a_manifest_cannot_be_told(place: Place, one: Images) -> None:
     """A container of an image that is gone from the engine says so; it does not pass."""
     (row,) = [row for row in place.running(one) if row.service == "web"]
@@ -423,6 +434,7 @@ def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Sho
     assert place.problems(one) == {}
 
 
+@pytest.mark.nightly
 def test_the_pre_deploy_command_has_a_limit_of_its_own(place: Place, one: Images) -> None:
     """A migration outlives the deploy's timeout; its own one stops it, and is named."""
     given = place.deployment(one)
@@ -433,6 +445,7 @@ def test_the_pre_deploy_command_has_a_limit_of_its_own(place: Place, one: Images
         limited.run_once("web", sleep)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("code", "fails"), [(0, False), (3, True)])
 def test_a_pre_deploy_command_that_still_runs_is_waited_for(
     place: Place, one: Images, code: int, fails: bool

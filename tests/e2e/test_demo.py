@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.kit.repository import ROOT
 
 
+@pytest.mark.nightly
 def test_the_demo_plays_to_its_end() -> None:
     """Build, promote, deploy, a bad release, tampering and repair all end as the demo tells."""
     played = subprocess.run(

@@ -15,6 +15,7 @@ from tests.kit.figures import Figures
 from tests.kit.hosts import asking, longest_silence
 from tests.kit.ledger_log import is_open
 from tests.kit.monorepo import LEDGER
+from tests.kit.nightly import nightly
 from tests.kit.registry_wire import another
 from tests.kit.waiting import wait_for
 
@@ -71,6 +72,7 @@ def test_an_interruption_leaves_what_can_be_finished(front: Front) -> None:
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_an_interruption_leaves_what_can_be_undone(front: Front) -> None:
     """Ctrl-C while containers come up, and abort puts the release before back."""
     before = front.serves()
@@ -130,7 +132,13 @@ def rewrite_the_record(front: Front) -> str:
 
 @pytest.mark.parametrize(
     "drift",
-    [move_the_pointer, move_the_tag, replace_a_container, stop_a_container, rewrite_the_record],
+    [
+        nightly(move_the_pointer),
+        nightly(move_the_tag),
+        replace_a_container,
+        nightly(stop_a_container),
+        rewrite_the_record,
+    ],
 )
 def test_drift_is_named_wherever_it_is(front: Front, drift: Callable[[Front], str]) -> None:
     """Exit 9, with the row that does not hold, for each place where the truth can be bent."""
@@ -189,7 +197,9 @@ def scale_to_nothing(front: Front) -> tuple[str, str]:
     return "count", "jobs"
 
 
-@pytest.mark.parametrize("change", [give_another_value, scale_up, scale_to_nothing])
+@pytest.mark.parametrize(
+    "change", [nightly(give_another_value), nightly(scale_up), scale_to_nothing]
+)
 def test_a_change_by_hand_is_named_and_undone(
     front: Front, change: Callable[[Front], tuple[str, str]]
 ) -> None:
@@ -202,6 +212,7 @@ def test_a_change_by_hand_is_named_and_undone(
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_todays_variables_are_deployed_on_demand(front: Front) -> None:
     """With another value there is nothing to do, which says so; --redeploy brings it."""
     file = front.repo.root / "pyproject.toml"
@@ -222,6 +233,7 @@ def test_todays_variables_are_deployed_on_demand(front: Front) -> None:
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_variable_without_a_value_is_refused_before_anything_changes(front: Front) -> None:
     """Dry run, promotion, and a promotion whose way back needs it: with file, line and name."""
     repo, file = front.repo, "deploy/compose.yaml"

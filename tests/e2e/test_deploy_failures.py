@@ -36,6 +36,7 @@ def test_a_release_that_fails_goes_back_by_itself(
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_the_log_of_what_failed_is_shown_and_not_kept(front: Front) -> None:
     """A crash after three seconds: its last words are for the terminal, not for the ledger."""
     front.release(jobs="crash")
@@ -58,6 +59,7 @@ def test_a_release_that_cannot_be_undone_stops_loudly(front: Front) -> None:
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_host_without_an_engine_is_named(front: Front) -> None:
     """Exit 6 where production's engine is dead; once it is back, promoting starts what it lost."""
     front.release()
@@ -74,6 +76,7 @@ def test_a_host_without_an_engine_is_named(front: Front) -> None:
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_host_that_is_lost_in_a_deploy_is_told_and_recovered(front: Front) -> None:
     """Exit 8 names the host; once it is back, abort makes it run the release before."""
     before = front.serves()
@@ -89,6 +92,7 @@ def test_a_host_that_is_lost_in_a_deploy_is_told_and_recovered(front: Front) -> 
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_without_a_registry_the_way_back_works(front: Front) -> None:
     """A rollback deploys what the host has; pointers follow by the command that it names."""
     before, running = front.serves(), front.record()["release"]
@@ -107,6 +111,7 @@ def test_without_a_registry_the_way_back_works(front: Front) -> None:
     front.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_release_that_fails_goes_back_without_a_registry(front: Front) -> None:
     """The release before runs again where the registry is lost in the middle of a deploy."""
     before = front.serves()

@@ -13,6 +13,7 @@ import pytest
 from tests.kit.deployed_monorepo import Front
 from tests.kit.figures import Figures
 from tests.kit.monorepo import Monorepo
+from tests.kit.nightly import nightly
 from tests.kit.waiting import wait_for
 
 
@@ -28,7 +29,11 @@ def cluster(front: Front) -> Iterator[Monorepo]:
 
 @pytest.mark.parametrize(
     ("change", "check"),
-    [("--replicas=0", "count"), ("--replicas=1", "count"), ("--env-add=PLACE=x", "definition")],
+    [
+        ("--replicas=0", "count"),
+        nightly("--replicas=1", "count"),
+        nightly("--env-add=PLACE=x", "definition"),
+    ],
 )
 def test_a_service_that_was_changed_by_hand_is_named_and_undone(
     front: Front, cluster: Monorepo, change: str, check: str
@@ -45,6 +50,7 @@ def test_a_service_that_was_changed_by_hand_is_named_and_undone(
     cluster.inv("verify", "--env", "cluster")
 
 
+@pytest.mark.nightly
 def test_the_place_before_is_named_until_it_is_empty(front: Front, cluster: Monorepo) -> None:
     """What still runs where an environment was fails `verify`; the remedy removes it."""
     file = cluster.root / "pyproject.toml"
@@ -75,8 +81,8 @@ def test_the_place_before_is_named_until_it_is_empty(front: Front, cluster: Mono
     ("modes", "words"),
     [
         ({"web": "sick"}, "stopped as unhealthy"),
-        ({"jobs": "crash"}, "non-zero exit (3)"),
-        ({"jobs": "stuck"}, "non-zero exit (1)"),
+        nightly({"jobs": "crash"}, "non-zero exit (3)"),
+        nightly({"jobs": "stuck"}, "non-zero exit (1)"),
     ],
 )
 def test_a_release_that_fails_on_a_swarm_goes_back(

@@ -115,6 +115,7 @@ def _cases(events: int) -> list[Case]:
     return random.Random(SEED).sample(everything, min(size, len(everything)))
 
 
+@pytest.mark.nightly
 def test_no_fault_of_the_engine_makes_a_false_success(stage: Stage, figures: Figures) -> None:
     """What succeeds runs; what fails is the engine's failure, and the next deploy makes it good."""
     stage.direct.deploy(stage.next_release())

@@ -130,6 +130,7 @@ def test_a_base_image_of_the_repository(found: Found, running: lab.Lab) -> None:
     assert set(repo.digests(repo.sha())) == set(repo.services)
 
 
+@pytest.mark.nightly
 def test_a_compose_application_with_one_failed_command(found: Found, running: lab.Lab) -> None:
     """Bind mounts, files of variables, a third party's image: one look by `inv doctor`, carried
     out, and both environments run on one host."""

@@ -29,7 +29,7 @@ from tests.kit.kubernetes import (
 )
 from tests.kit.repository import ROOT
 
-pytestmark = needs_kubernetes
+pytestmark = [needs_kubernetes, pytest.mark.nightly]
 
 API, WORKER = "${BUILDONCE_IMAGE_API}", "${BUILDONCE_IMAGE_WORKER}"
 

@@ -44,6 +44,7 @@ from tests.kit.kubernetes_monorepo import (
 )
 from tests.kit.ledger_log import is_open
 from tests.kit.monorepo import ended
+from tests.kit.nightly import nightly
 from tests.kit.waiting import wait_for
 
 pytestmark = needs_kubernetes
@@ -157,7 +158,7 @@ def clients(site: Storefront, service: str, version: str) -> Iterator[list[str]]
 @pytest.mark.parametrize(
     ("mode", "timeout", "words"),
     [
-        ("crash", "90s", "has crashed 3 times (exit code 3)"),
+        nightly("crash", "90s", "has crashed 3 times (exit code 3)"),
         ("sick", "15s", "0 of 2 pods up"),
     ],
 )
@@ -182,6 +183,7 @@ def test_a_release_that_fails_goes_back_by_itself(
     site.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_failing_pre_deploy_command_leaves_everything_alone(
     site: Storefront, figures: Figures
 ) -> None:
@@ -210,6 +212,7 @@ def test_a_config_map_alone_goes_there_and_back(site: Storefront) -> None:
     site.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_rollback_brings_other_objects(site: Storefront) -> None:
     """What the later release had added goes, what it had dropped is there again."""
 
@@ -239,6 +242,7 @@ def test_what_was_interrupted_is_resumed(site: Storefront) -> None:
     site.is_sound()
 
 
+@pytest.mark.nightly
 def test_what_was_interrupted_is_undone(site: Storefront) -> None:
     """Ctrl-C in the middle of a deploy, then `abort`: everything is as it was before."""
     running, colour = site.runs(), site.colour()
@@ -254,6 +258,7 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
+@pytest.mark.nightly
 def test_of_two_promoters_one_wins(site: Storefront, tmp_path: Path) -> None:
     """Two releases are promoted at once: one runs, the other is told who holds the lock."""
     shas = [site.release(worker="fine") for _ in range(2)]
@@ -264,6 +269,7 @@ def test_of_two_promoters_one_wins(site: Storefront, tmp_path: Path) -> None:
     site.is_sound()
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_a_kill_at_any_side_effect_leaves_one_whole_release(
     site: Storefront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
@@ -331,6 +337,7 @@ def problems_after(
     return [problem for problem, holds in problems.items() if holds]
 
 
+@pytest.mark.nightly
 def test_an_api_that_is_gone_for_a_while_delays_a_promotion(
     site: Storefront, figures: Figures
 ) -> None:
@@ -354,6 +361,7 @@ def test_an_api_that_is_gone_for_a_while_delays_a_promotion(
     wait_for(lambda: sound(site), "the node answers", 180)
 
 
+@pytest.mark.nightly
 def test_a_node_that_does_not_answer_is_named(site: Storefront) -> None:
     """Without a kubelet nothing is claimed of its pods; once it is back, all of it holds."""
     kill_part(site, "kubelet")
@@ -384,6 +392,7 @@ def sound(site: Storefront) -> bool:
     return inv_server.run(("verify", "--env", "production"), site.repo.root, site.repo.env)[0] == 0
 
 
+@pytest.mark.nightly
 def test_a_hundred_deployments_take_seconds(site: Storefront, figures: Figures) -> None:
     """Where one of a hundred changes, that one alone gets another generation, and all is proven."""
     site.release({"deploy/fleet.yaml": fleet()})
@@ -414,6 +423,7 @@ def generations(site: Storefront) -> dict[str, int]:
     return {one["metadata"]["name"]: one["metadata"]["generation"] for one in items}
 
 
+@pytest.mark.nightly
 def test_drift_is_named_and_mended(site: Storefront) -> None:
     """Six changes by other hands each fail `verify` by name; the next promotion undoes them."""
     more = [
@@ -447,6 +457,7 @@ def test_drift_is_named_and_mended(site: Storefront) -> None:
     site.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_namespace_of_many_kinds(site: Storefront) -> None:
     """CronJob, DaemonSet, init container, autoscaler, Job, alias: all by digest, others' alone."""
     call = site.kubectl_of("odd")

@@ -25,7 +25,7 @@ from tests.kit.recipes import a_broken_commit, a_commit, begin, follow
 from tests.kit.repository import ROOT
 from tests.kit.waiting import wait_for
 
-pytestmark = needs_kubernetes
+pytestmark = [needs_kubernetes, pytest.mark.nightly]
 
 SERVICES = ("api", "worker")
 LAB = 'context = "lab"'

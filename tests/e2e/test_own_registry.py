@@ -233,6 +233,7 @@ services:
 """
 
 
+@pytest.mark.nightly
 def test_containers_run_the_copies(apart: Apart) -> None:
     """An engine pulls from the environment's registry alone, forward and on the way back."""
     repo = apart.repo

@@ -18,6 +18,7 @@ from buildonce.errors import DeployError, IntegrityError, PreconditionError
 from buildonce.refs import Digest, ImageRef
 from tests.kit.figures import Figures
 from tests.kit.hosts import Place, kill_daemon
+from tests.kit.nightly import nightly
 from tests.kit.shop import Shop
 from tests.kit.waiting import wait_for
 
@@ -171,6 +172,7 @@ def test_one_that_never_gets_healthy_is_named_with_its_log(place: Place, shop: S
     assert failed.value.log[0] == "sick starts, password"
 
 
+@pytest.mark.nightly
 def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop) -> None:
     """A task that is healthy at first and crashes after three seconds fails the deploy."""
     with pytest.raises(DeployError, match=r"non-zero exit \(3\)") as failed:
@@ -179,6 +181,7 @@ def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop
     assert "out of luck" in failed.value.log
 
 
+@pytest.mark.nightly
 def test_the_limit_holds(place: Place, shop: Shop) -> None:
     """A release that is not up in time has failed, and the message says how far it came."""
     with pytest.raises(DeployError, match="after 8 s") as failed:
@@ -186,6 +189,7 @@ def test_the_limit_holds(place: Place, shop: Shop) -> None:
     assert "web" in failed.value.message
 
 
+@pytest.mark.nightly
 def test_a_digest_that_is_gone_changes_nothing(place: Place, one: Images) -> None:
     """A digest that the registry has no more is found before anything is switched."""
     before = tasks(place, "web")
@@ -203,6 +207,7 @@ def test_an_engine_that_manages_no_swarm_says_so(hosts: lab.Lab, place: Place, o
         bind(worker.deployment(one)).check()
 
 
+@pytest.mark.nightly
 def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Shop) -> None:
     """The job runs in the new release's image, with the service's secrets, and is gone again."""
     before = {name: tasks(place, name) for name in ("web", "jobs", "store")}
@@ -218,6 +223,7 @@ def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Sho
     assert place.problems(one) == {}
 
 
+@pytest.mark.nightly
 def test_the_step_before_has_what_it_needs(swarm: Place, one: Images) -> None:
     """In an empty stack the foreign services that a step needs are up before it runs."""
     swarm.deploy(one)
@@ -268,7 +274,9 @@ def remove_a_service(place: Place, _: Shop) -> tuple[str, str]:
     return "jobs", "is missing"
 
 
-@pytest.mark.parametrize("drift", [update, strand, add_a_service, remove_a_service])
+@pytest.mark.parametrize(
+    "drift", [nightly(update), nightly(strand), nightly(add_a_service), remove_a_service]
+)
 def test_drift_is_found_and_undone(
     place: Place, one: Images, shop: Shop, drift: Callable[[Place, Shop], tuple[str, str]]
 ) -> None:
@@ -292,6 +300,7 @@ def deploy_or_go_back(place: Place, new: Images, old: Images) -> Images:
     return new
 
 
+@pytest.mark.nightly
 def test_a_node_drained_in_an_update_is_left(place: Place, one: Images, shop: Shop) -> None:
     """The new release, or the old one put back where Swarm gave up, runs whole on the others."""
     threading.Timer(2, place.docker, ("node", "update", "--availability=drain", "host3")).start()
@@ -303,6 +312,7 @@ def test_a_node_drained_in_an_update_is_left(place: Place, one: Images, shop: Sh
         place.docker("node", "update", "--availability=active", "host3")
 
 
+@pytest.mark.nightly
 def test_a_node_that_dies_in_an_update_is_told_from_the_rest(
     hosts: lab.Lab, place: Place, one: Images, shop: Shop
 ) -> None:

@@ -19,6 +19,7 @@ from buildonce.engines.base import Target
 from buildonce.errors import DeployError, PreconditionError, UsageError
 from buildonce.refs import ImageRef
 from tests.kit.hosts import Place
+from tests.kit.nightly import nightly
 from tests.kit.shop import Shop
 
 QUICK = {"endpoint_mode": "dnsrr"}
@@ -68,7 +69,7 @@ def runs(place: Place, release: Images) -> None:
     assert (row.state, row.digest) == ("completed", release["web"].reference)
 
 
-@pytest.mark.parametrize("deploy", [JOB, ONE_SHOT], ids=["job", "one-shot"])
+@pytest.mark.parametrize("deploy", [pytest.param(JOB, id="job"), nightly(ONE_SHOT, id="one-shot")])
 def test_what_is_meant_to_end_is_judged_by_its_latest_run(
     stack: Make, releases: list[Images], deploy: dict[str, object]
 ) -> None:
@@ -110,6 +111,7 @@ def test_an_unhealthy_server_is_no_one_shot(stack: Make, shop: Shop) -> None:
         place.deploy(sick, within=60)
 
 
+@pytest.mark.nightly
 def test_the_pre_deploy_command_has_a_limit_of_its_own(stack: Make, releases: list[Images]) -> None:
     """A migration outlives the deploy's timeout; its own one stops it, and is named."""
     given = stack(deploy=QUICK).deployment(releases[0])
@@ -120,6 +122,7 @@ def test_the_pre_deploy_command_has_a_limit_of_its_own(stack: Make, releases: li
         limited.run_once("web", ["sleep", "600"])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("code", "fails"), [(0, False), (3, True)])
 def test_a_pre_deploy_command_that_still_runs_is_waited_for(
     stack: Make, releases: list[Images], code: int, fails: bool
@@ -140,6 +143,7 @@ def test_a_pre_deploy_command_that_still_runs_is_waited_for(
     assert place.docker("stack", "services", "--quiet", project) == ""
 
 
+@pytest.mark.nightly
 def test_a_stack_that_was_just_removed_is_deployed_again(
     stack: Make, releases: list[Images]
 ) -> None:
@@ -151,6 +155,7 @@ def test_a_stack_that_was_just_removed_is_deployed_again(
     assert place.problems(releases[1]) == {}
 
 
+@pytest.mark.nightly
 def test_a_port_of_another_service_is_found_before_anything_is_touched(
     stack: Make, releases: list[Images]
 ) -> None:
@@ -190,6 +195,7 @@ def test_what_is_not_there_is_named_before_anything_is_touched(
     place.docker("secret", "rm", "the-key")
 
 
+@pytest.mark.nightly
 def test_a_secret_with_another_content_reaches_the_tasks(
     stack: Make, releases: list[Images], tmp_path: Path
 ) -> None:
@@ -210,6 +216,7 @@ def test_a_secret_with_another_content_reaches_the_tasks(
     assert seen[0] != seen[1] == seen[2]
 
 
+@pytest.mark.nightly
 def test_a_named_secret_with_another_content_is_told_how_to_change(
     stack: Make, releases: list[Images], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

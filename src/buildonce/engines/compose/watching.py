@@ -10,7 +10,7 @@ from buildonce.engines.base import MONITOR
 from buildonce.engines.inspected import Container
 from buildonce.engines.parts import Part
 
-INTERVAL = 0.3
+INTERVAL = 0.5
 """Seconds between two looks."""
 
 
