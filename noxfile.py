@@ -30,7 +30,11 @@ LOCKED = {
 SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 """How pytest shares work that mostly waits, file by file in the order of collection."""
 
+BEFORE_MERGING, LEFT_TO_THE_NIGHT = ("-m", "not nightly"), ("-m", "nightly")
+"""Which tests: the marker's words in pyproject.toml say what is nightly."""
+
 FAULTS = (
+    "integration/test_properties.py",
     "integration/test_faults.py",
     "integration/test_git_faults.py",
     "e2e/test_engine_faults.py",
@@ -75,7 +79,7 @@ def tests(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Run the library against a real git remote and a real registry: no engine."""
     install(session, "tests", ".")
-    session.run("pytest", *SIDE_BY_SIDE, "tests/integration", *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, *BEFORE_MERGING, "tests/integration", *session.posargs)
 
 
 @nox.session
@@ -83,7 +87,7 @@ def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
     everything = ("tests/e2e", "libs", "api", "worker")
-    session.run("pytest", *SIDE_BY_SIDE, "-m", "not nightly", *everything, *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, *BEFORE_MERGING, *everything, *session.posargs)
 
 
 @nox.session
@@ -131,7 +135,8 @@ def wheel(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Run the further cases and the long stories, which no merge waits for."""
     install(session, "e2e", ".", "libs", "api", "worker")
-    session.run("pytest", *SIDE_BY_SIDE, "-m", "nightly", "tests/e2e", *session.posargs)
+    for tests in ("tests/integration", "tests/e2e"):
+        session.run("pytest", *SIDE_BY_SIDE, *LEFT_TO_THE_NIGHT, tests, *session.posargs)
 
 
 @nox.session(default=False)

@@ -5,7 +5,6 @@ A sample of fixed size by default; far more where BUILDONCE_FAULTS is "all" (`no
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 from collections import Counter
@@ -22,6 +21,7 @@ from buildonce.refs import ImageRef
 from tests.kit.connection_proxy import FAULTS, ConnectionProxy
 from tests.kit.figures import Figures
 from tests.kit.hosts import Place
+from tests.kit.nightly import IN_FULL
 from tests.kit.shop import Shop
 
 SAMPLE, MANY, SEED = 8, 60, 1
@@ -111,7 +111,7 @@ def _cases(events: int) -> list[Case]:
         for lasting in (False, True)
         if not (lasting and fault == "stall")
     ]
-    size = MANY if os.environ.get("BUILDONCE_FAULTS") == "all" else SAMPLE
+    size = MANY if IN_FULL else SAMPLE
     return random.Random(SEED).sample(everything, min(size, len(everything)))
 
 

@@ -44,7 +44,7 @@ from tests.kit.kubernetes_monorepo import (
 )
 from tests.kit.ledger_log import is_open
 from tests.kit.monorepo import ended
-from tests.kit.nightly import nightly
+from tests.kit.nightly import IN_FULL, nightly
 from tests.kit.waiting import wait_for
 
 pytestmark = needs_kubernetes
@@ -290,7 +290,7 @@ def test_a_kill_at_any_side_effect_leaves_one_whole_release(
     ]
     promotion(site, shas[0])
     traced = trace(site.repo, partial(promotion, site, shas[1]), tmp_path, site.objects)
-    size = len(traced.stops) if os.environ.get("BUILDONCE_FAULTS") == "all" else 3
+    size = len(traced.stops) if IN_FULL else 3
     problems = {}
     for number, stop in enumerate(traced.stops[:: len(traced.stops) // size]):
         old = site.runs()

@@ -102,6 +102,7 @@ def test_a_kill_at_any_side_effect_leaves_one_whole_release(
         assert outcome.effects > 10
 
 
+@pytest.mark.nightly
 def test_a_promotion_without_intent_does_not_survive_it(
     project: Monorepo, tmp_path: Path, figures: Figures
 ) -> None:

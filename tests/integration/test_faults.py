@@ -5,7 +5,6 @@ A sample of fixed size by default; all of them where BUILDONCE_FAULTS is "all" (
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,9 +20,10 @@ from tests.kit.fault_proxy import ENDLESS, FAULTS, FaultProxy
 from tests.kit.figures import Figures
 from tests.kit.in_process import app
 from tests.kit.monorepo import Monorepo
+from tests.kit.nightly import IN_FULL
 from tests.kit.scenes import Case, Scene, cases, failure, running, scenes
 
-SAMPLE, SEED = 60, 1
+SAMPLE, SEED = 30, 1
 REFUSALS = {4, 5, 6, 7, 8, 9}
 """Exit codes of what a fault may come to: never a traceback (1) nor the user's mistake (2, 3)."""
 
@@ -90,7 +90,7 @@ def stage(project: Monorepo, impatient: None) -> Iterator[Stage]:
 def _cases(stage: Stage) -> list[Case]:
     """All cases, or a sample in which every command and every fault is."""
     everything = cases(FAULTS, stage.requests)
-    if os.environ.get("BUILDONCE_FAULTS") == "all":
+    if IN_FULL:
         return everything
     return random.Random(SEED).sample(everything, SAMPLE)
 

@@ -280,6 +280,7 @@ def promote_onto_a_full_disk(repo: Monorepo, disk: Path) -> Counter[int]:
     return ended
 
 
+@pytest.mark.nightly
 def test_the_clones_disk_is_full(project: Monorepo, small_disk: Path, figures: Figures) -> None:
     """No room in the clone at any write: nothing is lost, and what failed ended with 6 or 8."""
     ended = promote_onto_a_full_disk(project.clone(small_disk / "clone"), small_disk)

@@ -37,9 +37,10 @@ from buildonce.registry import Registry
 from tests.kit.figures import Figures
 from tests.kit.in_process import ANY_AGE, Killed, app
 from tests.kit.monorepo import LEDGER, Monorepo
+from tests.kit.nightly import IN_FULL
 from tests.kit.releases import record_release
 
-EXAMPLES, STEPS, COMMITS = 12, 35, 5
+EXAMPLES, MANY, STEPS, COMMITS = 5, 40, 35, 5
 BEFORE = {"staging": None, "production": "staging"}
 KEEP_ONE = {"keep_releases": 1, "keep_for": "0s", "keep_rollbacks": 1}
 OPENING, CLOSING = "write 0", "write 1"
@@ -378,16 +379,16 @@ class Pipeline(RuleBasedStateMachine):
 
 def test_any_order_of_commands_ends_as_the_model_says(project: Monorepo, figures: Figures) -> None:
     """Built, promoted, rolled back, killed, recovered, pruned, tampered with: never a surprise."""
-    ground = Ground(project)
+    ground, examples = Ground(project), MANY if IN_FULL else EXAMPLES
     with mock.patch.object(parallel, "WORKERS", 1):
         run_state_machine_as_test(
             cast("type[Pipeline]", partial(Pipeline, ground)),
             settings=settings(
-                max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None,
+                max_examples=examples, stateful_step_count=STEPS, deadline=None, database=None,
                 phases=[Phase.generate], suppress_health_check=list(HealthCheck),
             ),
         )  # fmt: skip
-    figures("properties", examples=EXAMPLES, **ground.counts)
+    figures("properties", examples=examples, **ground.counts)
 
 
 def test_the_model_notices_a_release_that_is_not_whole(project: Monorepo) -> None:
