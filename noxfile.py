@@ -72,7 +72,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit tests: no engine, no registry, no network."""
     install(session, "tests", ".")
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", "--numprocesses=auto", "tests/unit", *session.posargs)
 
 
 @nox.session
