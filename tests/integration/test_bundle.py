@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,11 @@ from buildonce.engines.definition import Definition
 from buildonce.engines.docker import Docker
 from buildonce.errors import UsageError
 from buildonce.refs import Digest, Repository
+from tests.kit.monorepo import NO_ENGINE
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("docker"), reason="this machine has no docker client with Compose"
+)
 
 WEB = Repository("r.example", "shop/web").at(Digest("sha256:" + "a" * 64))
 TARGET = Target("production", "compose", project="shop")
@@ -50,10 +55,9 @@ Make = Callable[..., Definition]
 
 
 @pytest.fixture
-def definition_of(env: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+def definition_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """A definition whose commit has these files, with others in their place."""
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DOCKER_HOST", NO_ENGINE)
 
     def made(paths: tuple[str, ...] = ("deploy/compose.yaml",), **changed: str) -> Definition:
         tree = tmp_path / "commit"
