@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -188,9 +187,7 @@ def _with_values(
     docker: Docker, model: Mapping[str, Any], values: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return a definition with its variables' values."""
-    words = ("compose", *NO_FOLDER, "--file", "-", "config", "--format", "json")
-    read: dict[str, Any] = json.loads(docker.run(*words, text=dump(model), variables=values))
-    return read
+    return docker.config(*NO_FOLDER, "--file", "-", text=dump(model), variables=values)
 
 
 def _places(docker: Docker) -> frozenset[str]:

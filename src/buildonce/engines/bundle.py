@@ -113,7 +113,7 @@ def _from_files(sources: Sources, where: str, files: Sequence[Any]) -> Iterator[
     """Give the variables of a service's environment files, in order."""
     for file in files:
         path = sources.folder / str(file["path"])
-        if not path.is_file():
+        if PurePosixPath(str(file["path"])).is_absolute() or not path.is_file():
             if file.get("required", True):
                 raise UsageError(
                     f"{where} needs {file['path']}, which is not in this commit",

@@ -193,9 +193,5 @@ class Definition:
 
     def _config(self, *options: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
         project = [word for name in self._project.values() for word in ("--project-name", name)]
-        text = self.docker.run(
-            "compose", *NO_FOLDER, *project, "--file", "-", "config", "--format", "json", *options,
-            text=self.text, variables=variables,
-        )  # fmt: skip
-        read: dict[str, Any] = json.loads(text)
-        return read
+        place = (*NO_FOLDER, *project, "--file", "-")
+        return self.docker.config(*place, options=options, text=self.text, variables=variables)

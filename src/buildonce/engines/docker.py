@@ -161,6 +161,26 @@ class Docker:
                 raise Refused(client.last_error(), client.tail())
             return client.output()
 
+    def config(
+        self, *words: str, options: Sequence[str] = (), text: str = "",
+        variables: Mapping[str, str] | None = None, isolated: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Return what ``docker compose config`` reads. It asks no engine.
+
+        Raises:
+            Refused: Compose cannot read it, or took too long.
+        """
+        call = ("compose", *words, "config", "--format", "json", *options)
+        with self.started(*call, text=text, variables=variables, isolated=isolated) as client:
+            try:
+                code = client.process.wait(CALL)
+            except subprocess.TimeoutExpired:
+                raise Expired(f"no end after {CALL:.0f} s", client.tail()) from None
+            if code:
+                raise Refused(client.last_error(), client.tail())
+            read: dict[str, Any] = json.loads(client.output())
+            return read
+
     def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return what the engine knows about those objects that (still) exist.
 

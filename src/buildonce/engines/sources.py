@@ -90,16 +90,12 @@ class Sources:
             UsageError: it is refused; ``name`` is the file that this is about.
         """
         try:
-            printed = self.docker.run(
-                "compose", *words, "config", "--format", "json", *options, text=text, isolated=True
-            )
+            return self.docker.config(*words, options=options, text=text, isolated=True)
         except Refused as refused:
             raise UsageError(
                 f"{name} cannot be used: {refused.complaint.replace(f'{self.root}/', '')}",
                 hint="correct the file and commit it",
             ) from None
-        read: dict[str, Any] = json.loads(printed)
-        return read
 
     def _require_no_foreign_variable(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8", errors="replace")

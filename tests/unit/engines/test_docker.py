@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from buildonce.engines.base import Deployment, Target
 from buildonce.engines.definition import Definition
-from buildonce.engines.docker import Docker, Refused, printable
+from buildonce.engines.docker import Docker, Expired, Refused, printable
 from buildonce.engines.pulling import pull
 from buildonce.engines.secrets import mask
 from buildonce.errors import IntegrityError, UnavailableError
@@ -115,6 +116,49 @@ def test_an_engine_that_is_silent_is_another_matter(client: Path) -> None:
         "the engine of production (ssh://h) does not answer: Cannot connect to the daemon"
     )
     assert silent.value.hint.startswith("docker --host ssh://h version")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: docker().require_answer(), lambda: docker().inspect("image", ["a"])],
+    ids=["version", "inspect"],
+)
+def test_an_engine_that_takes_too_long_is_silent(
+    client: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]
+) -> None:
+    """A question that comes to no end is no answer."""
+    play(client, "exec sleep 60")
+    monkeypatch.setattr("buildonce.engines.docker.CALL", 0.2)
+    with pytest.raises(UnavailableError, match="does not answer: no answer within"):
+        call()
+
+
+def test_what_compose_reads_is_its_own_matter(client: Path) -> None:
+    """A refusal of Compose's to read a file is told as one, whether or not an engine answers."""
+    play(client, 'case "$*" in "compose config --format json -q") echo bad >&2; esac; exit 1')
+    with pytest.raises(Refused) as refused:
+        docker().config(options=["-q"])
+    assert refused.value.complaint == "bad"
+
+
+def test_reading_a_file_comes_to_an_end(client: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that hangs on a file is ended and refused."""
+    play(client, "exec sleep 60")
+    monkeypatch.setattr("buildonce.engines.docker.CALL", 0.2)
+    with pytest.raises(Expired, match="no end after"):
+        docker().config()
+
+
+def test_nothing_is_asked_about_nothing(client: Path) -> None:
+    """An inspection of no object is no call."""
+    play(client, "exit 1")
+    assert docker().inspect("image", []) == []
+
+
+def test_the_end_of_a_log_is_what_can_be_had(client: Path) -> None:
+    """The last lines of both streams, also of a client that fails."""
+    play(client, 'seq 30; echo "$*" >&2; exit 1')
+    assert docker().log_tail("logs", "web") == [*map(str, range(12, 31)), "logs web --tail 20"]
 
 
 def test_a_machine_without_docker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

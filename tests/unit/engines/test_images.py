@@ -3,7 +3,8 @@
 import pytest
 
 from buildonce.engines.base import Deployment, Target
-from buildonce.engines.images import fill_in
+from buildonce.engines.images import fill_in, require_digests
+from buildonce.engines.parts import Part
 from buildonce.errors import UsageError
 from buildonce.refs import Digest, ImageRef, Repository
 from tests.kit.samples import files
@@ -58,3 +59,38 @@ def test_an_image_that_is_not_in_the_release_is_an_error(asked: str) -> None:
     text = f"image: $BUILDONCE_IMAGE_WEB\nimage: ${asked}"
     with pytest.raises(UsageError, match="which is no image of this release"):
         render(text)
+
+
+MAIL = Repository("localhost:5000", "mail").at(Digest("sha256:" + "c" * 64))
+
+
+def require(image: str) -> None:
+    target = Target("production", "compose", project="shop")
+    part = Part("shop", image, 1, {}, optional=False)
+    images = {"web": WEB, "mail": MAIL}
+    require_digests([part], Deployment(target, "0123456789ab", files(), images))
+
+
+@pytest.mark.parametrize(
+    ("image", "variable"),
+    [
+        ("r.example/shop/web:1", "WEB"),
+        ("r.example/shop/web", "WEB"),
+        ("localhost:5000/mail", "MAIL"),
+        ("localhost:5000/mail:1", "MAIL"),
+    ],
+)
+def test_an_image_of_the_project_by_tag_is_refused(image: str, variable: str) -> None:
+    """What a tag names may be another release's: the variable that gives the digest is named."""
+    with pytest.raises(UsageError) as refused:
+        require(image)
+    assert refused.value.message == (f"deploy/compose.yaml: shop runs {image}, which is only a tag")
+    assert f"image: ${{BUILDONCE_IMAGE_{variable}}}" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "image", [str(WEB), "valkey:8", "valkey", "localhost:5000/web", "r.example/shop/website:1"]
+)
+def test_images_of_others_may_have_tags(image: str) -> None:
+    """Only the project's own images have a digest in the release."""
+    require(image)

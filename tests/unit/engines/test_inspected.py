@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from buildonce.engines.inspected import Container, manifest_digest, manifest_digests
+from buildonce.engines.inspected import (
+    Container,
+    environment,
+    manifest_digest,
+    manifest_digests,
+)
 
 MANIFEST, OTHER, CONFIG = ("sha256:" + letter * 64 for letter in "abc")
 NAME = f"r.example/shop/web@{MANIFEST}"
@@ -83,3 +88,29 @@ def test_a_container_that_compose_did_not_make_can_be_read() -> None:
     """Labels that are missing make a container of no service, not an error."""
     made = Container.read(container(Config={"Image": NAME, "Labels": None}))
     assert (made.service, made.number, made.one_off) == ("", 0, False)
+
+
+@pytest.mark.parametrize(
+    ("inspected", "values"),
+    [
+        ({"Config": {"Env": ["KEY=a=b", "EMPTY=", "BARE"]}}, {"a=b", ""}),
+        ({"Config": {"Env": None}}, set()),
+        ({"Config": None}, set()),
+        ({}, set()),
+    ],
+)
+def test_the_values_of_environment_variables(inspected: dict[str, Any], values: set[str]) -> None:
+    """Of a container or an image, which may have none."""
+    assert environment(inspected) == values
+
+
+@pytest.mark.parametrize(
+    ("state", "up"),
+    [("running", True), ("healthy", True), ("starting", False), ("exited", False)],
+)
+def test_a_container_is_up_where_it_runs_and_is_not_known_to_be_ill(state: str, up: bool) -> None:
+    """One whose health is not known yet is not up."""
+    described = {"Status": "running", "Health": {"Status": state}}
+    if state in ("running", "exited"):
+        described = {"Status": state}
+    assert Container.read(container(State=described)).up is up

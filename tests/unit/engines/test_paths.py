@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from buildonce.engines.paths import is_relative, is_repository_mount, mount, relative_paths
+from buildonce.engines.paths import (
+    has_variable_paths,
+    is_relative,
+    is_repository_mount,
+    mount,
+    relative_paths,
+)
 
 
 def short(source: str, **more: Any) -> dict[str, Any]:
@@ -62,6 +68,7 @@ def test_a_source_that_may_be_a_path_stays_in_the_short_form(
         short("${D}", volume={"subpath": "a"}),
         short("${D}", consistency="cached"),
         short("data_${X}"),
+        bind("/srv") | {"target": "${X}"},
     ],
 )
 def test_what_has_no_short_form_keeps_its_options(volume: dict[str, Any]) -> None:
@@ -82,3 +89,24 @@ def test_the_file_of_a_secret_by_its_default() -> None:
     assert is_relative("${F:-./pw}")
     assert not is_relative("${F}")
     assert not is_relative("")
+
+
+@pytest.mark.parametrize(
+    ("service", "secret", "variable"),
+    [
+        ({"volumes": [bind("/srv/${X}")]}, {"file": "/etc/key"}, True),
+        ({"volumes": [bind("/srv"), {"type": "volume", "target": "$X"}]}, {}, True),
+        ({"volumes": [bind("/srv")]}, {"file": "${KEY_FILE}"}, True),
+        ({"volumes": [bind("/srv")]}, {"file": "/etc/key", "name": "$X"}, False),
+        ({"environment": {"X": "$X"}}, {"environment": "KEY"}, False),
+        ({"volumes": None}, {}, False),
+        (None, {}, False),
+    ],
+)
+def test_paths_may_take_variables_to_know(
+    service: dict[str, Any] | None, secret: dict[str, Any], variable: bool
+) -> None:
+    """Those of mounts and of secrets' files; variables elsewhere make no path."""
+    model = {"services": {"web": service}, "secrets": {"key": secret}}
+    assert has_variable_paths(model) is variable
+    assert has_variable_paths({"services": None, "secrets": None}) is False

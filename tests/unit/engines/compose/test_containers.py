@@ -95,3 +95,14 @@ def test_a_service_behind_a_profile_is_not_missed() -> None:
 def test_a_definition_without_a_digest_expects_none() -> None:
     """An image that the definition names by tag may have any bytes, as long as it runs."""
     assert problems(part(image="valkey/valkey:8"), {**container(), "Image": WRONG}) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "runs"),
+    [([], False), ([{"State": {"Running": True}}], True), ([{"State": {"Running": False}}], False)],
+)
+def test_whether_a_container_of_a_name_runs(found: list[dict[str, Any]], runs: bool) -> None:
+    """One that ended, or that is not there, does not."""
+    docker = mock.create_autospec(Docker, instance=True)
+    docker.inspect.return_value = found
+    assert Project(docker, "shop").is_running("shop-pre-deploy") is runs
