@@ -127,3 +127,11 @@ def test_what_runs_other_images_comes_ahead() -> None:
     others = [Manifest({"kind": kind, "metadata": {"name": "x"}}) for kind in kinds]
     made = once(SETTINGS, workload(), Manifest(database), *others)
     assert [one.title for one in made.ahead()] == ["deployment/db", "service/x"]
+
+
+def test_only_what_the_command_reads_is_copied() -> None:
+    """Neither another ConfigMap, nor another object of the name."""
+    other = Manifest({"kind": "ConfigMap", "metadata": {"name": "other"}})
+    named_alike = Manifest({"kind": "Secret", "metadata": {"name": "settings"}})
+    copied = once(SETTINGS, other, named_alike, workload()).copies()
+    assert [one.title for one in copied] == ["configmap/settings-000000000000-pre-deploy"]
