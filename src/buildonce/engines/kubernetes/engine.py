@@ -38,10 +38,12 @@ class Kubernetes:
     pulls = False
     """Nodes do, before they stop what they run."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(
+        self, deployment: Deployment, connect: Callable[[Target], Kubectl] = Kubectl
+    ) -> None:
         self.deployment = deployment
         self._target = deployment.target
-        self._kubectl = Kubectl(self._target)
+        self._kubectl = connect(self._target)
 
     @cached_property
     def manifests(self) -> list[Manifest]:
@@ -87,7 +89,7 @@ class Kubernetes:
         once = OneOff(self.manifests, self.deployment, service, command)
         limit = self._target.pre_deploy_timeout
         target = replace(self._target, timeout=math.inf if limit is None else limit)
-        rollout = Rollout(replace(self.deployment, target=target), progress)
+        rollout = Rollout(self._kubectl, replace(self.deployment, target=target), progress)
         own = [*once.copies(), once.job()]
         try:
             found = state.live(self._kubectl, once.ahead())
@@ -107,7 +109,7 @@ class Kubernetes:
         """Apply what differs, wait until all of it is up, remove what the release has not."""
         found = persistently(lambda: state.live(self._kubectl, self.manifests), progress)
         changed = [one for one in self.manifests if self._differs(one, found.get(one.key))]
-        rollout = Rollout(self.deployment, progress, still_ours)
+        rollout = Rollout(self._kubectl, self.deployment, progress, still_ours)
         rollout.run(self.manifests, changed, found)
         rollout.prune(self.manifests)
 
@@ -130,16 +132,16 @@ class Kubernetes:
         return live is None or not is_ours(live, self._target.project) or bool(drift(wanted, live))
 
 
-def remains(target: Target) -> Remains:
+def remains(target: Target, connect: Callable[[Target], Kubectl] = Kubectl) -> Remains:
     """Return the listed objects of a project that are provably its own."""
-    kubectl = Kubectl(target)
+    kubectl = connect(target)
     left = [Manifest(item) for item in Inventory(kubectl, target.project).leftovers([])]
     objects = [f"{one.kind.lower()}/{one.name}" for one in left]
     return Remains(tuple(one.title for one in left), kubectl.line("delete", *objects))
 
 
-def require_answer(target: Target) -> None:
+def require_answer(target: Target, connect: Callable[[Target], Kubectl] = Kubectl) -> None:
     """See that the API answers, that the namespace exists, and what may be done in it."""
-    kubectl = Kubectl(target)
+    kubectl = connect(target)
     access.require_namespace(kubectl)
     access.require_rights(kubectl, access.rights([], {}))

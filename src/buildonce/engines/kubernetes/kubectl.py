@@ -17,6 +17,9 @@ from buildonce.errors import PreconditionError, UnavailableError
 CALL = 60.0
 """Seconds after which a call has failed."""
 
+_GRACE = 10.0
+"""Seconds that kubectl has to say that a call has failed."""
+
 MANAGER = "buildonce"
 """The field manager of server-side apply: who the API server says has set a field."""
 
@@ -72,7 +75,7 @@ class Kubectl:
         try:
             done = subprocess.run(
                 [*self._prefix, f"--request-timeout={limit:.0f}s", *arguments],
-                input=text, capture_output=True, text=True, timeout=limit + 10,
+                input=text, capture_output=True, text=True, timeout=limit + _GRACE,
             )  # fmt: skip
         except FileNotFoundError:
             raise PreconditionError(

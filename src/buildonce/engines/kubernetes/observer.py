@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from buildonce.engines.base import Deployment, Running
+from buildonce.engines.base import Deployment, Running, Target
 from buildonce.engines.kubernetes import access, workloads
 from buildonce.engines.kubernetes.evidence import AS_APPLIED, KUBELET, TEMPLATE
 from buildonce.engines.kubernetes.images import services_by_name
@@ -29,9 +29,11 @@ _BLIND = "workloads may not be listed here, so it may be scaled to zero"
 class Observer:
     """Looks at all pods of the namespace, whoever made them."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(
+        self, deployment: Deployment, connect: Callable[[Target], Kubectl] = Kubectl
+    ) -> None:
         self.deployment = deployment
-        self._kubectl = Kubectl(deployment.target)
+        self._kubectl = connect(deployment.target)
 
     def check(self) -> None:
         """See that the namespace is there, and that its pods may be listed."""

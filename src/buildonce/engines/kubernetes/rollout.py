@@ -30,17 +30,22 @@ Live = Mapping[str, Mapping[str, Any]]
 
 @dataclass
 class Rollout:
-    """Brings objects of a project up; ``tell`` gets a line for each change."""
+    """Brings objects of a project up; ``tell`` gets a line for each change.
 
+    ``clock`` is monotonic, in seconds; ``pause`` waits for that many.
+    """
+
+    kubectl: Kubectl
     deployment: Deployment
     tell: Callable[[str], None]
     still_ours: StillOurs = always_ours
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
         self._target = self.deployment.target
-        self._kubectl = Kubectl(self._target)
-        self._inventory = Inventory(self._kubectl, self._target.project)
-        self._logs = Logs(self._kubectl)
+        self._inventory = Inventory(self.kubectl, self._target.project)
+        self._logs = Logs(self.kubectl)
 
     def run(
         self, wanted: Sequence[Manifest], changed: Sequence[Manifest], found: Live,
@@ -55,19 +60,19 @@ class Rollout:
             DeployError: something was refused, or did not come up in time.
             UnavailableError: the API stopped answering.
         """
-        deadline = time.monotonic() + self._target.timeout
+        deadline = self.clock() + self._target.timeout
         before = self._read_state()
-        known = persistently(lambda: events.read(self._kubectl), self.tell)
+        known = persistently(lambda: events.read(self.kubectl), self.tell)
         if listed:
             self._list(wanted, found)
         for live in found.values():
             self._take_over(live)
         applied = persistently(
-            lambda: applying.apply(self._kubectl, changed, self._target.project), self.tell
+            lambda: applying.apply(self.kubectl, changed, self._target.project), self.tell
         )
         if listed:
             self._list(wanted, {**found, **{Manifest(item).key: item for item in applied}})
-        watch = Watch(self.deployment, wanted, before, self.tell)
+        watch = Watch(self.deployment, wanted, before, self.tell, self.clock)
         try:
             self._watch(watch, known, deadline)
         except Failing as failing:
@@ -78,7 +83,7 @@ class Rollout:
         try:
             for item in persistently(lambda: self._inventory.leftovers(kept), self.tell):
                 self.tell(f"removing {Manifest(item).title}, which the release has not")
-                applying.remove(self._kubectl, item)
+                applying.remove(self.kubectl, item)
             self._inventory.forget_all_but(kept)
         except UnavailableError as error:
             self.tell(f"not removed yet, the next promotion tries again: {error.message}")
@@ -86,8 +91,8 @@ class Rollout:
     def remove(self, manifests: Sequence[Manifest]) -> None:
         """Remove objects that were needed for a moment; what stays is only noted."""
         try:
-            for item in state.live(self._kubectl, manifests).values():
-                applying.remove(self._kubectl, item, wait=True)
+            for item in state.live(self.kubectl, manifests).values():
+                applying.remove(self.kubectl, item, wait=True)
         except UnavailableError as error:
             self.tell(f"not removed: {error.message}")
 
@@ -98,38 +103,38 @@ class Rollout:
             present = self._read_state()
             for pod in watch.stuck(present):
                 self.tell(f"removing pod {pod.name}, which keeps better ones from starting")
-                self._kubectl.run("delete", "pod", pod.name, "--ignore-not-found", "--wait=false")
+                self.kubectl.run("delete", "pod", pod.name, "--ignore-not-found", "--wait=false")
             waiting = watch.look(present, warned.since(known))
             waiting = waiting or watch.unproven(present, self._silent_nodes())
             if not waiting:
                 return
-            if time.monotonic() >= deadline:
+            if self.clock() >= deadline:
                 waiting[0].what += f", after {self._target.timeout:.0f} s"
                 raise waiting[0]
-            if time.monotonic() - looked >= EVENTS_INTERVAL:
-                warned = persistently(lambda: events.read(self._kubectl), self.tell)
-                looked = time.monotonic()
-            time.sleep(INTERVAL)
+            if self.clock() - looked >= EVENTS_INTERVAL:
+                warned = persistently(lambda: events.read(self.kubectl), self.tell)
+                looked = self.clock()
+            self.pause(INTERVAL)
 
     def _read_state(self) -> State:
-        return persistently(lambda: state.read(self._kubectl, self._target.project), self.tell)
+        return persistently(lambda: state.read(self.kubectl, self._target.project), self.tell)
 
     def _silent_nodes(self) -> frozenset[str]:
-        return persistently(lambda: state.silent_nodes(self._kubectl), self.tell)
+        return persistently(lambda: state.silent_nodes(self.kubectl), self.tell)
 
     def _list(self, wanted: Sequence[Manifest], found: Live) -> None:
         entries = [Entry.of(one, found.get(one.key)) for one in wanted]
         persistently(lambda: self._inventory.add(entries), self.tell)
 
     def _take_over(self, live: Mapping[str, Any]) -> None:
-        persistently(lambda: applying.take_over(self._kubectl, live), self.tell)
+        persistently(lambda: applying.take_over(self.kubectl, live), self.tell)
 
     def _failed(self, failing: Failing, known: Events) -> DeployError:
         pod, container = failing.pod, failing.container
-        log, hint = [], self._kubectl.line("describe", failing.workload)
+        log, hint = [], self.kubectl.line("describe", failing.workload)
         if pod is not None:
             try:
-                log = events.read(self._kubectl).since(known).get(pod.uid, [])[-3:]
+                log = events.read(self.kubectl).since(known).get(pod.uid, [])[-3:]
                 log += self._logs.tail(pod, container)
             except UnavailableError as error:
                 log = [error.message]

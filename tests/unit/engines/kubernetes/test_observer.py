@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from buildonce.engines.base import Deployment, Files, Running, Target
-from buildonce.engines.kubernetes.observer import Sight
+from buildonce.engines.kubernetes.kubectl import Refused
+from buildonce.engines.kubernetes.observer import Observer, Sight
 from buildonce.engines.kubernetes.state import State
+from buildonce.errors import PreconditionError
 from buildonce.refs import ImageRef
+from tests.kit.recorded_kubectl import Answer, Recorded
 
 NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 API, WORKER = "r.example.org/api", "r.example.org/worker"
@@ -171,3 +174,44 @@ def test_a_node_that_does_not_answer_is_named() -> None:
     lost = pod("api-1", API)
     lost["spec"]["nodeName"] = "node-2"
     assert "node-2, a node that does not answer" in said(lost, BOTH[1])[0]
+
+
+def observed(listed: Answer, pods: Answer) -> tuple[Observer, Recorded]:
+    """The observer, where workloads and pods are listed with these answers."""
+    kubectl = Recorded(
+        answers={
+            "get deployments.apps,": listed, "get pods": pods, "get nodes": [],
+            "get namespace": "", "create": [{"status": {"allowed": True}}],
+        }
+    )  # fmt: skip
+    return Observer(deployment(), lambda _: kubectl), kubectl
+
+
+def test_everything_is_looked_at_where_it_may_be() -> None:
+    """Workloads and pods, with one call."""
+    watched, kubectl = observed(BOTH, [])
+    assert [row.container for row in watched.running()] == ["api-1/main", "worker-1/main", ""]
+    assert kubectl.lines("get pods") == []
+
+
+def test_pods_alone_are_looked_at_where_workloads_may_not_be() -> None:
+    """Then what has no pod cannot be told; any other refusal is an error."""
+    watched, _ = observed(Refused("Error from server (Forbidden): deployments.apps"), BOTH[:1])
+    unknown = [row.unknown for row in watched.running() if row.service == "worker"]
+    assert unknown == [
+        "no pod of it runs; workloads may not be listed here, so it may be scaled to zero"
+    ]
+    with pytest.raises(Refused, match="InternalError"):
+        observed(Refused("Error from server (InternalError): oh"), BOTH)[0].running()
+
+
+def test_a_check_asks_for_the_namespace_and_the_right_to_list_pods() -> None:
+    """Nothing else is needed to look."""
+    watched, kubectl = observed([], [])
+    with pytest.raises(PreconditionError, match="there is no namespace shop"):
+        watched.check()
+    kubectl = Recorded(answers={**kubectl.answers, "get namespace": {"kind": "Namespace"}})
+    Observer(deployment(), lambda _: kubectl).check()
+    (asked,) = kubectl.inputs("create")
+    (review,) = asked["items"]
+    assert review["spec"]["resourceAttributes"]["resource"] == "pods"

@@ -112,3 +112,72 @@ def test_the_secrets_that_a_pod_refers_to_are_known_by_name() -> None:
         ],
     }
     assert set(pods.secrets_of(spec)) == {"one", "two", "three", "four"}
+
+
+def test_only_a_controller_owns_a_pod() -> None:
+    """Others may refer to it, in whatever order; without any it is nobody's."""
+    found = pod({"running": {}})
+    found["metadata"]["ownerReferences"] = [{"uid": "1"}, {"uid": "2", "controller": True}]
+    assert pods.read(found).owner == "2"
+    assert pods.read(pod({"running": {}})).owner == ""
+
+
+@pytest.mark.parametrize(
+    ("phase", "over"), [("Succeeded", True), ("Failed", True), ("Running", False), ("", False)]
+)
+def test_a_pod_is_over_once_it_has_ended_for_good(phase: str, over: bool) -> None:
+    """Nothing starts its containers again."""
+    found = pod({"running": {}})
+    found["status"]["phase"] = phase
+    assert pods.read(found).over is over
+
+
+@pytest.mark.parametrize(
+    ("node", "scheduled", "obstacle"),
+    [
+        ("n1", {"status": "True", "message": "done"}, ""),
+        ("n2", {"status": "True"}, "on n2, a node that does not answer"),
+        ("", {"status": "False", "message": "no room"}, "pending: no room"),
+        ("", {"status": "False"}, ""),
+    ],
+)
+def test_what_keeps_a_pod_from_being_seen(
+    node: str, scheduled: dict[str, str], obstacle: str
+) -> None:
+    """A node that does not answer, or none to run on."""
+    found = pod({"running": {}})
+    found["spec"]["nodeName"] = node
+    found["status"]["conditions"] = [{"type": "PodScheduled", **scheduled}]
+    assert pods.read(found).obstacle(frozenset({"n2"})) == obstacle
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "crashes"),
+    [
+        ({"terminated": {"exitCode": 1}}, 1, 2),
+        ({"terminated": {"exitCode": 0}}, 1, 1),
+        (waiting("CrashLoopBackOff"), 1, 2),
+        (waiting("ContainerCreating"), 0, 0),
+        ({"running": {}}, 2, 2),
+    ],
+)
+def test_an_end_that_should_not_be_is_a_crash(
+    state: dict[str, Any], restarts: int, crashes: int
+) -> None:
+    """Those that it was started again after, and the one that it has just had."""
+    assert container(state, restartCount=restarts).crashes == crashes
+
+
+def test_the_exit_code_of_before_is_told_while_it_waits() -> None:
+    """A container that is started again has it in its last state."""
+    ended = {"terminated": {"exitCode": 7}}
+    found = container(waiting("CrashLoopBackOff"), restartCount=2, lastState=ended)
+    assert found.problem() == "has crashed 3 times (exit code 7)"
+
+
+def test_a_sidecar_is_up_once_it_is_ready() -> None:
+    """Other init containers are never ready, and are no failure for that."""
+    found = pod({"running": {}}, field="initContainers", ready=False)
+    found["spec"]["initContainers"][0]["restartPolicy"] = "Always"
+    (sidecar,) = pods.read(found).containers
+    assert sidecar.condition == "not ready"
