@@ -1,0 +1,32 @@
+"""A `docker` that answers some calls by itself, in place of an engine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+
+def docker_program(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, str], real: str = ""
+) -> None:
+    """Put a `docker` ahead of any other for this test.
+
+    Args:
+        folder: where to put it; it may have other files.
+        monkeypatch: restores the path.
+        answers: what it prints for calls that have these words; the first of them counts.
+        real: the program that gets all other calls; without one they fail.
+    """
+    cases = "".join(
+        f"  *{shlex.quote(words)}*) printf '%s' {shlex.quote(text)}; exit 0 ;;\n"
+        for words, text in answers.items()
+    )
+    other = f'exec {shlex.quote(real)} "$@"' if real else "echo nonsense; exit 1"
+    program = folder / "docker"
+    program.write_text(f'#!/bin/sh\ncase "$*" in\n{cases}esac\n{other}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
