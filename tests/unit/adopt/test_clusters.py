@@ -196,3 +196,15 @@ def test_a_circle_of_kustomizations_ends() -> None:
     """A kustomization that refers to itself is read once."""
     files = {**DOCKERFILES, "k8s/overlays/prod/kustomization.yaml": "resources: [../prod]\n"}
     assert list(environments(files)) == ["prod"]
+
+
+def test_several_namespaces_are_several_environments() -> None:
+    """An environment has one namespace: where manifests name more, they are listed."""
+    for namespaces in (("one",), ("one", "two")):
+        files = {
+            f"k8s/{name}.yaml": workload(name, f"{REGISTRY}/{name}", namespace=namespace)
+            for name, namespace in zip(("api", "worker"), (namespaces * 2)[:2], strict=True)
+        }
+        decisions = [one for one in proposed({**DOCKERFILES, **files})[1] if "for several" in one]
+        assert bool(decisions) is (len(namespaces) > 1)
+        assert all("(one, two): each has to be an environment" in one for one in decisions)
