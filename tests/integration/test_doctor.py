@@ -190,18 +190,18 @@ def test_everything_that_is_wrong_with_files_is_found_at_once(
     assert len(problems(project, capsys, **shop)["files of shop"]) == 2
 
 
+EXTERNAL = "networks: {default: {external: true, name: nobody-made-it}}\n"
+NAMED = COMPOSE.replace("ports:", "container_name: shop, ports:")
+
+
 def test_files_that_travel_are_looked_at_further(
     project: Monorepo, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Images by tag and variables without value are told of files that can be bundled."""
+    """A variable without a value is told with its place; the host is not asked as long as it is."""
     text = COMPOSE.replace("8080:80", "${PORT}:80")
-    project.commit("Deploy", {"compose.yaml": text})
+    project.commit("Deploy", {"compose.yaml": text + EXTERNAL})
     (said,) = problems(project, capsys, **settings(shop={}))["files of shop"]
     assert said.startswith("shop needs a value for:\n  compose.yaml:2: PORT")
-
-
-EXTERNAL = "networks: {default: {external: true, name: nobody-made-it}}\n"
-NAMED = COMPOSE.replace("ports:", "container_name: shop, ports:")
 
 
 def test_what_a_host_lacks_is_found(
@@ -231,6 +231,20 @@ def test_a_host_that_does_not_answer_is_told_by_itself(
     assert set(problems(project, capsys, **far)) == {"host of far"}
 
 
+def test_a_cluster_that_cannot_be_reached_is_told(
+    project: Monorepo, machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By where it is deployed to, with what is wrong with the files, and by where it is seen."""
+    project.commit("Deploy", {"k8s.yaml": "kind: Namespace\napiVersion: v1\n"})
+    cluster = {"engine": "kubernetes", "context": "nowhere", "namespace": "shop"}
+    given = settings(deployed={**cluster, "file": "k8s.yaml"})
+    given["environments"]["seen"] = cluster
+    found = problems(project, capsys, **given)
+    assert set(found) == {"host of deployed", "files of deployed", "containers of seen"}
+    assert any("nowhere" in one for one in found["containers of seen"])
+    assert any("k8s.yaml" in one for one in found["files of deployed"])
+
+
 def test_a_port_that_is_taken_is_found(
     project: Monorepo, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +254,11 @@ def test_a_port_that_is_taken_is_found(
     found = problems(project, capsys, **settings(shop={}))
     taken = "port 8080/tcp, which web publishes, is taken by the container holder"
     assert found == {"ports of shop": [taken]}
+    several = COMPOSE.replace('"]}', '"], deploy: {replicas: 2}}').replace("8080", "8081")
+    project.commit("Publish twice", {"compose.yaml": several})
+    (said,) = problems(project, capsys, **settings(shop={}))["ports of shop"]
+    assert said.startswith("port 8081/tcp, which web publishes, is taken by")
+    project.commit("Publish", {"compose.yaml": COMPOSE})
     assert problems(project, capsys, **settings(shop={"engine": "swarm"})) == {}
 
 
@@ -247,12 +266,17 @@ def test_two_environments_that_need_one_port_of_one_host(
     project: Monorepo, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An engine is known by its id; a clash that is told is not told again as a port taken."""
-    one, other = (
-        f"services: {{{name}: {{image: x, ports: ['8080:80']}}}}\n" for name in ("web", "api")
+    files = {
+        f"{name}.yaml": f"services: {{{name}: {{image: x, ports: ['{port}:80']}}}}\n"
+        for name, port in (("web", 8080), ("api", 8080), ("jobs", 8081))
+    }
+    project.commit("Publish", files)
+    machine({"ps --format": "first-web-1\tfirst\t0.0.0.0:8080-8081->80/tcp"})
+    two = settings(
+        first={"file": "web.yaml"},
+        second={"host": NO_ENGINE, "file": "api.yaml"},
+        third={"file": "jobs.yaml"},
     )
-    project.commit("Publish", {"compose.yaml": one, "other.yaml": other})
-    machine({"ps --format": "first-web-1\tfirst\t0.0.0.0:8080->80/tcp"})
-    two = settings(first={"host": ""}, second={"host": NO_ENGINE, "file": "other.yaml"})
     found = problems(project, capsys, **two)
     (said,) = found["ports of first and second"]
     assert said == (
@@ -261,3 +285,5 @@ def test_two_environments_that_need_one_port_of_one_host(
     )
     assert "ports of first" not in found
     assert "ports of second" not in found
+    (said,) = found["ports of third"]
+    assert said.endswith("which jobs publishes, is taken by the container first-web-1")
