@@ -51,3 +51,16 @@ def test_a_health_check_of_the_image_counts(image: dict[str, Any], ends: bool) -
     there = manager(objects={"image": [image]})
     there.add(web)
     assert cluster.read(there, "shop").services["web"].ends is ends
+
+
+def test_only_nodes_that_answer_stop_tasks() -> None:
+    """A task that never had a node, or lost it, is not waited for."""
+    web, down = service("web", IMAGE), {**NODE, "ID": "n2", "Status": {"State": "down"}}
+    there = manager(objects={"node": [NODE, down]})
+    stopped = [
+        task(web, name=str(number), node=node, DesiredState="shutdown")
+        for number, node in enumerate(("n1", "n2", ""))
+    ]
+    there.add(web, *stopped)
+    stack = cluster.read(there, "shop")
+    assert [one.node for one in stack.stopping(stack.services["web"])] == ["n1"]
