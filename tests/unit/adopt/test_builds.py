@@ -42,6 +42,8 @@ def survey(files: Mapping[str, str]) -> Survey:
         ("build.sh", "for app in *; do podman build apps/$app; done\n", "apps/api"),
         (".github/workflows/ci.yml", ACTION, "."),
         (".github/workflows/ci.yml", OWN_FOLDER, "apps/api"),
+        ("build.sh", "docker build -f apps/api/Dockerfile .   # not from apps\n", "."),
+        ("build.sh", "docker build apps/api   # the one's\n", "apps/api"),
         ("build.sh", "docker build -f other/Dockerfile .\n", None),
         ("build.sh", "docker build -t x 'apps\n", None),
         (".github/workflows/ci.yml", "docker/build-push-action: [", None),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import tomli
 
+from buildonce.adopt.clusters import names
 from buildonce.adopt.proposal import propose
+from buildonce.adopt.service import Found
 from buildonce.adopt.survey import Survey
 from buildonce.config import Environment, parse
 from tests.kit.foreign import KUBERNETES, KUSTOMIZE
@@ -196,3 +198,31 @@ def test_a_circle_of_kustomizations_ends() -> None:
     """A kustomization that refers to itself is read once."""
     files = {**DOCKERFILES, "k8s/overlays/prod/kustomization.yaml": "resources: [../prod]\n"}
     assert list(environments(files)) == ["prod"]
+
+
+def test_several_namespaces_are_several_environments() -> None:
+    """An environment has one namespace: where manifests name more, they are listed."""
+    for namespaces in (("one",), ("one", "two")):
+        files = {
+            f"k8s/{name}.yaml": workload(name, f"{REGISTRY}/{name}", namespace=namespace)
+            for name, namespace in zip(("api", "worker"), (namespaces * 2)[:2], strict=True)
+        }
+        decisions = [one for one in proposed({**DOCKERFILES, **files})[1] if "for several" in one]
+        assert bool(decisions) is (len(namespaces) > 1)
+        assert all("(one, two): each has to be an environment" in one for one in decisions)
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("localhost/api", "localhost"),
+        ("registry:5000/api", "registry:5000"),
+        ("r.example/acme/api", "r.example/acme"),
+        ("acme/api", None),
+        ("api.local", None),
+    ],
+)
+def test_an_image_names_its_registry_or_none(image: str, registry: str | None) -> None:
+    """A host is told from an account by its dot, its port or its being this machine."""
+    found = names([Found("api", "api/Dockerfile", "api", "skaffold.yaml", image=image)], {})
+    assert (found.registry if found else None) == registry

@@ -116,8 +116,25 @@ def test_a_local_build_is_loaded_and_not_pushed() -> None:
     local = local_definition(project(), TREE, {"web": "registry.example.org/web:dev"})
     web = local["target"]["web"]
     assert web["output"] == ["type=docker"]
+    assert web["platforms"] == ["linux/amd64"]
     assert not {"labels", "cache-to"} & set(web)
     assert "push" not in json.dumps(local)
+
+
+def test_a_local_build_of_several_platforms_is_for_this_machine() -> None:
+    """An engine loads one platform: where the project has several, it is the engine's own."""
+    made = project(platform=["linux/amd64", "linux/arm64"])
+    local = local_definition(made, TREE, {"web": "registry.example.org/web:dev"})
+    assert "platforms" not in local["target"]["web"]
+
+
+def test_a_cache_is_used_unless_it_is_said_otherwise() -> None:
+    """A build anew is asked for by name."""
+    made = project()
+    tags = {"web": made.repository("web").tag(SHA)}
+    fresh = definition(made, COMMIT, TREE, CONTEXTS, tags, PINS, None, [], fresh=True)
+    assert target("web")["no-cache"] is False
+    assert fresh["target"]["web"]["no-cache"] is True
 
 
 def test_every_string_means_itself() -> None:

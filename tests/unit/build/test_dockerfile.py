@@ -71,6 +71,8 @@ def test_an_argument_after_the_first_from_is_not_even_read() -> None:
     [
         ("", None, "has no FROM"),
         ("FROM a AS b\n", "c", "has no stage 'c'"),
+        ("FROM a AS b\n", "1", "has no stage '1'"),
+        ("FROM a\nCOPY --from=1 /a /b\n", None, "has no stage '1'"),
         ("ARG V\nFROM $V\n", None, "cannot be told: ''"),
         ("FROM a:$BUILDARCH\n", None, r"cannot be told: 'a:\$BUILDARCH'"),
         ("FROM a:${BUILDOS}\n", None, r"cannot be told: 'a:\$BUILDOS'"),

@@ -62,6 +62,15 @@ def test_what_is_declared_and_not_copied_costs_builds() -> None:
     assert finding.remedy == 'services.shop: inputs = ["shop", "libs"]'
 
 
+@pytest.mark.parametrize("service", [{"dockerfile": "D"}, {"context": "nothing"}])
+def test_what_cannot_be_built_is_no_matter_of_inputs(service: dict[str, object]) -> None:
+    """A Dockerfile or context that is not there is told by another look."""
+    tree = Survey(Path("/nowhere"), (*FILES, "shop/Dockerfile"), texts={"shop/Dockerfile": COPYING})
+    services = {"shop": {**service, "inputs": ["docs"]}, "mail": {"context": "nothing"}}
+    project = parse({"registry": "r.example/acme", "services": services})
+    assert list(examine(project, tree)) == []
+
+
 @pytest.mark.parametrize("more", ["COPY . /all/\n", "ARG D=docs\nCOPY ${D} /docs/\n"])
 def test_where_it_cannot_be_told_nothing_is_said(more: str) -> None:
     """A copy of all that is visible, or by a variable, may read every input."""

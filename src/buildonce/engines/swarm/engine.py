@@ -30,10 +30,10 @@ class Swarm:
 
     pulls = True
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, docker: Docker | None = None) -> None:
         self.deployment = deployment
         self._target = deployment.target
-        self._docker = Docker(self._target)
+        self._docker = docker or Docker(self._target)
         self._definition = Definition(deployment, self._docker)
 
     @property

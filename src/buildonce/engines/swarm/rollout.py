@@ -41,6 +41,8 @@ class Rollout:
     definition: Definition
     tell: Callable[[str], None]
     still_ours: StillOurs = always_ours
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
         self._docker = self.definition.docker
@@ -65,7 +67,9 @@ class Rollout:
                 f"Swarm did not take the release: {complaint}", host=self._target.place,
                 hint=_RENAME if _UNCHANGEABLE in complaint else "",
             ) from None  # fmt: skip
-        self._watch(Watch(parts, before, self.tell), limit or Limit(self._target.timeout))
+        self._watch(
+            Watch(parts, before, self.tell, self.clock), limit or Limit(self._target.timeout)
+        )
 
     def wait(self, part: Part, limit: Limit) -> None:
         """Wait for a part that was deployed before, whatever has happened to it since.
@@ -74,7 +78,8 @@ class Rollout:
             DeployError: it failed, or did not come up in time.
             UnavailableError: the engine stopped answering.
         """
-        self._watch(Watch({part.name: part}, cluster.NOTHING, self.tell), limit)
+        watch = Watch({part.name: part}, cluster.NOTHING, self.tell, self.clock)
+        self._watch(watch, limit)
 
     def _forget_changed_images(self, stack: Stack) -> None:
         """Have ``stack deploy`` set the image of services that were updated by other means.
@@ -87,15 +92,15 @@ class Rollout:
                 self._docker.run(*note, service.id)
 
     def _watch(self, watch: Watch, limit: Limit) -> None:
-        deadline = time.monotonic() + limit.seconds
+        deadline = self.clock() + limit.seconds
         try:
             while waiting := watch.look(self._read()):
                 self.still_ours()
-                if time.monotonic() >= deadline:
+                if self.clock() >= deadline:
                     failing = next((one for one in waiting if one.container), waiting[0])
                     failing.what += f" after {limit.seconds:.0f} s{limit.source}"
                     raise failing
-                time.sleep(INTERVAL)
+                self.pause(INTERVAL)
         except Failing as failing:
             raise self._failed(failing) from None
 

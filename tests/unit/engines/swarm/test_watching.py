@@ -232,6 +232,16 @@ def test_a_one_shot_is_done_when_it_ends(update: str) -> None:
     assert problems(*after.tasks, service=service) == []
 
 
+@pytest.mark.parametrize("service", [JOB, ONE_SHOT], ids=["job", "one-shot"])
+def test_the_first_of_two_that_end_is_no_failure(service: Service) -> None:
+    """What may end with 0 and has is waited for until all of it has."""
+    two = replace(service, wanted=2)
+    first = replace(ENDED, iteration=two.iteration)
+    second = replace(first, id="t-second", slot="2", desired="complete", state="running")
+    assert watch(NOTHING).look(stack(first, second, service=two))
+    assert watch(NOTHING).look(stack(first, replace(second, state="complete"), service=two)) == []
+
+
 def test_a_one_shot_that_fails_is_final() -> None:
     """Where Swarm starts no second task, one failure ends the deploy."""
     failed = replace(ENDED, state="failed", message="non-zero exit (3)")
