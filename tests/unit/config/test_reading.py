@@ -23,6 +23,9 @@ SMALLEST: dict[str, Any] = {"registry": "ghcr.io/acme", "services": {"api": {}}}
 
 
 OBSERVED = {"engine": "kubernetes", "context": "live", "namespace": "shop"}
+COMPOSE = {"engine": "compose", "file": "compose.yaml", "project": "shop"}
+MIGRATION = {"service": "api", "command": ["migrate"]}
+MARTIAN = {"start": "Fri 16:00", "end": "Mon 07:00", "timezone": "Mars"}
 
 
 def table(**changed: Any) -> dict[str, Any]:
@@ -117,6 +120,24 @@ def test_the_image_template_is_filled_in() -> None:
         (environments(live={**OBSERVED, "timeout": "1m"}), "timeout: needs `file`; without it"),
         (environments(live={"engine": "kubernetes"}), "needs `context` and `namespace`"),
         (environments(live={"after": "live"}), "environments.live.after: live after live is a"),
+        (environments(live={"soak": "1h"}), "soak: needs `after`"),
+        (environments(live={"insecure": True}), "image and insecure: need `registry`"),
+        (environments(live={**COMPOSE, "context": "x"}), "context and namespace: need engine"),
+        (environments(live={**COMPOSE, "images": {"api": "x"}}), "images: needs engine"),
+        (environments(live={**COMPOSE, "pull_config": "/x"}), "pull_config: needs engine 'swarm'"),
+        (environments(live={"pre_deploy": MIGRATION}), "pre_deploy: needs an engine that runs it"),
+        (environments(live={"freeze": [MARTIAN]}), "freeze.0.timezone = 'Mars': is not a time"),
+        (
+            {**environments(live={"registry": "r.io"}), "image": "ghcr.io/acme/{service}"},
+            "environments.live.registry: `image` does not use {registry}",
+        ),
+        (
+            {
+                **environments(live={**COMPOSE, "services": ["web"], "pre_deploy": MIGRATION}),
+                "services": {"api": {}, "web": {}},
+            },
+            "live.pre_deploy.service: api is none of environments.live.services",
+        ),
     ],
 )
 def test_a_problem_is_told_with_its_path_and_value(wrong: dict[str, Any], told: str) -> None:
@@ -137,6 +158,33 @@ def test_who_deploys(settings: dict[str, Any], deploys: bool, is_observed: bool)
     """We do where there are files; on a cluster without any, another tool does, and we look."""
     live = parse(environments(live=settings)).environment("live")
     assert (live.deploys, live.is_observed) == (deploys, is_observed)
+
+
+@pytest.mark.parametrize("services", [[], ["api"]])
+def test_what_runs_before_a_deploy_is_a_service_that_runs_there(services: list[str]) -> None:
+    """An environment runs all services, or those that it names."""
+    live = {**COMPOSE, "services": services, "pre_deploy": MIGRATION}
+    assert parse(environments(live=live)).environment("live").pre_deploy is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "elsewhere"),
+    [
+        ({}, ""),
+        ({**COMPOSE, "host": "unix:///run/docker.sock"}, ""),
+        ({**COMPOSE, "host": "ssh://live.example.org"}, "ssh://live.example.org"),
+        (OBSERVED, "live"),
+    ],
+)
+def test_what_others_may_reach_as_well(settings: dict[str, Any], elsewhere: str) -> None:
+    """A cluster or another host is shared; a socket is this machine's own."""
+    assert parse(environments(live=settings)).environment("live").elsewhere == elsewhere
+
+
+def test_the_defaults_of_an_environment() -> None:
+    """Its registry speaks TLS, and its pointers are kept."""
+    live = parse(environments(live={})).environment("live")
+    assert (live.insecure, live.pointers) == (False, True)
 
 
 @pytest.mark.parametrize("name", ["-rf", "--push", "Api", "a b", "", "a/b", "a:b", "x" * 64])
@@ -282,6 +330,20 @@ def test_a_file_in_another_encoding_is_told(tmp_path: Path, encoding: str) -> No
     with pytest.raises(UsageError, match="is not UTF-8: its byte") as caught:
         read_table(tmp_path)
     assert "save it as UTF-8" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """It is there, so the system's own reason is said."""
+    (tmp_path / "pyproject.toml").mkdir()
+    with pytest.raises(UsageError, match=r"pyproject\.toml cannot be read: ") as caught:
+        read_table(tmp_path)
+    assert caught.value.hint == "restore it, or correct its rights"
+
+
+@pytest.mark.parametrize("key", ["default", "deploy=/home/dana/.ssh/deploy"])
+def test_an_ssh_key_is_kept_as_it_is_named(key: str) -> None:
+    """By its name alone, or with the path of one socket or key."""
+    assert parse(service(ssh=[key])).service("api").ssh == (key,)
 
 
 def test_tabs_and_line_ends_of_any_kind_are_read(tmp_path: Path) -> None:

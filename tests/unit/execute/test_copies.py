@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from buildonce.errors import IntegrityError
 from buildonce.execute.copies import Copies, waves
 from buildonce.execute.run import Run
 from buildonce.plan.steps import Copy, CopyImages
@@ -23,12 +26,17 @@ def copy_of(service: str, registry: str = "own.example.org") -> Copy:
 
 @dataclass
 class Registries:
-    """What holds images of some layers; ``mounts`` tells whether it mounts, and what was asked."""
+    """What holds images of some layers; ``mounts`` tells whether it mounts, and what was asked.
+
+    What is ``lost`` is not there afterwards; what is ``changed`` is there as something else.
+    """
 
     layers: dict[str, list[Digest]]
     mounts: bool = True
     asked: list[tuple[str, Digest, str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    lost: bool = False
+    changed: bool = False
 
     def manifest(self, ref: ImageRef) -> Manifest:
         layers = [f'{{"digest": "{one}", "size": 10}}' for one in self.layers[ref.repository.path]]
@@ -41,7 +49,9 @@ class Registries:
         return self.mounts
 
     def settled(self, _tag: ImageRef, expected: Digest | None) -> Digest | None:
-        return expected
+        if self.lost:
+            return None
+        return digest("other bytes") if self.changed else expected
 
     def copy(self, _source: ImageRef, tag: ImageRef) -> None:
         self.said.append(tag.repository.path)
@@ -97,3 +107,14 @@ def test_nothing_is_mounted_across_registries() -> None:
     registries = Registries({"api": [BASE], "worker": [BASE]})
     carry_out(registries, copy_of("api"), copy_of("worker", "another.example.org"))
     assert registries.asked == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "named"),
+    [({"lost": True}, "nothing"), ({"changed": True}, digest("other bytes"))],
+)
+def test_a_copy_is_read_back(outcome: dict[str, Any], named: str) -> None:
+    """A tag that does not name the very bytes afterwards ends the promotion, with what it names."""
+    with pytest.raises(IntegrityError) as caught:
+        carry_out(Registries({"api": [BASE]}, **outcome), copy_of("api"))
+    assert caught.value.message.endswith(f"own.example.org/api:abc names {named}")

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
-from buildonce.errors import PreconditionError
+from buildonce.errors import BusyError, PreconditionError
 from buildonce.ledger import releases
 from buildonce.ledger.records.deployment import DeploymentRecord, PlaceRecord
+from buildonce.ledger.records.environment import RunRecord
 from buildonce.ledger.records.record import Record
 from buildonce.ledger.records.release import ImageRecord, Release
 from buildonce.ledger.snapshot import (
+    Snapshot,
+    bundle_path,
     deployed_path,
     environment_path,
     image_path,
     pruned_path,
     release_path,
+    run_path,
 )
-from tests.kit.samples import DANA, REGISTRY, image_record, ledger, recorded, release, running
+from tests.kit.samples import (
+    DANA,
+    NOON,
+    REGISTRY,
+    image_record,
+    ledger,
+    promotion,
+    recorded,
+    release,
+    running,
+)
 
 FIRST, SECOND = release(1), release(2)
 PLACE = PlaceRecord(engine="swarm", project="shop")
@@ -131,3 +146,122 @@ def test_nothing_of_a_retired_environment_stays() -> None:
     event = releases.retired(ledger({**staging, **production}), "staging", "merged", DANA)
     assert event is not None
     assert event.files == dict.fromkeys(staging)
+
+
+class Tree:
+    """Stands in for git where a ledger has these files."""
+
+    def __init__(self, files: Mapping[str, Record | str]) -> None:
+        self.files = {
+            path: (one if isinstance(one, str) else one.to_json()).encode()
+            for path, one in files.items()
+        }
+
+    def run(self, *arguments: str) -> bytes:
+        """List a folder, as `git ls-tree -z --name-only` does."""
+        folder = arguments[-1]
+        inside = [path.removeprefix(folder) for path in self.files if path.startswith(folder)]
+        names = dict.fromkeys(name.partition("/")[0] for name in inside)
+        return "".join(f"{folder}{name}\0" for name in names).encode()
+
+    def blobs(self, names: Sequence[str]) -> list[bytes | None]:
+        return [self.files.get(name.partition(":")[2]) for name in names]
+
+
+def written(files: Mapping[str, Record | str]) -> Snapshot:
+    """A ledger that was read from a commit."""
+    return Snapshot(cast("Any", Tree(files)), "a" * 40)
+
+
+def with_identities(of: Release, **identities: str) -> Release:
+    """A release whose images are those of some inputs."""
+    services = {
+        name: image.model_copy(update={"identity": identities[name]})
+        for name, image in of.services.items()
+    }
+    return of.model_copy(update={"services": services})
+
+
+def run_of(of: Release, blocked: str = "") -> RunRecord:
+    return RunRecord(release=of.sha, sequence=1, since=NOON, blocked=blocked)
+
+
+def test_what_only_a_pruned_release_has_goes_with_it() -> None:
+    """Its run, its bundles and its own images; what others have, and why it is blocked, stay."""
+    old = with_identities(FIRST, api="1" * 64, web="2" * 64)
+    kept = with_identities(SECOND, api="3" * 64, web="2" * 64)
+    state = written(
+        {
+            release_path(old.sha): old,
+            release_path(kept.sha): kept,
+            run_path("staging", old.sha): run_of(old),
+            run_path("production", old.sha): run_of(old, "it was slow"),
+            run_path("qa", kept.sha): run_of(kept),
+            bundle_path("staging", old.sha, "compose"): "services: {}",
+            bundle_path("staging", kept.sha, "compose"): "services: {}",
+        }
+    )
+    event = releases.pruned(state, lambda _: [old.sha], DANA)
+    assert event is not None
+    blocked = run_of(old, "it was slow").model_copy(update={"pruned": True})
+    assert event.files == {
+        release_path(old.sha): None,
+        pruned_path(old.sha): old,
+        run_path("staging", old.sha): None,
+        run_path("production", old.sha): blocked,
+        bundle_path("staging", old.sha, "compose"): None,
+        image_path("api", "1" * 64): None,
+    }
+    assert event.subject == f"pruned {old.sha}"
+
+
+def test_without_a_release_to_prune_there_is_no_event() -> None:
+    """What was chosen before may have been taken back."""
+    assert releases.pruned(written({release_path(FIRST.sha): FIRST}), lambda _: [], DANA) is None
+
+
+def test_releases_whose_tags_are_gone_are_forgotten() -> None:
+    """Each that is left, once; the subject counts several."""
+    both = {pruned_path(one.sha): one for one in (FIRST, SECOND)}
+    shas = [FIRST.sha, SECOND.sha]
+    event = releases.forgotten(ledger(both), shas, DANA)
+    assert event is not None
+    assert (event.subject, event.files) == ("forgotten 2 releases", dict.fromkeys(both))
+    event = releases.forgotten(ledger({pruned_path(FIRST.sha): FIRST}), shas, DANA)
+    assert event is not None
+    assert event.subject == f"forgotten {FIRST.sha}"
+    assert releases.forgotten(ledger({}), shas, DANA) is None
+
+
+BUNDLE = bundle_path("live", FIRST.sha, "compose")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_release_from_a_file_brings_what_is_missing(known: bool) -> None:
+    """The release where it is not recorded, and each bundle that is not there yet."""
+    here: dict[str, Record] = {release_path(FIRST.sha): FIRST} if known else {}
+    event = releases.loaded(ledger(here), FIRST, images(FIRST), {BUNDLE: "services: {}"})
+    assert event is not None
+    assert event.subject == f"load {FIRST.sha}: api, web"
+    assert event.trailers[:2] == (("Event", "loaded"), ("Release", FIRST.sha))
+    assert event.files[BUNDLE] == "services: {}"
+    assert (release_path(FIRST.sha) in event.files) is not known
+
+
+def test_a_release_that_was_loaded_is_not_loaded_again() -> None:
+    """With its record and its bundles there, there is no event; a bundle there is never changed."""
+    state = written({release_path(FIRST.sha): FIRST, BUNDLE: "services: {web: {}}"})
+    assert releases.loaded(state, FIRST, images(FIRST), {BUNDLE: "services: {}"}) is None
+    new = written({BUNDLE: "services: {web: {}}"})
+    event = releases.loaded(new, FIRST, images(FIRST), {BUNDLE: "services: {}"})
+    assert event is not None
+    assert release_path(FIRST.sha) in event.files
+    assert BUNDLE not in event.files
+
+
+def test_an_environment_that_is_in_use_is_not_retired() -> None:
+    """An open promotion comes first; of what never ran, nothing is retired."""
+    opened = running(FIRST).opened(promotion(SECOND, running(FIRST)))
+    with pytest.raises(BusyError, match="staging is locked by promotion 2"):
+        releases.retired(ledger({environment_path("staging"): opened}), "staging", "", DANA)
+    assert releases.retired(ledger({}), "staging", "", DANA) is None

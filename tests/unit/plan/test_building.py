@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from buildonce.build.pins import Pins
-from buildonce.errors import IntegrityError
+from buildonce.errors import IntegrityError, PreconditionError
 from buildonce.ledger.records.release import Release
 from buildonce.plan.building import NEVER_BUILT, Candidate, listed, plan_build, why_built
 from buildonce.plan.plans import Plan
@@ -80,6 +80,17 @@ def test_a_tag_with_other_bytes_than_recorded_ends_the_build() -> None:
         build(FIRST, {**FIRST.digests(), "web": digest("other")})
     for fact in (str(TAGS["web"]), digest("other"), FIRST.digests()["web"]):
         assert fact in caught.value.message
+
+
+def test_a_release_stays_where_it_was_pushed() -> None:
+    """With another registry configured, both places are named, and nothing is built."""
+    moved = {name: ImageRef.parse(f"elsewhere.example.org/{name}:1") for name in FIRST.services}
+    with pytest.raises(PreconditionError) as caught:
+        plan_build(commit(1), FIRST.sha, moved, FIRST, FIRST.digests(), {})
+    assert caught.value.message == (
+        "api of this commit was built as registry.example.org/api, and the configuration says "
+        "elsewhere.example.org/api"
+    )
 
 
 def test_what_has_an_image_is_taken_over() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from buildonce.ledger.records.record import parse_record
 from buildonce.ledger.records.release import Image, Release
 from buildonce.plan.file import PlanFile, PlannedState, read_plan, require_unchanged, write_plan
 from buildonce.refs import digest_of
-from tests.kit.samples import running
+from tests.kit.samples import observation, running
 
 STEPS = ("record promotion 1 of staging to 0123456789ab: in progress",)
 STATE = PlannedState(
@@ -86,3 +87,10 @@ def test_other_steps_are_refused() -> None:
     """A plan whose steps would be others now, although nothing it looked at moved, is refused."""
     with pytest.raises(PreconditionError, match=": steps;"):
         require_unchanged(PLAN, PLAN.model_copy(update={"steps": ()}))
+
+
+def test_an_environment_without_pointers_has_none_to_compare() -> None:
+    """What was planned there is carried out: no pointer can have moved."""
+    seen = observation(STATE.release, pointers={"api": None})
+    assert PlannedState.of(seen).pointers == {"api": None}
+    assert PlannedState.of(replace(seen, pointers=None)).pointers == {}

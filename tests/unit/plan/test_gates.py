@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from buildonce.config import Environment
-from buildonce.errors import IntegrityError, PreconditionError, UsageError
+from buildonce.errors import IntegrityError, PreconditionError, UnavailableError, UsageError
 from buildonce.ledger.records.environment import RunRecord
 from buildonce.ledger.records.promotion import Request
 from buildonce.ledger.snapshot import environment_path, run_path
@@ -33,12 +33,14 @@ AFTER_TEST = Environment(after="test")
 
 
 class Registry:
-    """A registry that has everything, or nothing."""
+    """A registry that has everything, or nothing, or that does not answer."""
 
-    def __init__(self, *, full: bool = True) -> None:
-        self.full = full
+    def __init__(self, *, full: bool = True, silent: bool = False) -> None:
+        self.full, self.silent = full, silent
 
     def manifest(self, ref: ImageRef) -> Manifest | None:
+        if self.silent:
+            raise UnavailableError("the registry did not answer")
         return Manifest(ref, b"{}", "an/index") if self.full else None
 
     def has_blob(self, _repository: Repository, _digest: Digest) -> bool:
@@ -140,6 +142,22 @@ def test_a_release_that_is_not_in_the_registry_is_refused() -> None:
     """Every missing part is named before anything is touched."""
     with pytest.raises(IntegrityError, match="api: manifest"):
         gates(observation(SECOND, None, FIRST), full=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "deploys", "passes"),
+    [("rollback", True, True), ("rollback", False, False), ("promotion", True, False)],
+)
+def test_only_containers_go_back_without_a_registry(kind: str, deploys: bool, passes: bool) -> None:
+    """The hosts have what ran before; pointers, and what is new, need a registry that answers."""
+    seen = observation(FIRST, None, FIRST, engine=engine(FIRST) if deploys else None)
+    request = REQUEST.model_copy(update={"kind": kind})
+    silent = Registry(silent=True)
+    if passes:
+        assert pass_gates(seen, request, silent, LATER, "origin") == ()
+    else:
+        with pytest.raises(UnavailableError, match="did not answer"):
+            pass_gates(seen, request, silent, LATER, "origin")
 
 
 def test_a_way_back_that_cannot_be_deployed_is_known_before_it_is_needed() -> None:

@@ -12,6 +12,7 @@ from buildonce.plan.plans import Plan, plan_abort, plan_promotion, plan_resume
 from buildonce.plan.steps import (
     ClosePromotion,
     Confirm,
+    Copy,
     Deploy,
     LookAgain,
     OpenPromotion,
@@ -28,6 +29,8 @@ RUNNING = running(FIRST)
 BEGUN = promotion(SECOND, RUNNING)
 MINE = BEGUN.held_by("new", "server")
 MIGRATE = {"service": "api", "command": ("migrate",)}
+IMAGE = FIRST.services["web"]
+COPY = Copy("web", IMAGE.ref, IMAGE.tag(FIRST.sha), IMAGE.digest, there=False)
 WITH_ENGINE = Environment(engine="compose", file="c.yaml", project="p", pre_deploy=MIGRATE)
 
 
@@ -102,10 +105,11 @@ def test_a_pointer_that_is_right_already_does_not_move() -> None:
         ({}, True),
         ({"pointers": {**FIRST.digests(), "web": digest("by hand")}}, False),
         ({"in_sync": False}, False),
+        ({"copies": (COPY,)}, False),
         ({"record": RUNNING.opened(promotion(FIRST, RUNNING))}, False),
         ({"release": SECOND}, False),
     ],
-    ids=["in sync", "pointer", "containers", "open promotion", "another release"],
+    ids=["in sync", "pointer", "containers", "copies", "open promotion", "another release"],
 )
 def test_there_is_nothing_to_do_only_where_all_agree(
     changed: dict[str, object], settled: bool

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from buildonce.config import Environment
+from buildonce.ledger.records.deployment import DeploymentRecord, PlaceRecord
+from buildonce.ledger.snapshot import deployed_path
 from buildonce.plan import steps
-from buildonce.refs import Digest
+from buildonce.refs import Digest, ImageRef
 from buildonce.registry import Manifest
-from buildonce.report.sentences import astray, describe, sentences
+from buildonce.report.sentences import astray, changed_policy, describe, sentences
 from tests.kit.samples import (
     commit,
     engine,
     image_record,
     inputs,
+    ledger,
     observation,
     promotion,
     release,
@@ -29,6 +33,13 @@ ENGINE = engine(SECOND)
 TARGET = steps.Target(IMAGE.tag(SHA), inputs(), "")
 MANIFEST = Manifest(IMAGE.ref, b"{}", "plain")
 CARRIED = steps.Carried(IMAGE.tag(SHA), image_record("api", "api 1"), MANIFEST)
+
+
+def copy(service: str, *, there: bool = False) -> steps.Copy:
+    """An image on its way to the registry that an environment pulls from."""
+    image = SECOND.services[service]
+    tag = ImageRef.parse(f"own.example.org/{service}:{SHA}")
+    return steps.Copy(service, image.ref, tag, image.digest, there)
 
 
 def brief(digest: Digest) -> str:
@@ -61,6 +72,18 @@ def brief(digest: Digest) -> str:
         (
             steps.Point("api", TAG, None, IMAGE.digest),
             f"point {TAG} from nothing to {brief(IMAGE.digest)}",
+        ),
+        (
+            steps.CopyImages("live", (copy("api"), copy("web", there=True))),
+            "copy api to own.example.org, which live pulls from, and tag 1 image that is there",
+        ),
+        (
+            steps.CopyImages("live", (copy("api"), copy("web"))),
+            "copy api, web to own.example.org, which live pulls from",
+        ),
+        (
+            steps.CopyImages("live", (copy("api", there=True), copy("web", there=True))),
+            "tag 2 images that are there already in own.example.org, which live pulls from",
         ),
         (steps.Unpoint("api", TAG, OLD), f"remove the pointer {TAG}"),
         (
@@ -115,3 +138,27 @@ def test_a_pointer_that_is_not_what_the_ledger_says_is_named() -> None:
 def test_pointers_that_are_what_the_ledger_says_are_no_news() -> None:
     """A promotion of an environment in sync says nothing of the pointers that it moves."""
     assert astray(observation(SECOND, previous=FIRST)) == []
+
+
+def test_a_setting_that_was_another_at_the_last_deployment_is_named() -> None:
+    """What was set, what was not, and what is gone; what stayed is no news."""
+    today = Environment(soak="1h", after="qa", url="https://live.example.org")
+    before = {**today.policy, "soak": '"PT30M"', "branches": '["main"]'}
+    del before["url"]
+    record = DeploymentRecord(
+        release=FIRST.sha, place=PlaceRecord(engine="none"), policy=before, salt="salt"
+    )
+    seen = observation(SECOND, settings=today, snapshot=ledger({deployed_path("staging"): record}))
+    assert changed_policy(seen) == [
+        f"staging: {name} is {now} in this checkout, and was {then} when {FIRST.sha} was deployed"
+        for name, now, then in (
+            ("branches", "not set", '["main"]'),
+            ("soak", today.policy["soak"], '"PT30M"'),
+            ("url", '"https://live.example.org"', "not set"),
+        )
+    ]
+
+
+def test_before_the_first_deployment_no_setting_was_another() -> None:
+    """Nothing is said where nothing was recorded."""
+    assert changed_policy(observation(SECOND, settings=Environment(soak="1h", after="qa"))) == []
