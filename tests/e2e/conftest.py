@@ -16,13 +16,10 @@ from tests.kit.monorepo import Make, Monorepo
 from tests.kit.shop import Shop
 
 SLOW = (
-    *("kubernetes_commands", "beacon_hosts", "docs", "swarm", "on_kubernetes", "compose"),
-    *("deploy", "swarm_endings", "kubernetes", "workflow", "deploy_failures", "deploy_swarm"),
-    *("beacon", "demo"),
+    *("workflow", "kubernetes_commands", "deploy", "compose", "deploy_swarm", "deploy_failures"),
+    *("docs", "swarm", "ci_files", "swarm_endings", "beacon", "lab_kubernetes", "build"),
 )
-"""The files that take longest, which begin first: what begins last, all others wait for.
-
-Those with a cluster of their own begin apart: each cluster takes most of a core as it starts."""
+"""The files that take longest, which begin first: what begins last, all others wait for."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,8 @@ from tests.kit.monorepo import NOBODYS_GIT, Monorepo
 from tests.kit.repository import ROOT
 from tests.kit.waiting import wait_for
 
+pytestmark = pytest.mark.nightly
+
 PORT = 8030
 PASSWORD = "correct-horse-battery"
 
@@ -151,7 +153,6 @@ def revision(ask: Ask) -> str:
     return str(ask("GET", "/version", "")["revision"])
 
 
-@pytest.mark.nightly
 def test_it_runs_on_two_compose_hosts(beacon: Beacon, figures: Figures) -> None:
     """Through the api of production the worker's probes are read, before a promotion and after."""
     configure(beacon, "compose", "host3")
@@ -167,7 +168,6 @@ def test_it_runs_on_two_compose_hosts(beacon: Beacon, figures: Figures) -> None:
     beacon.repo.inv("verify")
 
 
-@pytest.mark.nightly
 def test_it_runs_on_a_swarm(beacon: Beacon, figures: Figures) -> None:
     """The same on three nodes: a release that staging runs on Compose, task by task by digest."""
     configure(beacon, "swarm", "host1")

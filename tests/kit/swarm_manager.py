@@ -89,10 +89,16 @@ class Manager(Docker):
         for words, complaint in self.refusals.items():
             if call.startswith(words):
                 raise Refused(complaint)
-        if arguments[0] == "compose":
-            return json.dumps(yaml.safe_load(text))
         answer = _ANSWERS.get(arguments[:2], _nothing)
         return answer(self, arguments, text)
+
+    def config(
+        self, *words: str, options: Sequence[str] = (), text: str = "",
+        variables: Mapping[str, str] | None = None, isolated: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        self.calls.append(" ".join(("compose", *words, "config", "--format", "json", *options)))
+        read: dict[str, Any] = yaml.safe_load(text)
+        return read
 
     def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
         self.calls.append(f"inspect {kind}")

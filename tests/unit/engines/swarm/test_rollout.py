@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from buildonce.engines.base import Target
+from buildonce.engines.base import MONITOR, Target
+from buildonce.engines.compose.watching import INTERVAL
 from buildonce.engines.parts import Part
 from buildonce.engines.swarm.rollout import Limit, Rollout
 from buildonce.errors import DeployError
@@ -59,7 +60,7 @@ def test_a_stack_is_deployed_and_waited_for() -> None:
     there = manager()
     rollout(there, lambda: looks.append("ours")).run(STACK_FILE, {"web": PART}, "--prune")
     assert there.changes() == [f"{DEPLOYING} --prune shop"]
-    assert len(looks) >= 5 / 0.3
+    assert len(looks) >= MONITOR / INTERVAL
 
 
 @pytest.mark.parametrize(
