@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Tell a client that begins with TLS, as BuildKit does, that this is plain HTTP."""
         if self.rfile.peek(1)[:1] == TLS_HANDSHAKE:  # type: ignore[attr-defined]
-            self.rfile.read1()  # type: ignore[attr-defined]
+            self.rfile.read1()
             self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
             self.close_connection = True
         else:
