@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,8 +60,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dist, environment = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("venv")
     run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={dist}")
     (wheel,) = dist.glob("*.whl")
-    venv.create(environment, with_pip=True)
-    run(str(environment / "bin/pip"), "install", "--quiet", str(wheel))
+    python = environment / "bin/python"
+    run("uv", "venv", "--quiet", f"--python={sys.executable}", str(environment))
+    run("uv", "pip", "install", "--quiet", f"--python={python}", str(wheel))
     return environment / "bin"
 
 

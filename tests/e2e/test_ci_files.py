@@ -111,6 +111,7 @@ def test_the_github_workflow_goes_back(twice: Monorepo, tmp_path: Path) -> None:
     assert 'wrong"; echo $(id)' in twice.inv("history", "production").out
 
 
+@pytest.mark.nightly
 def test_the_gitlab_job_goes_back(twice: Monorepo) -> None:
     """A pipeline with ROLLBACK, to the release that TO names."""
     jobs = yaml.safe_load((CI / "gitlab-ci.yml").read_text())

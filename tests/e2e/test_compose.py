@@ -164,6 +164,7 @@ def test_one_that_never_gets_healthy_is_named_with_its_log(place: Place, shop: S
     assert failed.value.log == ("sick starts, password",)
 
 
+@pytest.mark.nightly
 def test_one_that_crashes_after_it_was_healthy_is_named(place: Place, shop: Shop) -> None:
     """A container that is healthy at first and crashes after three seconds fails the deploy."""
     with pytest.raises(DeployError) as failed:
@@ -379,7 +380,7 @@ def compose(place: Place, definition: str, *words: str) -> None:
     ("drift", "problem"),
     [
         nightly(recreate, "runs "),
-        (retag, "runs "),
+        nightly(retag, "runs "),
         nightly(stop, "is exited"),
         (delete, "is missing"),
         nightly(add_a_stray, "does not belong to the release"),

@@ -46,6 +46,7 @@ def test_the_log_of_what_failed_is_shown_and_not_kept(front: Front) -> None:
     assert "out of luck" not in json.dumps(front.record())
 
 
+@pytest.mark.nightly
 def test_a_release_that_cannot_be_undone_stops_loudly(front: Front) -> None:
     """Exit 8 for an irreversible one: nothing is put back, the state is said, abort ends it."""
     before = front.serves()

@@ -26,15 +26,12 @@ from tests.kit.repository import ROOT
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 ELSEWHERE = {ADOPT, ROOT / "docs/kubernetes.md"}
 RECIPES = [page for page in DOCUMENTS if page not in ELSEWHERE and "```console" in page.read_text()]
-BEFORE_MERGING = {"README", "roll-back"}
 COMPOSE = ("docker", "compose", "--project-name", "acme-production")
 
 
 def case(page: Path) -> Any:
-    """Few pages are followed before merging: each is a whole story."""
-    if page.stem in BEFORE_MERGING:
-        return pytest.param(page, id=page.stem)
-    return nightly(page, id=page.stem)
+    """A page is followed each night, and the README before merging too."""
+    return pytest.param(page, id="README") if page.stem == "README" else nightly(page, id=page.stem)
 
 
 @pytest.fixture

@@ -230,6 +230,7 @@ def test_a_rollback_brings_other_objects(site: Storefront) -> None:
     site.is_sound()
 
 
+@pytest.mark.nightly
 def test_what_was_interrupted_is_resumed(site: Storefront) -> None:
     """Ctrl-C leaves the promotion open, with both commands named; `resume` finishes it."""
     sha = site.release({"deploy/shop.yaml": manifests(colour="orange")}, worker="fine")

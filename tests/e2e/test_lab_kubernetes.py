@@ -16,7 +16,7 @@ from lab.place import Place
 from tests.kit.kubernetes import Kubectl, needs_kubernetes
 from tests.kit.waiting import wait_for
 
-pytestmark = needs_kubernetes
+pytestmark = [needs_kubernetes, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")
