@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 WEB = Repository("r.example", "shop/web").at(Digest("sha256:" + "a" * 64))
 TARGET = Target("production", "compose", project="shop")
+UP = "/".join([".."] * 20)
 
 COMPOSE = """\
 include: [parts/queue.yaml]
@@ -187,6 +188,16 @@ def test_several_files_are_one_definition(definition_of: Make) -> None:
             "services: {web: {image: x, env_file: /etc/passwd}}",
             "needs /etc/passwd, which is not in this commit",
         ),
+        (
+            "deploy/compose.yaml",
+            f"services: {{web: {{image: x, env_file: {UP}/etc/passwd}}}}",
+            f"needs {UP}/etc/passwd, which is not in this commit",
+        ),
+        (
+            "deploy/compose.yaml",
+            f"{{services: {{web: {{image: x}}}}, configs: {{a: {{file: {UP}/etc/passwd}}}}}}",
+            f"the config a needs {UP}/etc/passwd, which is not in this commit",
+        ),
         ("deploy/compose.yaml", "services: {web: {command: x}}", "it has no image"),
         ("env/web.env", "OK=1\nX=${FOREIGN:-y}\n", "env/web.env:2 uses ${FOREIGN}"),
         ("env/web.env", "1 = 2 =\n'", "env/web.env cannot be used"),
@@ -194,7 +205,8 @@ def test_several_files_are_one_definition(definition_of: Make) -> None:
     ],
     ids=[
         *("build", "build and tag", "bind mount", "no environment file", "no config", "secret"),
-        *("default", "binary config", "environment file of a machine", "no image"),
+        *("default", "binary config", "environment file of a machine"),
+        *("environment file out of the export", "config out of the export", "no image"),
         *("foreign variable", "no environment file at all", "no YAML"),
     ],
 )

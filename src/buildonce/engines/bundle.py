@@ -112,8 +112,8 @@ def _require_image(where: str, name: str, service: Mapping[str, Any]) -> None:
 def _from_files(sources: Sources, where: str, files: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """Give the variables of a service's environment files, in order."""
     for file in files:
-        path = sources.folder / str(file["path"])
-        if PurePosixPath(str(file["path"])).is_absolute() or not path.is_file():
+        path = sources.file(str(file["path"]))
+        if path is None:
             if file.get("required", True):
                 raise UsageError(
                     f"{where} needs {file['path']}, which is not in this commit",
@@ -136,15 +136,15 @@ def _volume(where: str, volume: dict[str, Any]) -> Any:
 def _config(sources: Sources, name: str, config: dict[str, Any]) -> dict[str, Any]:
     if "file" not in config or PurePosixPath(str(config["file"])).is_absolute():
         return config
-    path = sources.folder / str(config["file"])
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError:
+    path = sources.file(str(config["file"]))
+    if path is None:
         raise UsageError(
             f"{sources.files[0]}: the config {name} needs {config['file']}, which is not in this "
             "commit",
             hint="commit it: configs are part of a release",
-        ) from None
+        )
+    try:
+        content = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UsageError(
             f"{sources.files[0]}: the config {name} is not text: {config['file']}",

@@ -34,6 +34,15 @@ class Sources:
         """Where relative paths begin."""
         return (self.root / self.files[0]).parent
 
+    def file(self, name: str) -> Path | None:
+        """Return a file that these refer to; None where the commit has none of that name.
+
+        A path that leads out of the export is some file of this machine's, and of no commit.
+        """
+        path = self.folder / name
+        is_inside = path.resolve().is_relative_to(self.root.resolve())
+        return path if is_inside and path.is_file() else None
+
     def read(self) -> dict[str, Any]:
         """Return what the files say, variables as they are written, deployable or not.
 
