@@ -6,6 +6,8 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from tests.kit.monorepo import SERVICES, Make, Monorepo
 
 ENGINE = """
@@ -28,6 +30,7 @@ def configured(repo: Monorepo, name: str) -> str:
     return text.replace(table, table + ENGINE.format(name=name))
 
 
+@pytest.mark.nightly
 def test_a_release_is_deployed_where_there_is_no_network(make: Make, tmp_path: Path) -> None:
     """From the file alone, images and deployment files come up, and are proven and taken back."""
     inside, outside = make(), make()

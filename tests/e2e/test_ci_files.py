@@ -49,6 +49,7 @@ def released(repo: Monorepo) -> bool:
     )
 
 
+@pytest.mark.nightly
 def test_the_github_workflow_releases(repo: Monorepo, tmp_path: Path) -> None:
     """A push builds, promotes twice, verifies and keeps a report, by the workflow as copied."""
     copied(repo, "github-release.yml", ".github/workflows/release.yml")

@@ -133,9 +133,9 @@ def rewrite_the_record(front: Front) -> str:
 @pytest.mark.parametrize(
     "drift",
     [
-        nightly(move_the_pointer),
+        move_the_pointer,
         nightly(move_the_tag),
-        replace_a_container,
+        nightly(replace_a_container),
         nightly(stop_a_container),
         rewrite_the_record,
     ],

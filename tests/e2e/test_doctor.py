@@ -156,6 +156,7 @@ def test_everything_is_found_at_once(repo: Monorepo) -> None:
     assert all(one["cost"] and one["remedy"] for one in found if one["level"] != "ok")
 
 
+@pytest.mark.nightly
 def test_what_the_host_lacks_is_found(repo: Monorepo) -> None:
     """An external network that nobody made is named, with the command that makes it."""
     networks = "networks: {default: {external: true, name: nobody-made-it}}"
@@ -176,6 +177,7 @@ def test_what_the_host_lacks_is_found(repo: Monorepo) -> None:
     assert "network create nobody-made-it" in problem["remedy"]
 
 
+@pytest.mark.nightly
 def test_a_port_that_is_taken_is_found(repo: Monorepo, running: lab.Lab) -> None:
     """A port that another container publishes is named with it; what is free is not."""
     name = f"holder-{repo.namespace}"
@@ -217,6 +219,7 @@ services:
 """
 
 
+@pytest.mark.nightly
 def test_two_environments_that_need_one_port_of_one_host(repo: Monorepo) -> None:
     """Before anything runs, and beside other problems; with its remedy carried out, it is gone."""
     there = repo.env["DOCKER_HOST"]

@@ -86,6 +86,7 @@ def test_a_promotion_brings_the_very_bytes(apart: Apart) -> None:
     assert "staging and production are identical" in repo.inv("verify").out
 
 
+@pytest.mark.nightly
 def test_what_is_there_is_not_copied_again(apart: Apart, docker: DockerRecorder) -> None:
     """Of the next release only the service that changed is copied; the same one needs nothing."""
     repo = apart.repo
@@ -128,6 +129,7 @@ def test_the_way_back_needs_nothing_of_the_first_registry(apart: Apart) -> None:
     assert apart.digests("production") == earlier
 
 
+@pytest.mark.nightly
 def test_a_copy_that_was_killed_is_resumed(apart: Apart, tmp_path: Path) -> None:
     """Killed at its second copy, a promotion is open; `resume` copies the rest and finishes it."""
     repo = apart.repo
@@ -169,6 +171,7 @@ def test_a_tag_that_holds_other_bytes_is_left_alone(apart: Apart) -> None:
     assert apart.digest("web", repo.sha()) == other.digest
 
 
+@pytest.mark.nightly
 def test_prune_removes_copies(apart: Apart) -> None:
     """A release that nothing needs loses its tags in both registries."""
     repo, old = apart.repo, apart.repo.sha()
@@ -187,6 +190,7 @@ def test_prune_removes_copies(apart: Apart) -> None:
     assert apart.digests(repo.sha()) == repo.digests(repo.sha())
 
 
+@pytest.mark.nightly
 def test_another_program_reads_every_manifest(apart: Apart, docker: DockerRecorder) -> None:
     """Each image of each environment has a second row, hashed from what imagetools printed."""
     repo = apart.repo

@@ -87,6 +87,7 @@ def test_a_host_runs_the_release(several: Monorepo) -> None:
     assert "nothing to do" in several.inv("promote", "staging").out
 
 
+@pytest.mark.nightly
 def test_a_lost_platform_is_found(several: Monorepo) -> None:
     """Where one platform's manifest is gone, nothing is promoted, and verify would name it."""
     several.inv("promote", "staging")
@@ -99,6 +100,7 @@ def test_a_lost_platform_is_found(several: Monorepo) -> None:
     assert "platform, linux/arm64" in done.out
 
 
+@pytest.mark.nightly
 def test_what_did_not_change_is_taken_over(several: Monorepo, make: Make, tmp_path: Path) -> None:
     """The next commit has the same index of an unchanged service; an archive brings it whole."""
     before = several.digests(several.sha())

@@ -69,6 +69,7 @@ def runs(place: Place, release: Images) -> None:
     assert (row.state, row.digest) == ("completed", release["web"].reference)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("deploy", [pytest.param(JOB, id="job"), nightly(ONE_SHOT, id="one-shot")])
 def test_what_is_meant_to_end_is_judged_by_its_latest_run(
     stack: Make, releases: list[Images], deploy: dict[str, object]
@@ -103,6 +104,7 @@ def test_who_ends_without_saying_so_is_told_about_jobs(stack: Make, releases: li
         place.deploy(releases[0], within=60)
 
 
+@pytest.mark.nightly
 def test_an_unhealthy_server_is_no_one_shot(stack: Make, shop: Shop) -> None:
     """One that is stopped as unhealthy ends with 0 as well: whoever has a check must pass it."""
     sick = {"web": shop.image("web", "unwell", "sick")}

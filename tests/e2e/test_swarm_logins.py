@@ -68,6 +68,7 @@ def only_nodes_may_pull(guarded: lab.Lab) -> Iterator[None]:
     logins.write_text(before)
 
 
+@pytest.mark.nightly
 def test_nodes_pull_with_their_own_login(guarded: lab.Lab, place: Place) -> None:
     """A node pulls after the login of whoever deployed has expired."""
     images = {"jobs": ImageRef.parse(guarded.store_image)}

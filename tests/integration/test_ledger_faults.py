@@ -288,6 +288,7 @@ def test_the_clones_disk_is_full(project: Monorepo, small_disk: Path, figures: F
     assert {UnavailableError.exit_code} < set(ended) <= FAILED_OR_DONE
 
 
+@pytest.mark.nightly
 def test_the_remotes_disk_is_full(project: Monorepo, small_disk: Path, figures: Figures) -> None:
     """No room at the remote at any write: nothing is lost, and what failed ended with 6 or 8."""
     origin = small_disk / "origin.git"

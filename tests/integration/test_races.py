@@ -37,7 +37,7 @@ from tests.kit.releases import release
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 
 RECORD = "environments/staging.json"
-PROCESSES, ROUNDS, ROUNDS_OF_CONTROL, PATIENCE = 8, 25, 3, 4
+PROCESSES, ROUNDS, ROUNDS_OF_CONTROL, PATIENCE = 8, 10, 3, 4
 SEPARATE: dict[str, dict[str, str]] = {"staging": {}, "production": {}}
 """Two environments of which neither comes after the other."""
 
