@@ -31,6 +31,13 @@ production = {}
 """
 
 
+@pytest.fixture(autouse=True)
+def own_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invoke takes each help text out of a task that it parses a command line for: out of copies."""
+    for task in release_tasks("tasks.py").tasks.values():
+        monkeypatch.setattr(task, "help", dict(task.help))
+
+
 def context(folder: Path, table: str) -> Context:
     """What a task is called with, after Invoke has looked for each key's variable."""
     (folder / "pyproject.toml").write_text(f"[tool.buildonce]\n{table}\n")
