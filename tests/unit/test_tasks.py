@@ -33,7 +33,7 @@ production = {}
 
 @pytest.fixture(autouse=True)
 def own_help(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Invoke takes each help text out of a task that it parses a command line for: out of copies."""
+    """Give tasks copies: Invoke takes help texts out of those that it reads a command line for."""
     for task in release_tasks("tasks.py").tasks.values():
         monkeypatch.setattr(task, "help", dict(task.help))
 
