@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,11 @@ def test_a_conftest_has_fixtures_alone(conftest: Path) -> None:
     """Whatever a test could import lies in tests/kit."""
     names = {function.name for function in functions(conftest)} - fixtures(conftest)
     assert {name for name in names if not name.startswith("pytest_")} == set()
+
+
+def test_every_folder_is_searched(pytestconfig: pytest.Config) -> None:
+    """No folder of tests has a name that pytest passes over."""
+    passed_over = pytestconfig.getini("norecursedirs")
+    folders = [file.parent for file in TESTS.rglob("test_*.py")]
+    names = {part for folder in folders for part in folder.relative_to(ROOT).parts}
+    assert [name for name in names if any(fnmatch(name, one) for one in passed_over)] == []
