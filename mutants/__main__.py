@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +79,11 @@ class Workshop:
         return Reach(data)
 
     def noticed_by(self, mutation: Mutation, reach: Reach) -> str:
-        """The first test that fails with the mutation in place; empty where all pass."""
+        """The first test that fails with the mutation in place; empty where all pass.
+
+        Last come the whole files of the tests that reach it: what a fixture of several tests
+        has run counts as the first one's.
+        """
         original = mutation.path.read_text()
         mutation.path.write_text(mutation.source())
         try:
@@ -89,9 +93,12 @@ class Workshop:
 
     def _failure(self, tests: Sequence[str] | None) -> str:
         if tests is None:
-            runs: list[Sequence[str]] = [[*SIDE_BY_SIDE, suite] for suite in SUITES]
-        else:
-            runs = [[test for test in tests if test.startswith(suite)] for suite in SUITES]
+            return self._first_of([*SIDE_BY_SIDE, suite] for suite in SUITES)
+        by_suite = [[test for test in tests if test.startswith(suite)] for suite in SUITES]
+        files = sorted({test.partition("::")[0] for test in tests})
+        return self._first_of([*by_suite, files])
+
+    def _first_of(self, runs: Iterable[Sequence[str]]) -> str:
         return next(filter(None, map(self._first_failure, filter(None, runs))), "")
 
     def _first_failure(self, tests: Sequence[str]) -> str:

@@ -21,6 +21,9 @@ BAD = Evidence("production", "web", "pointer", "r/web:production", digest("a"), 
 
 Captured = pytest.CaptureFixture[str]
 
+HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
+"""What terminals take for the cursor: DECTCEM, as xterm's control sequences name it."""
+
 
 class Terminal(io.StringIO):
     """A stream that says it is a terminal."""
@@ -53,6 +56,17 @@ def test_a_step_that_fails_is_not_ticked(capsys: Captured) -> None:
     with pytest.raises(PreconditionError), Reporter().step("a step"):
         raise PreconditionError("no")
     assert "✓" not in capsys.readouterr().err
+
+
+def test_a_terminal_has_a_spinner_for_as_long_as_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hides the cursor, and gives it back when the step has ended."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with Reporter().step("a step"):
+        assert (HIDDEN in stream.getvalue(), SHOWN in stream.getvalue()) == (True, False)
+    assert SHOWN in stream.getvalue().rpartition(HIDDEN)[2]
 
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\u202egpj.exe\x9b1m\r"
