@@ -15,6 +15,7 @@ from pathlib import Path
 
 from coverage import CoverageData
 
+import lab
 from lab.place import cache
 
 from .mutations import Mutation, mutations
@@ -53,15 +54,17 @@ class Workshop:
     environment: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def in_folder(cls, folder: Path) -> Workshop:
+    def in_folder(cls, folder: Path, state: Path) -> Workshop:
+        """Make one whose tests have their lab in ``state``."""
         for name in COPIED:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         for file in ROOT.iterdir():
             if file.is_file():
                 shutil.copy(file, folder)
-        source = {"PYTHONPATH": str(folder / "src"), "BUILDONCE_LAB_CACHE": str(cache())}
-        return cls(folder, {**os.environ, **source})
+        source = {"PYTHONPATH": str(folder / "src")}
+        labs = {"BUILDONCE_LAB": str(state), "BUILDONCE_LAB_CACHE": str(cache())}
+        return cls(folder, {**os.environ, **source, **labs})
 
     def mutations(self) -> list[Mutation]:
         """Every mutation of the library."""
@@ -124,8 +127,11 @@ def main() -> None:
     given = [int(word) for word in sys.argv[1:]]
     count, seed = [*given, *(60, 1)[len(given) :]]
     survived = 0
-    with tempfile.TemporaryDirectory(prefix="buildonce-mutants-") as folder:
-        workshop = Workshop.in_folder(Path(folder) / "copy")
+    with (
+        tempfile.TemporaryDirectory(prefix="buildonce-mutants-") as folder,
+        lab.guarded(state := Path(folder) / "lab"),
+    ):
+        workshop = Workshop.in_folder(Path(folder) / "copy", state)
         chosen = random.Random(seed).sample(workshop.mutations(), count)
         print("Seeing which tests run which lines ...", flush=True)
         reach = workshop.reach()
