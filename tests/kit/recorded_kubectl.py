@@ -88,18 +88,6 @@ def printed(answer: Answer, text: str) -> str:
     return json.dumps({"apiVersion": "v1", "items": list(answer), "kind": "List"}, indent=4)
 
 
-class Clock:
-    """A clock that goes on only while somebody pauses, in seconds."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def bound(images: Mapping[str, str] | None = None, **changed: Any) -> Deployment:
     """A release of one service, bound to the environment."""
     known: dict[str, Any] = {

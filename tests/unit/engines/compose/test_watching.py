@@ -7,21 +7,13 @@ import pytest
 from buildonce.engines.compose.watching import Failing, Stopped, Watch, completed, slowest
 from buildonce.engines.inspected import Container
 from buildonce.engines.parts import Part
+from tests.kit.clock import Clock
 
 WEB = Container(
     id="new", name="shop-web-1", service="web", number=1, one_off=False, image="", state="healthy",
     exit_code=0, restarts=0, started_at="3:00",
 )  # fmt: skip
 PARTS = {"web": Part("web", "", 1, {}, optional=False)}
-
-
-class Clock:
-    """A clock that is set by hand, in seconds."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def watch(*before: Container, clock: Clock | None = None) -> Watch:

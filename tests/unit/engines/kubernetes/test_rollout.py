@@ -12,13 +12,13 @@ from buildonce.engines.kubernetes.kubectl import Refused
 from buildonce.engines.kubernetes.manifest import Manifest
 from buildonce.engines.kubernetes.rollout import Rollout
 from buildonce.errors import DeployError, UnavailableError
+from tests.kit.clock import Clock
 from tests.kit.recorded_kubectl import (
     LIVE,
     READ,
     SILENCE,
     Answer,
     Answers,
-    Clock,
     Object,
     Recorded,
     Turns,

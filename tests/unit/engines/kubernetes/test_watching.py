@@ -11,7 +11,8 @@ from buildonce.engines.kubernetes.manifest import Manifest
 from buildonce.engines.kubernetes.state import State
 from buildonce.engines.kubernetes.watching import Failing, Watch
 from buildonce.engines.kubernetes.workloads import EXCEEDED
-from tests.kit.recorded_kubectl import OLD, Clock, Object, bound, pod, thing, up, workload
+from tests.kit.clock import Clock
+from tests.kit.recorded_kubectl import OLD, Object, bound, pod, thing, up, workload
 
 NO_NODE = "0/1 nodes are available: 1 Insufficient memory."
 CRASHED = {"waiting": {"reason": "CrashLoopBackOff"}}

@@ -12,6 +12,7 @@ from buildonce.engines.compose.watching import INTERVAL
 from buildonce.engines.parts import Part
 from buildonce.engines.swarm.rollout import Limit, Rollout
 from buildonce.errors import DeployError
+from tests.kit.clock import Clock
 from tests.kit.samples import digest
 from tests.kit.swarm_manager import (
     DEPLOYING,
@@ -30,22 +31,9 @@ STACK_FILE = f"services: {{web: {{image: '{WEB}'}}}}"
 OTHER = str(WEB.repository.at(digest("other")))
 
 
-class Time:
-    """A clock that pauses alone move on."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def clock(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def rollout(there: Manager, still_ours: Callable[[], None] = lambda: None) -> Rollout:
-    time = Time()
-    return Rollout(definition(there), lambda _: None, still_ours, time.clock, time.pause)
+    clock = Clock()
+    return Rollout(definition(there), lambda _: None, still_ours, clock, clock.pause)
 
 
 def failed(there: Manager, limit: Limit | None = None) -> DeployError:

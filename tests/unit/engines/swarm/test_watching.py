@@ -12,6 +12,7 @@ from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.engines.swarm.tasks import rows
 from buildonce.engines.swarm.watching import Watch
+from tests.kit.clock import Clock
 
 OLD, NEW = (f"r/web@sha256:{letter * 64}" for letter in "ab")
 PARTS = {"web": Part("web", NEW, 1, {}, optional=False)}
@@ -27,15 +28,6 @@ SERVICE = Service(
     update="", update_began="",
 )  # fmt: skip
 FORMER = replace(SERVICE, image=OLD, shape={"Image": OLD})
-
-
-class Clock:
-    """A clock that is set by hand, in seconds."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def stack(*tasks: Task, service: Service = SERVICE) -> Stack:
