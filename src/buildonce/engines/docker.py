@@ -89,6 +89,20 @@ class Started:
         """Return the last lines of all that it printed."""
         return _lines(self.output() + _read(self.err))[-TAIL:]
 
+    def finish(self, limit: float | None) -> str:
+        """Return what it prints in at most ``limit`` seconds.
+
+        Raises:
+            Refused: it failed, or took longer (Expired).
+        """
+        try:
+            self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Expired(f"no end after {limit:.0f} s", self.tail()) from None
+        if self.code:
+            raise Refused(self.last_error(), self.tail())
+        return self.output()
+
 
 @dataclass(frozen=True)
 class Docker:
@@ -152,14 +166,10 @@ class Docker:
         """
         with self.started(*arguments, text=text, variables=variables, isolated=isolated) as client:
             try:
-                client.process.wait(limit)
-            except subprocess.TimeoutExpired:
+                return client.finish(limit)
+            except Refused:
                 self.require_answer()
-                raise Expired(f"no end after {limit:.0f} s", client.tail()) from None
-            if client.code:
-                self.require_answer()
-                raise Refused(client.last_error(), client.tail())
-            return client.output()
+                raise
 
     def config(
         self, *words: str, options: Sequence[str] = (), text: str = "",
@@ -172,13 +182,7 @@ class Docker:
         """
         call = ("compose", *words, "config", "--format", "json", *options)
         with self.started(*call, text=text, variables=variables, isolated=isolated) as client:
-            try:
-                code = client.process.wait(CALL)
-            except subprocess.TimeoutExpired:
-                raise Expired(f"no end after {CALL:.0f} s", client.tail()) from None
-            if code:
-                raise Refused(client.last_error(), client.tail())
-            read: dict[str, Any] = json.loads(client.output())
+            read: dict[str, Any] = json.loads(client.finish(CALL))
             return read
 
     def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
