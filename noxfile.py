@@ -27,7 +27,7 @@ LOCKED = {
 }
 """What requirements/NAME.txt locks together with requirements/NAME.in."""
 
-SIDE_BY_SIDE = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=5", "--dist=loadfile", "--no-loadscope-reorder")
 """How pytest shares work that mostly waits, file by file in the order of collection."""
 
 BEFORE_MERGING, LEFT_TO_THE_NIGHT = ("-m", "not nightly"), ("-m", "nightly")
@@ -79,15 +79,14 @@ def tests(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Run the library against a real git remote and a real registry: no engine."""
     install(session, "tests", ".")
-    session.run("pytest", *SIDE_BY_SIDE, *BEFORE_MERGING, "tests/integration", *session.posargs)
+    with_servers(session, *BEFORE_MERGING, "tests/integration")
 
 
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Run the library, the workflow and Beacon against real parts, in the lab."""
     install(session, "e2e", ".", "libs", "api", "worker")
-    everything = ("tests/e2e", "libs", "api", "worker")
-    session.run("pytest", *SIDE_BY_SIDE, *BEFORE_MERGING, *everything, *session.posargs)
+    with_servers(session, *BEFORE_MERGING, "tests/e2e", "libs", "api", "worker")
 
 
 @nox.session
@@ -136,7 +135,7 @@ def nightly(session: nox.Session) -> None:
     """Run the further cases and the long stories, which no merge waits for."""
     install(session, "e2e", ".", "libs", "api", "worker")
     for tests in ("tests/integration", "tests/e2e"):
-        session.run("pytest", *SIDE_BY_SIDE, *LEFT_TO_THE_NIGHT, tests, *session.posargs)
+        with_servers(session, *LEFT_TO_THE_NIGHT, tests)
 
 
 @nox.session(default=False)
@@ -232,6 +231,11 @@ def install(session: nox.Session, name: str, *projects: str) -> None:
     if projects:
         editable = (f"--editable={project}" for project in projects)
         session.install("--no-deps", "--no-build-isolation", *editable)
+
+
+def with_servers(session: nox.Session, *arguments: str) -> None:
+    """Run tests that have registries, git remotes or engines, several files side by side."""
+    session.run("pytest", *SIDE_BY_SIDE, *arguments, *session.posargs)
 
 
 def invoke(session: nox.Session) -> None:

@@ -58,6 +58,7 @@ def beacon(clone: Clone) -> Monorepo:
     return repo
 
 
+@pytest.mark.nightly
 def test_two_builds_without_a_cache_give_the_same_bytes(
     beacon: Monorepo, clone: Clone, docker: DockerRecorder
 ) -> None:

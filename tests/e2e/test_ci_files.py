@@ -59,6 +59,7 @@ def test_the_github_workflow_releases(repo: Monorepo, tmp_path: Path) -> None:
     assert repo.sha() in (artifacts(tmp_path) / "report/index.html").read_text()
 
 
+@pytest.mark.nightly
 def test_the_pull_request_workflow_says_what_merging_ships(
     updated: Monorepo, tmp_path: Path
 ) -> None:

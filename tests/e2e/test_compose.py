@@ -114,7 +114,6 @@ def test_what_stays_the_same_keeps_its_container(place: Place, one: Images, shop
     assert not place.ids("web") & web
 
 
-@pytest.mark.nightly
 def test_another_config_or_secret_reaches_the_containers(
     place: Place, one: Images, tmp_path: Path
 ) -> None:
@@ -156,6 +155,7 @@ def started_at(place: Place, container: str) -> datetime:
     return datetime.fromisoformat(said[:MICROSECONDS])
 
 
+@pytest.mark.nightly
 def test_one_that_never_gets_healthy_is_named_with_its_log(place: Place, shop: Shop) -> None:
     """An unhealthy container ends the deploy, naming service, host and the end of the log."""
     with pytest.raises(DeployError) as failed:
@@ -218,7 +218,7 @@ def test_a_missing_variable_is_named_before_anything_changes(place: Place, one: 
     assert place.ids("web") == before
 
 
-@pytest.mark.parametrize("kind", ["network", "volume"])
+@pytest.mark.parametrize("kind", ["network", nightly("volume")])
 def test_what_is_not_there_is_named_before_anything_changes(
     place: Place, one: Images, tmp_path: Path, kind: str
 ) -> None:
@@ -382,7 +382,7 @@ def compose(place: Place, definition: str, *words: str) -> None:
         nightly(recreate, "runs "),
         nightly(retag, "runs "),
         nightly(stop, "is exited"),
-        (delete, "is missing"),
+        nightly(delete, "is missing"),
         nightly(add_a_stray, "does not belong to the release"),
         nightly(run_one_off, "does not belong to the release"),
         nightly(leave_a_replica, "does not belong to the release"),

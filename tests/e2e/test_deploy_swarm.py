@@ -30,7 +30,7 @@ def cluster(front: Front) -> Iterator[Monorepo]:
 @pytest.mark.parametrize(
     ("change", "check"),
     [
-        ("--replicas=0", "count"),
+        nightly("--replicas=0", "count"),
         nightly("--replicas=1", "count"),
         nightly("--env-add=PLACE=x", "definition"),
     ],

@@ -41,6 +41,7 @@ def monorepo(tmp_path: Path) -> Iterator[Monorepo]:
     made.succeed(*COMPOSE, "down", "--volumes")
 
 
+@pytest.mark.nightly
 def test_adopting_it_takes_what_the_recipe_says(monorepo: Monorepo) -> None:
     """A monorepo with the files and the commands of docs/adopt.md is built and promoted."""
     monorepo.commit("Ship it")

@@ -15,6 +15,7 @@ import lab
 from tests.kit.foreign import COMPOSE_APP, KUBERNETES, SERVICES, UV_WORKSPACE, VOTING_APP
 from tests.kit.lab_docker import docker
 from tests.kit.monorepo import Monorepo
+from tests.kit.nightly import nightly
 from tests.kit.processes import free_port
 
 LAYOUTS = {
@@ -58,7 +59,7 @@ def propose(repo: Monorepo, *options: str) -> str:
     return done.stdout
 
 
-UNCHANGED = ("compose", "uv", "kubernetes")
+UNCHANGED = ("compose", nightly("uv"), "kubernetes")
 
 
 @pytest.mark.parametrize("layout", UNCHANGED)
@@ -112,6 +113,7 @@ def change(path: Path, *replacements: tuple[str, str]) -> None:
     path.write_text(text)
 
 
+@pytest.mark.nightly
 def test_a_base_image_of_the_repository(found: Found, running: lab.Lab) -> None:
     """`inv doctor` names it until it is pushed; then every service is built from it."""
     repo = found("services")

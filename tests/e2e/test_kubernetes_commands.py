@@ -200,6 +200,7 @@ def test_a_failing_pre_deploy_command_leaves_everything_alone(
     site.is_sound()
 
 
+@pytest.mark.nightly
 def test_a_config_map_alone_goes_there_and_back(site: Storefront) -> None:
     """Nothing is built, no pod is touched; a rollback brings the object back as it was."""
     pods, colour = site.pods("api"), site.colour()

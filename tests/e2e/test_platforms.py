@@ -74,6 +74,7 @@ def test_each_service_is_one_index(several: Monorepo) -> None:
             assert labels["org.opencontainers.image.revision"] == several.git("rev-parse", "HEAD")
 
 
+@pytest.mark.nightly
 def test_a_host_runs_the_release(several: Monorepo) -> None:
     """What the containers of one platform run is recognised as the index, and proven."""
     several.inv("promote", "staging")

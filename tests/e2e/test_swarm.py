@@ -163,6 +163,7 @@ def test_no_request_fails(
     assert set(counted) == {"one", "two"}
 
 
+@pytest.mark.nightly
 def test_one_that_never_gets_healthy_is_named_with_its_log(place: Place, shop: Shop) -> None:
     """An update that Swarm gives up ends the deploy, with service, node and the end of the log."""
     with pytest.raises(DeployError) as failed:

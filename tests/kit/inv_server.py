@@ -7,8 +7,10 @@ had been started by `python -m invoke`, which half of the time of a short run wo
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import json
+import multiprocessing
 import os
 import pkgutil
 import signal
@@ -20,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit.repository import ROOT
+
+FORKING = multiprocessing.get_context("fork")
+"""Processes that end as Python does, without taking down what the fork shares with its parent."""
 
 LIMIT = 300
 """Seconds that a run may take."""
@@ -55,16 +60,13 @@ def _ask(server: subprocess.Popen[str], request: Mapping[str, Any]) -> int:
 
 def _serve() -> None:
     """Fork for each line of standard input, and answer with how that ended."""
-    from invoke.main import program
-
     _import_everything()
+    gc.freeze()  # or a fork's collections would copy all that was imported
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _become(json.loads(line))
-            program.run()
-            return
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        child = FORKING.Process(target=_become, args=(json.loads(line),))
+        child.start()
+        child.join()
+        print(child.exitcode, flush=True)
 
 
 def _import_everything() -> None:
@@ -76,6 +78,8 @@ def _import_everything() -> None:
 
 def _become(request: Mapping[str, Any]) -> None:
     """Be the process that was asked for."""
+    from invoke.main import program
+
     signal.alarm(LIMIT)
     for number, path in enumerate(request["files"]):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
@@ -84,6 +88,7 @@ def _become(request: Mapping[str, Any]) -> None:
     os.environ.update(request["env"], INV_PID=str(os.getpid()))
     sys.path[0] = request["cwd"]
     sys.argv = ["inv", *request["arguments"]]
+    program.run()
 
 
 if __name__ == "__main__":
