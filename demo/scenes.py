@@ -127,7 +127,7 @@ def _one_line_changes(stage: Stage) -> Scene:
     return Scene(
         "One line changes",
         "A new heading for the api's page goes the same way. Nothing of the worker changed: its "
-        "image is taken over, digest and all.",
+        "image is reused, digest and all.",
         (
             Edit("api/src/beacon_api/page.py", "<h1>Beacon</h1>", "<h1>Beacon is watching</h1>"),
             Command('git commit --quiet --all --message "Say what Beacon does"'),

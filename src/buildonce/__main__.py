@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from buildonce.errors import BuildonceError, UsageError
+from buildonce.errors import BuildonceError, UsageError, refused_by_machine
 
 
 def main() -> int:
@@ -26,7 +26,8 @@ def main() -> int:
     try:
         _require_init(arguments.command, others)
         init(Path.cwd(), yes=arguments.yes, report=report)
-    except BuildonceError as error:
+    except (BuildonceError, OSError) as failure:
+        error = refused_by_machine(failure) if isinstance(failure, OSError) else failure
         report.error(error)
         return error.exit_code
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ def parse_duration(text: str) -> timedelta:
     try:
         return sum((timedelta(**{_UNITS[unit]: int(n)}) for n, unit in parts), timedelta())
     except OverflowError:
-        raise ValueError("is longer than a time can be") from None
+        raise ValueError("is too large") from None
 
 
 def format_duration(length: timedelta) -> str:

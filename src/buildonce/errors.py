@@ -157,4 +157,4 @@ def refused_by_machine(error: OSError) -> UnavailableError:
         hint = f"df -h {file}   (free some space there, then run this command again)"
     elif error.errno in _NO_RIGHT:
         hint = f"ls -ld {file}   (who may write there; then run this command again)"
-    return UnavailableError(f"this machine refused: {error.strerror}{named}", hint=hint)
+    return UnavailableError(f"the operating system refused: {error.strerror}{named}", hint=hint)

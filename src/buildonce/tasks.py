@@ -100,8 +100,8 @@ def _signals() -> Iterator[None]:
         "service": "Only this service; can be repeated.",
         "digest": "SERVICE=sha256:…: the image of a service that is built elsewhere; default: what "
         "the commit's tag names; can be repeated.",
-        "fresh": "Build also what there is an image of, and take nothing from a layer cache; needs "
-        "--reason.",
+        "fresh": "Rebuild services whose inputs have an image already, without the layer cache; "
+        "needs --reason.",
         "reason": _REASON,
         "details": "List every service; in a dry run, print what Buildx gets.",
         **_DRY,
@@ -256,7 +256,7 @@ def verify(
     help={
         "all": "A line for each service: its digest, pointer and containers.",
         "check": "End with exit 9 where an environment is out of sync or in progress. Without it, "
-        "what was found decides nothing: status is for looking.",
+        "differences do not change the exit code.",
         "json": "Print JSON.",
         "watch": "Refresh it in place every few seconds, until Ctrl-C; where the output is no "
         "terminal, print it whenever it changes.",
@@ -326,7 +326,7 @@ def images(context: Context, name: str, format: str = "json") -> None:  # noqa: 
     help={
         "name": "The commit whose release to write; with --load, the file to load.",
         "output": "The file to write.",
-        "since": "Leave out what the images of this commit's release have.",
+        "since": "Leave out the blobs that this commit's release has.",
         "load": "Bring the release of a file into the registry and the ledger.",
         **_DRY,
     },
@@ -358,7 +358,7 @@ def bundle(
 @task(help={"output": "The folder to write index.html into."})
 @_command
 def report(context: Context, output: str = "report") -> None:
-    """Write one HTML page: what runs where, what happened, what is next, how delivery goes."""
+    """Write one HTML page: what runs where, what happened, what is next, delivery metrics."""
     from buildonce.commands.report import report as write
 
     write(_app(context), Path(output))
@@ -385,7 +385,7 @@ def history(context: Context, environment: str, number: str = "20", json: bool =
 @task(help=_DRY)
 @_command
 def prune(context: Context, dry_run: bool = False) -> None:
-    """Remove the tags and records of old releases that nothing needs."""
+    """Remove the tags and records of old releases that are no longer needed."""
     from buildonce.commands.prune import prune as remove
 
     remove(_app(context, dry_run=dry_run))
@@ -401,7 +401,7 @@ def prune(context: Context, dry_run: bool = False) -> None:
 )
 @_command
 def retire(context: Context, environment: str, reason: str = "", dry_run: bool = False) -> None:
-    """Forget an environment that is no more, so that nothing keeps releases for it."""
+    """Remove an environment from the ledger; prune no longer keeps its releases then."""
     from buildonce.commands.retire import retire as forget
 
     forget(_app(context, dry_run=dry_run), environment, reason)
@@ -412,7 +412,7 @@ def retire(context: Context, environment: str, reason: str = "", dry_run: bool =
 )
 @_command
 def bases(context: Context, update: bool = False, dry_run: bool = False) -> None:
-    """List the images that Dockerfiles take from outside: where, and whether they are pinned."""
+    """List the base images of the Dockerfiles: where, and whether they are pinned."""
     from buildonce.commands.bases import show
 
     show(_app(context, dry_run=dry_run), update=update)

@@ -136,7 +136,7 @@ def test_one_changed_service_is_built_and_the_other_taken_over(
 
 
 def test_a_fresh_build_gives_new_bytes(built: Monorepo) -> None:
-    """--fresh runs every command again, is recorded with its reason, and is taken over later."""
+    """--fresh runs every command again, is recorded with its reason, and is reused later."""
     random = "FROM python:3.13-slim\nRUN cat /proc/sys/kernel/random/uuid >/now\n"
     built.commit("Random", {"web/Dockerfile": random})
     built.inv("build", "--sha")

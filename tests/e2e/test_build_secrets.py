@@ -70,7 +70,7 @@ def test_a_secret_reaches_its_run_and_nothing_else(
 
 
 def test_the_value_of_a_secret_is_no_input(secretive: Monorepo, agent: dict[str, str]) -> None:
-    """Another value builds nothing anew; what is taken over needs no value at all."""
+    """Another value rebuilds nothing; what is reused needs no value at all."""
     secretive.inv("build", "--sha", "--service=web", env=agent)
     secretive.commit("Words", {"README.md": "words\n"})
     said = secretive.inv("build", "--sha", "--service=web")

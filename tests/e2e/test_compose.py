@@ -419,7 +419,7 @@ def test_an_image_without_a_manifest_cannot_be_told(place: Place, one: Images) -
     """A container of an image that is gone from the engine says so; it does not pass."""
     (row,) = [row for row in place.running(one) if row.service == "web"]
     unknown = replace(row, digest=None)
-    assert unknown.problem == "cannot tell which bytes it runs"
+    assert unknown.problem == "runs an image whose digest cannot be determined"
 
 
 def test_the_step_before_runs_the_new_bytes(place: Place, one: Images, shop: Shop) -> None:

@@ -59,7 +59,7 @@ def test_the_hosts_of_environments_are_looked_at(repo: Monorepo) -> None:
     assert "✓  Compose " in done.out
     assert "✓  host of near " in done.out
     assert "✗ host of far: " in done.out
-    assert done.err.strip().endswith("to be corrected: files of near, host of far")
+    assert done.err.strip().endswith("problems found: files of near, host of far")
 
 
 def test_a_registry_that_is_down_is_named(built: Monorepo, nowhere: Mapping[str, str]) -> None:
@@ -75,7 +75,7 @@ def test_a_missing_docker_is_named(built: Monorepo, tmp_path: Path) -> None:
         (tmp_path / program).symlink_to(found)
     done = built.inv("doctor", expect=3, env={"PATH": str(tmp_path)})
     assert "✗ engine: " in done.out
-    assert "install docker-buildx" in done.out
+    assert "install Docker's Buildx plugin" in done.out
 
 
 def test_a_remote_that_refuses_pushes_is_named(built: Monorepo) -> None:
@@ -202,7 +202,7 @@ def test_a_port_that_is_taken_is_found(repo: Monorepo, running: lab.Lab) -> None
         docker(running, "rm", "--force", name)
     taken = f"port {port}/tcp, which web publishes, is taken by the container {name}"
     assert taken in done.out
-    assert done.err.strip().endswith("to be corrected: ports of shop")
+    assert done.err.strip().endswith("problems found: ports of shop")
     assert taken in refused.err
     assert set(repo.digests("shop").values()) == {None}
 

@@ -58,7 +58,7 @@ def test_a_build_that_was_never_recorded_blocks_no_tag(strict: Strict) -> None:
 
 
 def test_what_is_built_stays_built(strict: Strict) -> None:
-    """Built, taken over by the next commit and built again: no tag is written twice."""
+    """Built, reused by the next commit and built again: no tag is written twice."""
     repo = strict.repo
     repo.inv("build", "--sha")
     first = repo.sha()

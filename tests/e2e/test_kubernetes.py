@@ -294,7 +294,7 @@ def test_the_documented_roles_are_enough(place: Namespace, monkeypatch: pytest.M
     engine.deploy(place.told.append)
     monkeypatch.setenv("KUBECONFIG", kubeconfigs["verifier"])
     assert problems(place.bind(files, images)) == {}
-    with pytest.raises(PreconditionError, match="rights are missing"):
+    with pytest.raises(PreconditionError, match="missing permissions"):
         place.bind(files, images).check()
 
 

@@ -173,7 +173,7 @@ def test_a_tag_that_holds_other_bytes_is_left_alone(apart: Apart) -> None:
 
 @pytest.mark.nightly
 def test_prune_removes_copies(apart: Apart) -> None:
-    """A release that nothing needs loses its tags in both registries."""
+    """A release that is no longer needed loses its tags in both registries."""
     repo, old = apart.repo, apart.repo.sha()
     repo.inv("promote", "production")
     text = (repo.root / "pyproject.toml").read_text()

@@ -204,7 +204,7 @@ def test_an_engine_that_manages_no_swarm_says_so(hosts: lab.Lab, place: Place, o
     """A worker, or an engine outside of any Swarm, is told from a manager."""
     target = Target("production", "swarm", hosts.hosts["host2"], place.target.project)
     worker = Place(target, place.file, "", place.variables)
-    with pytest.raises(PreconditionError, match="is no manager of a Swarm"):
+    with pytest.raises(PreconditionError, match="is not a Swarm manager"):
         bind(worker.deployment(one)).check()
 
 

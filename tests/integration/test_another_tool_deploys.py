@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from buildonce.app import App
 from buildonce.commands.promote import promote
+from buildonce.commands.recover import resume
 from buildonce.commands.rollback import rollback
 from buildonce.commands.status import status
 from buildonce.commands.verify import verify
@@ -16,8 +18,9 @@ from buildonce.doctor.deployments import examinations
 from buildonce.engines.base import Deployment, Running
 from buildonce.errors import DifferenceError, PreconditionError, UsageError
 from buildonce.refs import parse_digest
+from buildonce.report.terminal import Reporter
 from buildonce.targets import Targets
-from tests.kit.in_process import app, heard
+from tests.kit.in_process import app, heard, leave_open
 from tests.kit.monorepo import Monorepo
 from tests.kit.releases import release
 
@@ -76,6 +79,16 @@ def test_a_promotion_moves_pointers_and_says_who_deploys(project: Monorepo) -> N
     assert project.digests("production") == project.digests(first)
 
 
+def test_what_is_resumed_says_who_deploys(project: Monorepo) -> None:
+    """As a promotion does: what the cluster runs is not known yet."""
+    sha = release(project)
+    leave_open(lambda: promote(there(project, sha), "production", sha))
+    cluster = there(project, sha)
+    resume(cluster, "production")
+    assert f"production is to run {sha}: another tool deploys there" in heard(cluster)
+    assert f"production runs {sha}" not in heard(cluster)
+
+
 def test_what_runs_is_measured_against_the_release(project: Monorepo) -> None:
     """Until the other tool has deployed, `verify` and `status` say so, with what it needs."""
     first, second = release(project), release(project, web="changed", jobs="changed")
@@ -86,6 +99,9 @@ def test_what_runs_is_measured_against_the_release(project: Monorepo) -> None:
     assert caught.value.hint == "inv images production"
     with pytest.raises(DifferenceError):
         status(there(project, first), check=True)
+    with mock.patch.object(Reporter, "json") as printed:
+        status(there(project, first), as_json=True)
+    assert [row["in_sync"] for row in printed.call_args[0][0]] == [False, False]
     done = there(project, second)
     verify(done, ["production"], each=True, as_json=False)
     status(done, check=True)

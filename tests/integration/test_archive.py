@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from buildonce.commands.verify import verify
 from buildonce.errors import IntegrityError, PreconditionError, UsageError
 from tests.kit.in_process import app
 from tests.kit.monorepo import Make, Monorepo
+from tests.kit.registry_wire import another
 from tests.kit.releases import release
 
 
@@ -128,3 +130,23 @@ def test_a_missing_folder_is_said_before_anything_is_read(project: Monorepo) -> 
     release(project)
     with pytest.raises(UsageError, match="there is no folder /nowhere"):
         save(app(project), "HEAD", Path("/nowhere/release.tar"))
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_other_images_of_that_release_are_not_overwritten(
+    project: Monorepo, archive: Path, recorded: bool
+) -> None:
+    """A file of other bytes than ledger or registry have is refused, in a dry run as well."""
+    images, sha = project.images("web"), project.sha()
+    if recorded:
+        path = f"releases/{sha}.json"
+        record = project.record(path)
+        record["services"]["web"]["digest"] = "sha256:" + "0" * 64
+        project.rewrite(path, json.dumps(record))
+    else:
+        images.put(sha, another(images.require(sha), "tampering"))
+    before = project.state()
+    for dry_run in (True, False):
+        with pytest.raises(IntegrityError, match=f"web:{sha} is sha256:.* here, and sha256:"):
+            load(app(project, dry_run=dry_run), archive)
+    assert project.state() == before

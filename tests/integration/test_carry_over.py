@@ -1,4 +1,4 @@
-"""What did not change is not built: releases take over the images of the same inputs."""
+"""What did not change is not built: releases reuse the images of the same inputs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_commit_that_touches_no_service_builds_nothing(repo: Monorepo) -> None
 
 
 def test_only_what_changed_would_be_built(repo: Monorepo) -> None:
-    """A dry run says what is built and why, and what is taken over and from which commit."""
+    """A dry run says what is built and why, and what is reused and from which commit."""
     first = repo.sha()
     repo.commit("Change", {"web/web.txt": "changed\n", "web/new.txt": "new\n"})
     said = dry_build(repo)
@@ -113,7 +113,7 @@ def test_every_part_of_the_inputs_is_a_reason(repo: Monorepo) -> None:
 
 
 def test_what_is_the_same_again_is_not_built_again(repo: Monorepo) -> None:
-    """A revert has the inputs of an earlier commit, and takes over that one's image."""
+    """A revert has the inputs of an earlier commit, and reuses that one's image."""
     first = repo.sha()
     repo.commit("Change", {"web/web.txt": "changed\n"})
     as_built(repo)
@@ -131,7 +131,7 @@ def test_without_reuse_every_commit_is_built(repo: Monorepo) -> None:
 
 
 def test_an_image_whose_bytes_are_gone_is_built_anew(repo: Monorepo) -> None:
-    """Nothing is taken over that the registry no longer has, and the reason is told."""
+    """Nothing is reused that the registry no longer has, and the reason is told."""
     for name in repo.services:
         repo.images(name).delete(str(repo.digests(repo.sha())[name]))
     repo.commit("Words", {"README.md": "more\n"})
@@ -192,7 +192,7 @@ def test_two_commits_with_one_identity_agree(repo: Monorepo, tmp_path: Path) -> 
 
 
 def test_pruning_keeps_images_that_a_release_has(repo: Monorepo) -> None:
-    """The release that an image was built for may go; while another has it, it is taken over."""
+    """The release that an image was built for may go; while another has it, it is reused."""
     first = repo.sha()
     second = repo.commit("Words", {"README.md": "more\n"})
     build(repo)

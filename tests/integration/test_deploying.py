@@ -11,10 +11,10 @@ import pytest
 
 from buildonce.app import App
 from buildonce.commands.promote import apply, promote
-from buildonce.commands.recover import abort
+from buildonce.commands.recover import abort, resume
 from buildonce.commands.rollback import rollback
 from buildonce.engines.base import Deployment, Running, StillOurs, always_ours
-from buildonce.errors import IntegrityError, PreconditionError, UsageError
+from buildonce.errors import BuildonceError, IntegrityError, PreconditionError, UsageError
 from buildonce.refs import parse_digest
 from buildonce.targets import Targets
 from tests.kit.in_process import app, heard, leave_open
@@ -28,10 +28,14 @@ COMPOSE = {"engine": "compose", "file": "compose.yaml", "project": "shop"}
 
 @dataclass
 class Host:
-    """A host whose containers are in a ``state``, and run after each deploy; ``calls`` are kept."""
+    """A host whose containers are in a ``state``, and run after each deploy; ``calls`` are kept.
+
+    ``refusal`` is what the check before each deploy comes to.
+    """
 
     repo: Monorepo
     state: str = "running"
+    refusal: BuildonceError | None = None
     calls: list[str] = field(default_factory=list)
 
     def app(self, *, dry_run: bool = False) -> App:
@@ -41,7 +45,8 @@ class Host:
         return there
 
     def _bind(self, deployment: Deployment) -> FakeEngine:
-        return Engine(deployment, self.calls, host=self)
+        failures = {"check": self.refusal} if self.refusal else {}
+        return Engine(deployment, self.calls, failures, host=self)
 
     def deployed(self) -> list[str]:
         """The releases that were deployed since it was last asked."""
@@ -126,7 +131,7 @@ def test_an_aborted_promotion_puts_the_release_before_back(host: Host) -> None:
     there = host.app()
     abort(there, "staging")
     assert host.deployed() == [before]
-    assert "its containers are left as they are" not in heard(there)
+    assert "its containers are left running" not in heard(there)
 
 
 def test_an_aborted_first_promotion_leaves_its_containers(project: Monorepo) -> None:
@@ -136,7 +141,7 @@ def test_an_aborted_first_promotion_leaves_its_containers(project: Monorepo) -> 
     leave_open(lambda: promote(host.app(), "staging", sha))
     there = host.app()
     abort(there, "staging")
-    assert "nothing was deployed there before: its containers are left as they are" in heard(there)
+    assert "nothing was deployed there before: its containers are left running" in heard(there)
 
 
 def test_a_plan_is_for_one_environment(host: Host, tmp_path: Path) -> None:
@@ -182,3 +187,27 @@ def bring(repo: Monorepo, service: str, sha: str) -> None:
     for digest in (stored.document["config"]["digest"], *stored.layers):
         target.put_blob(source.blob(digest))
     target.put(sha, stored)
+
+
+@pytest.mark.parametrize("command", [resume, abort])
+def test_what_was_left_open_is_checked_like_a_promotion(
+    host: Host, command: Callable[[App, str], None]
+) -> None:
+    """A variable without a value is found before anything is deployed, and can be set then."""
+    sha = release(host.repo, web="three")
+    leave_open(lambda: promote(host.app(), "staging", sha))
+    host.deployed()
+    host.refusal = UsageError("compose.yaml: the variable KEY is not set")
+    with pytest.raises(UsageError, match="KEY is not set"):
+        command(host.app(), "staging")
+    assert host.deployed() == []
+    host.refusal = None
+    command(host.app(), "staging")
+    assert host.deployed() == [sha if command is resume else host.repo.sha("HEAD~1")]
+
+
+def test_containers_are_looked_at_once_where_another_release_comes(host: Host) -> None:
+    """What runs before a deploy decides nothing: only what came up is asked for."""
+    promote(host.app(), "staging", release(host.repo, web="three"))
+    first = host.calls.index(f"deploy {host.repo.sha()}")
+    assert not [call for call in host.calls[:first] if call.startswith("running")]

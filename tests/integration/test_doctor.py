@@ -110,12 +110,12 @@ def test_what_is_wrong_is_told_with_its_cost_and_remedy(
     project.write({"web/web.txt": "changed\n"})
     there = app(project, **settings())
     examine(there)
-    assert "\n! git: the folder differs from HEAD\n  left so: inv build" in heard(there)
+    assert "\n! git: the folder differs from HEAD\n  impact: inv build" in heard(there)
     assert "\n  → git add and git commit" in heard(there)
     project.refuse_pushes()
     project.git("config", "remote.origin.pushurl", "/nowhere.git")
     there = app(project, **settings())
-    with pytest.raises(PreconditionError, match=r"^to be corrected: ledger$"):
+    with pytest.raises(PreconditionError, match=r"^problems found: ledger$"):
         examine(there)
     assert "✗ ledger: origin refuses a push: " in heard(there)
 
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_told_with_its_cost_and_remedy(
 def test_a_configuration_that_is_wrong_is_told_once(project: Monorepo, machine: Machine) -> None:
     """Every look needs it, and one row says so."""
     there = app(project, sha_length=1)
-    with pytest.raises(PreconditionError, match=r"^to be corrected: configuration$"):
+    with pytest.raises(PreconditionError, match=r"^problems found: configuration$"):
         examine(there)
 
 

@@ -103,6 +103,8 @@ def test_a_pointer_that_the_registry_keeps_is_named_until_it_is_gone(
         promote(there, "staging", without)
     named = (project.digests("staging")["jobs"] or "")[7:19]
     assert f"{pointer} was not removed; it still names {named}" in heard(there)
+    assert f"{pointer} was not removed" not in heard(there).partition("service")[2]
+    assert "unchanged: jobs" in heard(there)
     assert pointer in verified(project)
     project.images("jobs").untag("staging")
     assert pointer not in verified(project)

@@ -151,7 +151,7 @@ def recorded_by_another_build(repo: Monorepo) -> None:
     ("happens", "said"),
     [
         (pushed_by_somebody, "something else was pushed there; the recorded bytes count"),
-        (recorded_by_another_build, "another build was recorded first; its bytes count"),
+        (recorded_by_another_build, "another build was recorded first; its digest is used"),
     ],
 )
 def test_the_tag_goes_back_to_what_is_recorded(

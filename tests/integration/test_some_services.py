@@ -67,7 +67,7 @@ def test_environments_are_compared_in_what_both_run(staged: Monorepo) -> None:
     there = with_services(staged, "web")
     promote(there, "production")
     verify(there, [], each=False, as_json=False)
-    assert "not for production" in heard(there)
+    assert "not in production" in heard(there)
     assert "staging and production are identical in what all of them run" in heard(there)
     release(staged, web="two")
     promote(app(staged), "staging")

@@ -226,5 +226,5 @@ def test_how_the_latest_promotion_stands(staged: Monorepo) -> None:
         abort(app(staged), name)
     there = app(staged)
     status(there, check=True)
-    assert row(there, "staging")[1:5] == ["promotion", "aborted,", "put", "back"]
+    assert row(there, "staging")[1:4] == ["promotion", "aborted,", "undone"]
     assert row(there, "production")[1:] == ["empty", "nothing", "yet"]

@@ -70,4 +70,4 @@ def test_what_the_machine_refuses_has_a_command_that_shows_why(
     """A full disk and a missing right are looked at by other means than a broken one."""
     error = errors.refused_by_machine(OSError(number, "No", file))
     assert error.hint.startswith(hint)
-    assert error.message == "this machine refused: No" + (f" ({file})" if file else "")
+    assert error.message == "the operating system refused: No" + (f" ({file})" if file else "")

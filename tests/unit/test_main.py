@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from unittest import mock
 
 import pytest
 
@@ -28,3 +29,14 @@ def test_what_is_no_init_is_told_what_to_run(
     assert said in err
     assert err.startswith("✗ ")
     assert "usage:" not in err
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the operating system refuses is told with the file's name and exit 6."""
+    refusal = PermissionError(13, "Permission denied", "pyproject.toml")
+    monkeypatch.setattr(sys, "argv", ["buildonce", "init"])
+    monkeypatch.setattr("buildonce.commands.init.init", mock.Mock(side_effect=refusal))
+    assert main() == 6
+    assert "Permission denied (pyproject.toml)" in capsys.readouterr().err

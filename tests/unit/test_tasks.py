@@ -357,7 +357,11 @@ def end() -> None:
     ("happens", "code", "said"),
     [
         (refuse, 4, "✗ staging is locked\n  → inv status\n"),
-        (fill_the_disk, 6, "✗ this machine refused: No space left on device (/var/ledger)\n"),
+        (
+            fill_the_disk,
+            6,
+            "✗ the operating system refused: No space left on device (/var/ledger)\n",
+        ),
         (interrupt, 130, "✗ interrupted\n"),
         (end, 143, "✗ interrupted\n"),
     ],

@@ -90,7 +90,7 @@ def decisions(
     if place.refused:
         yield (
             f"{environment}: {', '.join(place.refused)} in {where} will be refused; "
-            "docs/kubernetes.md says what to do instead"
+            "buildonce's documentation on Kubernetes says what to do instead"
         )
     if missing := [one.name for one in services if one.name not in place.of(services)]:
         yield (
@@ -105,7 +105,7 @@ def of_charts(survey: Survey) -> Iterator[str]:
         chart = path.rpartition("/")[0] or survey.name
         yield (
             f"{chart} is a Helm chart: commit what helm template makes of it, and name that as "
-            "file; or let Helm deploy by digest: docs/gitops.md"
+            "file; or let Helm deploy by digest, as buildonce's documentation on GitOps shows"
         )
 
 

@@ -211,7 +211,8 @@ def _of_service(service: Found) -> Iterator[str]:
 
 def _of_ci(survey: Survey) -> str:
     found = survey.ci or "no CI system was found"
-    return f"CI: {found}; docs/ci.md has files to copy, for GitHub, GitLab and others"
+    copies = "buildonce's documentation on CI has files to copy, for GitHub, GitLab and others"
+    return f"CI: {found}; {copies}"
 
 
 def _quoted(text: str) -> str:

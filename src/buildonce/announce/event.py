@@ -38,7 +38,10 @@ def sentence(promotion: Promotion) -> str:
         case "rolled-back":
             said = f"{environment} was rolled back to {promotion.release} (from {previous})"
         case "broken":
-            said = f"{promotion.title} failed and could not be put back: {promotion.message}"
+            said = (
+                f"{promotion.title} failed, and the previous release could not be restored: "
+                f"{promotion.message}"
+            )
         case outcome:
             why = f": {promotion.message}" if promotion.message else ""
             said = f"{promotion.title} {outcome}{why}; {environment} runs {previous}"

@@ -102,7 +102,7 @@ class ArchiveFile:
     def _damaged(self, name: str) -> IntegrityError:
         return IntegrityError(
             f"{self.path}: {name} is damaged",
-            hint="no release was recorded; bring the file over again",
+            hint="no release was recorded; copy the file again",
         )
 
     @contextmanager

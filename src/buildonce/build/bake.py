@@ -52,7 +52,7 @@ def definition(
         pins: the images that each service takes from outside.
         source: the address of the source code, if known.
         cached: the services of which the registry has a layer cache.
-        fresh: build anew what a layer cache has.
+        fresh: rebuild what a layer cache has.
     """
     sha = commit.sha(project.sha_length)
     targets = {

@@ -68,13 +68,14 @@ def load(app: App, path: Path) -> None:
     Raises:
         UsageError: the file is none that ``inv bundle`` wrote, or has a service that is not
             configured.
-        IntegrityError: the file is damaged.
+        IntegrityError: the file is damaged, or has other images than are here for that release.
     """
     archive = ArchiveFile(path)
     record = archive.record
     for service in record.release.services:
         app.project.service(service)
     release = record.release.at(app.project.place_of)
+    _require_the_same(app, release, path)
     images = {
         service: image.model_copy(update={"image": str(app.project.place_of(service))})
         for service, image in record.images.items()
@@ -95,6 +96,20 @@ def load(app: App, path: Path) -> None:
         )
 
 
+def _require_the_same(app: App, release: Release, path: Path) -> None:
+    """Refuse a file whose images are not those that ledger or registry have of its release."""
+    recorded = app.ledger.read().release(release.sha)
+    tags = {service: release.tag_of(service) for service in release.services}
+    tagged = run_by_key(app.registry.digest, tags)
+    for known in (recorded.digests() if recorded else {}, tagged):
+        for service, digest in release.digests().items():
+            if known.get(service) not in (None, digest):
+                raise IntegrityError(
+                    f"{tags[service]} is {known[service]} here, and {digest} in {path}",
+                    hint="nothing was loaded; find out which of them was built from that commit",
+                )
+
+
 def _families(app: App, release: Release) -> Families:
     """Return the manifests of each service's image."""
     refs = {service: image.ref for service, image in release.services.items()}
@@ -104,7 +119,7 @@ def _families(app: App, release: Release) -> Families:
         raise IntegrityError(
             f"release {release.sha} is no longer available; missing in the registry: "
             f"{', '.join(missing)}",
-            hint="choose another release: inv history, with an environment's name, lists them",
+            hint="choose another release: inv history ENV lists them",
         )
     return families
 

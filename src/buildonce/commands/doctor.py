@@ -44,7 +44,7 @@ def examine(app: App, *, as_json: bool = False) -> None:
         _show(app, found)
     problems = Counter(finding.subject for finding in found if finding.level == "problem")
     if problems:
-        raise PreconditionError(f"to be corrected: {', '.join(problems)}")
+        raise PreconditionError(f"problems found: {', '.join(problems)}")
 
 
 def _compose(app: App) -> Sequence[Examination]:
@@ -73,5 +73,5 @@ def _show(app: App, findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.level != "ok":
             app.report.say(f"\n{_MARKS[finding.level]} {finding.subject}: {finding.found}")
-            app.report.say(f"  left so: {finding.cost}")
+            app.report.say(f"  impact: {finding.cost}")
             app.report.say(f"  → {finding.remedy}")

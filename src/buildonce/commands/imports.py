@@ -79,7 +79,7 @@ def _usable(
     if found is None:
         raise PreconditionError(
             f"service {service}: {wanted} is not in its registry",
-            hint="have it pushed first, or name what was pushed: inv build --sha --digest "
+            hint="push it first, or name what was pushed: inv build --sha --digest "
             f"{service}=sha256:…",
         )
     if present not in (found.digest, None):

@@ -65,10 +65,11 @@ def observe(
     if previous and snapshot.has_deployment(environment):
         same = previous == release
         way_back = engine if same else app.targets.bind(environment, previous, snapshot)
+    settled = record.open is None and record.release == release.sha
     looks: list[Callable[[], Any]] = [
         partial(_pointers, app, environment, (release, previous), back_to),
         partial(_copies, app, environment, recorded, back_to),
-        partial(_in_sync, None if record.open else engine, snapshot.deployed(environment)),
+        partial(_in_sync, engine if settled else None, snapshot.deployed(environment)),
         partial(app.git.is_on, release.revision, settings.branches, app.project.ledger_remote),
         partial(_lineage, app, release, previous),
     ]
@@ -120,18 +121,18 @@ def _copies(
     """
     if back_to is not None or not app.project.has_own_registry(environment):
         return ()
-    wanted = [
-        (release, pulled.tag_of(service), service)
+    wanted = {
+        pulled.tag_of(service): (release, service)
         for release in recorded
         if release
         for pulled in [app.targets.pulled(environment, release)]
         for service in release.services
-    ]
-    found = run_all(lambda want: _copy(app, *want), wanted)
+    }
+    found = run_all(lambda tag: _copy(app, tag, *wanted[tag]), wanted)
     return tuple(copy for copy in found if copy)
 
 
-def _copy(app: App, release: Release, tag: ImageRef, service: str) -> Copy | None:
+def _copy(app: App, tag: ImageRef, release: Release, service: str) -> Copy | None:
     image = release.services[service]
     found = app.registry.digest(tag)
     if found == image.digest:

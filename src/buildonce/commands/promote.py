@@ -10,6 +10,7 @@ from buildonce.app import App, now
 from buildonce.commands.observe import new_promotion_id, observe
 from buildonce.commands.releases import release_in_question, sha_of
 from buildonce.errors import PreconditionError, UsageError
+from buildonce.execute.run import Run
 from buildonce.ledger.events import busy
 from buildonce.ledger.records.promotion import Promotion, Request
 from buildonce.ledger.snapshot import Snapshot
@@ -19,7 +20,16 @@ from buildonce.plan.gates import pass_gates
 from buildonce.plan.observation import Observation
 from buildonce.plan.plans import Plan, plan_promotion
 from buildonce.plan.pointers import references
-from buildonce.report.sentences import astray, changed_policy, describe, named
+from buildonce.plan.steps import Point, Unpoint
+from buildonce.report.sentences import (
+    astray,
+    by_another,
+    changed_policy,
+    describe,
+    named,
+    outcome,
+    what_runs,
+)
 from buildonce.verify.deployed import given_otherwise
 
 _SHOWN = 20
@@ -74,12 +84,12 @@ def carry_out(
     seen, plan = prepare(app, snapshot, request)
     if planned is not None:
         require_unchanged(planned, _as_file(request, seen, plan))
-    app.carry_out(plan)
+    run = app.carry_out(plan)
     if plan.steps and not app.dry_run:
-        _show_moves(app, seen)
-        _show_outcome(app, seen)
+        _show_moves(app, seen, run)
+        app.report.say(outcome(seen))
     elif plan.steps and seen.settings.is_observed:
-        app.report.say(_by_another(seen))
+        app.report.say(by_another(seen))
 
 
 def prepare(app: App, snapshot: Snapshot, request: Request) -> tuple[Observation, Plan]:
@@ -128,7 +138,7 @@ def _release(
 def _nothing_to_do(seen: Observation) -> str:
     record = seen.snapshot.deployed(seen.name)
     if seen.settings.is_observed:
-        return f"{seen.name} is at {seen.release.sha} already: nothing to do; {_what_runs(seen)}"
+        return f"{seen.name} is at {seen.release.sha} already: nothing to do; {what_runs(seen)}"
     said = f"{seen.name} runs {seen.release.sha} already: nothing to do"
     otherwise = given_otherwise(seen.engine, record) if seen.engine and record else []
     if not otherwise:
@@ -137,14 +147,6 @@ def _nothing_to_do(seen: Observation) -> str:
         f"{said}; but {listed(otherwise)} would get other variables or secrets today: "
         f"inv promote {seen.name} --redeploy"
     )
-
-
-def _by_another(seen: Observation) -> str:
-    return f"another tool deploys there, by what inv images {seen.name} prints"
-
-
-def _what_runs(seen: Observation) -> str:
-    return f"what runs: inv verify --env {seen.name}"
 
 
 def _promotion(app: App, seen: Observation, request: Request) -> Promotion:
@@ -166,12 +168,17 @@ def _as_file(request: Request, seen: Observation, plan: Plan) -> PlanFile:
     return PlanFile(request=request, state=PlannedState.of(seen), steps=steps)
 
 
-def _show_moves(app: App, seen: Observation) -> None:
+def _show_moves(app: App, seen: Observation, run: Run) -> None:
     if seen.pointers is None:
         return
     before, after = seen.pointers, seen.release.digests()
     tags = references(seen.name, seen.release, seen.previous)
-    moved = [name for name in tags if before.get(name) != after.get(name)]
+    stayed = {step.tag for step in run.stayed if isinstance(step, Point | Unpoint)}
+    moved = [
+        name
+        for name, tag in tags.items()
+        if before.get(name) != after.get(name) and tag not in stayed
+    ]
     if moved:
         rows = [
             [name, str(tags[name]), named(before.get(name)), named(after.get(name))]
@@ -180,17 +187,5 @@ def _show_moves(app: App, seen: Observation) -> None:
         app.report.table(["service", "pointer", "from", "to"], rows)
     if len(moved) > _SHOWN:
         app.report.say(f"and {len(moved) - _SHOWN} more pointers moved")
-    if stayed := [name for name in tags if name not in moved]:
-        app.report.say(f"unchanged: {listed(stayed)}")
-
-
-def _show_outcome(app: App, seen: Observation) -> None:
-    if seen.settings.is_observed:
-        app.report.say(
-            f"{seen.name} is to run {seen.release.sha}: {_by_another(seen)}; {_what_runs(seen)}"
-        )
-    elif seen.is_current:
-        app.report.say(f"{seen.name} runs {seen.release.sha}, as before; it is in sync again")
-    else:
-        before = seen.record.release or "nothing"
-        app.report.say(f"{seen.name} runs {seen.release.sha} (before: {before})")
+    if unchanged := [name for name in tags if name not in moved]:
+        app.report.say(f"unchanged: {listed(unchanged)}")

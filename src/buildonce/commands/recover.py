@@ -9,7 +9,9 @@ from buildonce.commands.releases import required_release
 from buildonce.errors import PreconditionError
 from buildonce.ledger.records.promotion import Promotion
 from buildonce.ledger.snapshot import Snapshot
+from buildonce.plan.gates import check_engines
 from buildonce.plan.plans import plan_abort, plan_resume
+from buildonce.report.sentences import outcome
 
 
 def resume(app: App, environment: str) -> None:
@@ -20,10 +22,10 @@ def resume(app: App, environment: str) -> None:
         return
     back_to = former.release if former.kind == "rollback" else None
     seen = observe(app, snapshot, environment, former.release, back_to=back_to)
+    check_engines(seen.engine, seen.way_back)
     app.carry_out(plan_resume(seen, former, _taken_over(former)))
     if not app.dry_run:
-        before = seen.record.release or "nothing"
-        app.report.say(f"{environment} runs {former.release} (before: {before})")
+        app.report.say(outcome(seen))
 
 
 def abort(app: App, environment: str, reason: str = "") -> None:
@@ -35,18 +37,17 @@ def abort(app: App, environment: str, reason: str = "") -> None:
     if former.irreversible and not reason:
         raise PreconditionError(
             f"{former.release} was promoted to {environment} as irreversible",
-            hint=f"inv resume {environment}; to put it back anyway: --reason TEXT",
+            hint=f"inv resume {environment}; to undo it anyway: --reason TEXT",
         )
     if former.previous:
         required_release(snapshot, former.previous)
     seen = observe(app, snapshot, environment, former.release, back_to=former.previous)
+    check_engines(seen.way_back)
     app.carry_out(plan_abort(seen, former, _taken_over(former), reason))
     if not app.dry_run:
         app.report.say(f"{environment} runs {seen.record.release or 'nothing'}, as before")
         if seen.engine and not seen.way_back:
-            app.report.note(
-                "nothing was deployed there before: its containers are left as they are"
-            )
+            app.report.note("nothing was deployed there before: its containers are left running")
 
 
 def _open_promotion(app: App, environment: str) -> tuple[Snapshot, Promotion | None]:

@@ -46,5 +46,5 @@ def _require_idle(snapshot: Snapshot, environment: str) -> None:
     if promotion is not None:
         raise PreconditionError(
             f"{promotion.title} is still open",
-            hint=f"configure {environment} again, then: inv abort {environment}",
+            hint=f"configure {environment} again, then: {promotion.abort_command}",
         )

@@ -40,7 +40,7 @@ def _require_not_rolled_back(record: EnvironmentRecord) -> None:
         raise PreconditionError(
             f"{record.environment} was rolled back already, from {latest.previous} to "
             f"{latest.release}, by {latest.actor} at {latest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
-            hint=f"further back: inv rollback {record.environment} --to SHA, of those in "
+            hint=f"to go further back: inv rollback {record.environment} --to SHA, of those in "
             f"inv history {record.environment}",
         )
 

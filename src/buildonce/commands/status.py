@@ -187,7 +187,7 @@ def _as_json(one: _Status) -> list[dict[str, object]]:
     }
     if one.release is None:
         return [common]
-    pointers = one.pointers or {}
+    pointers, astray = one.pointers or {}, {service for service, _, _ in one.differences}
     return [
         {
             **common,
@@ -197,7 +197,7 @@ def _as_json(one: _Status) -> list[dict[str, object]]:
             "service": service,
             "digest": image.digest,
             "pointer": pointers.get(service),
-            "in_sync": one.pointers is None or pointers[service] == image.digest,
+            "in_sync": not {"", service} & astray,
             "containers": None if one.running is None else _states(one.running, service),
         }
         for service, image in one.release.services.items()
@@ -224,7 +224,7 @@ def state_of(record: EnvironmentRecord) -> str:
         case "open":
             return f"{promotion.kind} in progress"
         case "failed" | "aborted" if record.release:
-            return f"{promotion.kind} {promotion.outcome}, put back"
+            return f"{promotion.kind} {promotion.outcome}, undone"
         case "failed" | "aborted":
             return "empty"
         case outcome:

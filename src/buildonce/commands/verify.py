@@ -13,20 +13,10 @@ from buildonce.ledger.snapshot import Snapshot
 from buildonce.report.markdown import evidence_markdown
 from buildonce.report.terminal import evidence_json
 from buildonce.verify.compare import OTHERS, compare
+from buildonce.verify.deployed import PLACE
 from buildonce.verify.evidence import Evidence
 from buildonce.verify.gather import gather
 from buildonce.verify.independent import reread
-
-_LASTING = (
-    "bytes",
-    "commit tag",
-    "media type",
-    "revision label",
-    "repository",
-    "same as",
-    "built image",
-)
-"""Checks that a promotion of the same release does not mend."""
 
 _NAMED = 20
 """How many differences the error names."""
@@ -103,7 +93,7 @@ def _proven(rows: Sequence[Evidence], environments: Sequence[str], *, each: bool
     apart = any(row.check.startswith("same as") for row in unchecked)
     identical = "are identical in what all of them run" if apart else "are identical"
     others = ", ".join(dict.fromkeys(row.service for row in rows if row.check == OTHERS))
-    but = f", but for others' images ({others})" if others else ""
+    but = f", but for third-party images ({others})" if others else ""
     return f"{sentence}; {what}{' and '.join(environments)} {identical}{but}"
 
 
@@ -111,22 +101,36 @@ def _remedy(snapshot: Snapshot, differing: Sequence[Evidence]) -> str:
     """Return the commands after which environments are what their records say."""
     if any(row.check == "containers" for row in differing):
         return "inv doctor, and see that the engine named above answers"
-    by_hand = list(dict.fromkeys(row.remedy for row in differing if row.remedy))
-    mendable = [row for row in differing if not row.remedy and not row.check.startswith(_LASTING)]
-    names = dict.fromkeys(row.environment for row in mendable)
+    moved = {row.environment: row for row in differing if row.check == PLACE}
+    remedies = [*(row.remedy for row in differing), *map(_return_or_move, moved.values())]
+    by_hand = list(dict.fromkeys(filter(None, remedies)))
+    repairable = [row for row in differing if not row.remedy and not row.lasting]
+    names = dict.fromkeys(row.environment for row in repairable if row.environment not in moved)
     if by_hand and not names:
         return "; ".join(by_hand)
     if not names:
-        return (
-            "if they are meant to differ: inv verify --each; "
-            f"who promoted it: inv history {differing[0].environment}"
-        )
-    commands = [*by_hand, *(_mending(snapshot.environment(name)) for name in names)]
+        return _of_lasting(differing)
+    commands = [*by_hand, *(_repair(snapshot.environment(name)) for name in names)]
     return f"to repair it without a build: {'; '.join(commands)}"
 
 
-def _mending(record: EnvironmentRecord) -> str:
+def _of_lasting(differing: Sequence[Evidence]) -> str:
+    name = differing[0].environment
+    if all(row.check.startswith("same as") for row in differing):
+        return (
+            f"if they are meant to differ: inv verify --each; who promoted it: inv history {name}"
+        )
+    return f"find out who changed the registry; other releases to promote: inv history {name}"
+
+
+def _return_or_move(row: Evidence) -> str:
+    name = row.environment
+    move = f"inv promote {name} --redeploy"
+    return f"use the checkout whose {name} is {row.expected}, or move it: {move}"
+
+
+def _repair(record: EnvironmentRecord) -> str:
     name = record.environment
     if record.open is not None:
-        return f"inv resume {name}, or inv abort {name}"
+        return f"inv resume {name}, or {record.open.abort_command}"
     return f"inv promote {name} --sha {record.release}" if record.release else f"inv promote {name}"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from buildonce.config.environments import Environment, Freeze, PreDeploy, Table
 from buildonce.config.fields import PATTERNS
-from buildonce.config.services import Service
+from buildonce.config.services import BuildSecret, Service
 from buildonce.config.tables import TABLE, Project, Prune, suggest
 from buildonce.errors import UsageError
 
@@ -27,7 +27,7 @@ _LONGEST = 80
 
 _MODELS: dict[str, type[Table]] = {
     "services": Service, "environments": Environment, "prune": Prune, "freeze": Freeze,
-    "before": PreDeploy,
+    "pre_deploy": PreDeploy, "secrets": BuildSecret,
 }  # fmt: skip
 
 _EXPECTED = {

@@ -47,7 +47,7 @@ class Service(Table):
     )
     inputs: tuple[PathInside, ...] = Field(
         (),
-        description="The paths that its build sees, and that decide whether it is built anew. "
+        description="The paths that its build sees, and that decide whether it is rebuilt. "
         "Default: its context.",
     )
     args: dict[ArgumentName, str] = Field(

@@ -139,7 +139,7 @@ class Project(Table):
             assert before is not None
             if before in seen:
                 circle = " after ".join([*seen, before])
-                raise ValueError(f"environments.{name}.after: {circle} is a circle")
+                raise ValueError(f"environments.{name}.after: {circle} is a cycle")
             seen.append(before)
 
     def repository(self, service: str) -> Repository:
@@ -196,7 +196,7 @@ class Project(Table):
 
     @property
     def built(self) -> tuple[str, ...]:
-        """The services that are built here; the others' images come from elsewhere."""
+        """The services that are built here; the others have an image from elsewhere."""
         return tuple(name for name, table in self.services.items() if not table.image)
 
     def dockerfile(self, service: str) -> str:

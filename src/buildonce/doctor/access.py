@@ -36,7 +36,7 @@ def commit(app: App) -> Iterator[Finding]:
 def clone(app: App) -> Iterator[Finding]:
     """See whether history is cut off."""
     if not app.git.is_shallow():
-        yield Finding("clone", "whole")
+        yield Finding("clone", "full history")
         return
     yield Finding(
         "clone", "shallow: enough to build", "warning",
@@ -52,7 +52,8 @@ def ledger(app: App) -> Iterator[Finding]:
     if not app.git.has_remote(remote):
         yield Finding(
             "ledger", f"local branch {branch}; no remote {remote!r}", "warning",
-            "the history of releases is in this clone alone", "git remote add origin URL",
+            "nobody else sees the ledger, and only this machine's environments can be promoted to",
+            f"git remote add {remote} ADDRESS",
         )  # fmt: skip
         return
     pushed = app.git.attempt_at(remote, *_PUSH, remote, f"HEAD:refs/heads/{branch}-x")
@@ -82,7 +83,7 @@ def registry(app: App) -> Iterator[Finding]:
     yield from told.values()
     if not told:
         hosts = ", ".join(dict.fromkeys(place.registry for place in places))
-        yield Finding("registry", f"{hosts} answers and takes uploads")
+        yield Finding("registry", f"{hosts} is reachable and accepts pushes")
 
 
 def _refusal(app: App, repository: Repository) -> BuildonceError | None:

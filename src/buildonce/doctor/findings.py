@@ -16,7 +16,7 @@ Level = Literal["ok", "warning", "problem"]
 class Finding:
     """One thing that was looked at.
 
-    ``cost`` is what it costs to leave it so, ``remedy`` what mends it; both are empty where
+    ``cost`` is what it costs to leave it so, ``remedy`` what repairs it; both are empty where
     ``level`` is ``ok``. A ``problem`` makes a command fail; a ``warning`` costs something else.
     """
 

@@ -44,7 +44,6 @@ def _problem(app: App, use: Use) -> Finding | None:
 
 def _remedy(project: Project) -> str:
     return (
-        "push it there, or name another one in [tool.buildonce.bases]; an image that this "
-        f"repository makes itself is built and pushed by hand, to {project.registry} for example "
-        "(docs/inputs.md)"
+        "push it there, or name another one in [tool.buildonce.bases]; a base image that this "
+        f"repository makes itself is built and pushed by hand, to {project.registry} for example"
     )

@@ -31,7 +31,7 @@ def _service(project: Project, tree: Survey, name: str) -> Iterator[Finding]:
             f"service {name}",
             f"names no inputs, so it depends on all {len(tree.files)} files of the repository",
             "warning",
-            "every commit builds it anew, and restarts it wherever it is promoted",
+            "every commit rebuilds it, and restarts it wherever it is promoted",
             f"services.{name}: inputs = {_listed(read or [name])}",
         )
 
@@ -59,7 +59,7 @@ def _wide(
             yield Finding(
                 f"service {name}",
                 f"{path} is one of its inputs, and {dockerfile} copies none of it",
-                "warning", "each change there builds it anew, and restarts it",
+                "warning", "each change there rebuilds it, and restarts it",
                 f"services.{name}: inputs = {_listed(kept)}",
             )  # fmt: skip
 

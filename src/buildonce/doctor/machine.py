@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from buildonce.app import App
 from buildonce.doctor.findings import Finding
 
-_MINIMUM_BUILDX = (0, 12)
+_MINIMUM_BUILDX = (0, 19)
+"""The first whose `bake --allow` knows file systems: see its release notes."""
+
 _NO_BUILD = "nothing can be built on this machine"
 
 
@@ -28,11 +30,11 @@ def buildx(_app: App) -> Iterator[Finding]:
     """See that Buildx is there, and new enough."""
     version = docker("buildx", "version")
     if version is None:
-        yield Finding("Buildx", "missing", "problem", _NO_BUILD, "install docker-buildx")
+        yield Finding("Buildx", "missing", "problem", _NO_BUILD, "install Docker's Buildx plugin")
         return
     number, shown = buildx_version(version), version.rpartition("/buildx ")[2]
     if number and number < _MINIMUM_BUILDX:
-        yield Finding("Buildx", shown, "problem", _NO_BUILD, "install Buildx 0.12 or later")
+        yield Finding("Buildx", shown, "problem", _NO_BUILD, "install Buildx 0.19 or later")
     else:
         yield Finding("Buildx", shown)
 
@@ -71,7 +73,7 @@ def compose(_app: App) -> Iterator[Finding]:
         yield Finding("Compose", version)
     else:
         cost = "no environment with a Compose or stack file can be deployed from here"
-        yield Finding("Compose", "missing", "problem", cost, "install docker-compose")
+        yield Finding("Compose", "missing", "problem", cost, "install Docker's Compose plugin")
 
 
 def docker(*arguments: str) -> str | None:

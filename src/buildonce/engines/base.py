@@ -143,7 +143,7 @@ class Running:
         if self.state not in SERVING:
             return f"is {self.state}"
         if self.expected and not self.digest:
-            return "cannot tell which bytes it runs"
+            return "runs an image whose digest cannot be determined"
         return ""
 
 

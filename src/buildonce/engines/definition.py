@@ -167,7 +167,7 @@ class Definition:
             )
 
     def foreign_needs(self, service: str) -> list[str]:
-        """Return the services of others' images that a service needs, also at second hand."""
+        """Return the services of third-party images that a service needs, also at second hand."""
         own = {ref.reference for ref in self.deployment.images.values()}
         found: list[str] = []
         wanted = list(self.parts[service].needs)

@@ -60,12 +60,6 @@ def _named_by_manifest(container: Mapping[str, Any]) -> Digest | None:
     return Digest(asked) if asked and asked == container["Image"] else None
 
 
-def environment(inspected: Mapping[str, Any]) -> frozenset[str]:
-    """Return the values of a container's, or an image's, environment variables."""
-    listed = (inspected.get("Config") or {}).get("Env") or []
-    return frozenset(entry.partition("=")[2] for entry in listed)
-
-
 @dataclass(frozen=True)
 class Container:
     """A container of a Compose project.

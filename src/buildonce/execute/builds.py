@@ -243,5 +243,5 @@ class Builds:
         if built.digest == image.digest:
             self.progress.note(f"{tag}: something else was pushed there; the recorded bytes count")
         else:
-            self.progress.note(f"{tag}: another build was recorded first; its bytes count")
+            self.progress.note(f"{tag}: another build was recorded first; its digest is used")
         self.images.point(tag, image.digest)

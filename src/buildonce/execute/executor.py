@@ -118,8 +118,9 @@ class Executor:
     def _do(self, steps: Sequence[Step], run: Run, show: Show) -> Run:
         if len(steps) == 1:
             return self._do_one(steps[0], run, show)
-        parallel.run_all(lambda step: self._do_one(step, run, show), steps)
-        return run
+        done = parallel.run_all(lambda step: self._do_one(step, run, show), steps)
+        stayed = (step for one in done for step in one.stayed[len(run.stayed) :])
+        return replace(run, stayed=(*run.stayed, *stayed))
 
     def _do_one(self, step: Step, run: Run, show: Show) -> Run:
         try:
@@ -129,7 +130,7 @@ class Executor:
             if not _may_stay(step, error):
                 raise
             self.progress.note(_unmoved(step, error))
-            return run
+            return replace(run, stayed=(*run.stayed, step))
 
     def _ended(
         self, plan: Plan, run: Run, failure: BuildonceError | StoppedError
@@ -147,7 +148,7 @@ class Executor:
             return _still_open(promotion, failure)
         if run.touched and promotion.irreversible:
             return self._broken(
-                promotion, failure, "it is irreversible, so the previous release was not put back"
+                promotion, failure, "it is irreversible, so the previous release was not restored"
             )
         return self._put_back(plan.way_back, promotion, run, failure)
 
@@ -168,15 +169,17 @@ class Executor:
     def _not_back(
         self, promotion: Promotion, failure: BuildonceError, error: BuildonceError
     ) -> BrokenError:
-        return self._broken(promotion, failure, f"it could not be put back: {error.message}")
+        return self._broken(
+            promotion, failure, f"the previous release could not be restored: {error.message}"
+        )
 
     def _broken(self, promotion: Promotion, failure: BuildonceError, why: str) -> BrokenError:
         self.promotions.record_broken(promotion, failure.message)
         name = promotion.environment
-        return BrokenError(
-            f"{failure.message}\n{promotion.title}: {why}",
+        return BrokenError(failure.message, hint=failure.hint).continued(
+            f"{promotion.title}: {why}",
             hint=f"inv verify --env {name} shows every container; then "
-            f"inv resume {name}, or inv abort {name}",
+            f"inv resume {name}, or {promotion.abort_command}",
         )
 
     def _show(self, failure: BuildonceError) -> None:
@@ -229,12 +232,15 @@ def _put_back_error(
     if way_back.deploys and run.deployed and way_back.engine is None:
         return BrokenError(
             f"{failure.message}\nnothing was deployed in {name} before, so there is "
-            "nothing to go back to; its containers are left as they are",
-            hint=failure.hint or f"mend it, then inv promote {name} --sha {promotion.release}",
+            "no release to restore; its containers are left running",
+            hint=failure.hint
+            or f"fix it in a new commit and promote that; if the cause lay outside the release: "
+            f"inv promote {name} --sha {promotion.release}",
         )
     runs = f"{name} runs {promotion.previous or 'nothing'} again"
     if isinstance(failure, DeployError | UnavailableError) and run.touched:
-        return RolledBackError(f"{failure.message}\n{runs}", hint=f"inv history {name}")
+        hint = failure.hint or f"inv history {name}"
+        return RolledBackError(f"{failure.message}\n{runs}", hint=hint)
     return failure.continued(runs)
 
 
@@ -242,5 +248,6 @@ def _still_open(promotion: Promotion, error: AnyError) -> AnyError:
     name = promotion.environment
     return error.continued(
         f"{promotion.title} is still open",
-        hint=f"inv resume {name} finishes it, inv abort {name} puts it back",
+        hint=f"inv resume {name} finishes it, "
+        f"{promotion.abort_command} restores the release before",
     )

@@ -85,7 +85,7 @@ def _whys(step: Bake, details: bool) -> list[str]:
 
 
 def _origins(step: CarryOver) -> list[str]:
-    """Say from which commit each image is taken over."""
+    """Say from which commit each image is reused."""
     services: dict[str, list[str]] = {}
     for name, image in step.images.items():
         services.setdefault(image.record.revision[:12], []).append(name)

@@ -129,7 +129,7 @@ class Promotions:
         for container in step.engine.running():
             if container.problem and not container.stray:
                 raise DifferenceError(
-                    f"{environment} was put back, and then {container.service} on "
+                    f"{environment} was restored, and then {container.service} on "
                     f"{container.host} was changed ({container.container}): {container.problem}",
                     hint=f"inv verify --env {environment}",
                 )

@@ -21,7 +21,7 @@ from buildonce.plan.steps import ForgetReleases, PruneReleases, RemoveTag, Retir
 
 @dataclass(frozen=True)
 class Prunings:
-    """Removes releases that nothing needs, as the ledger has it at that very moment."""
+    """Removes releases that are no longer needed, as the ledger has it at that very moment."""
 
     policy: Prune
     git: Git
@@ -43,7 +43,7 @@ class Prunings:
         return run
 
     def remove_tag(self, step: RemoveTag, run: Run) -> Run:
-        """Remove a pruned release's tag, unless the release was built anew meanwhile."""
+        """Remove a pruned release's tag, unless the release was rebuilt meanwhile."""
         if self.ledger.read().pruned(step.sha) is not None:
             self.images.remove_tag(step.tag)
         return run

@@ -25,8 +25,9 @@ class Run:
 
     ``begun`` are the steps that were begun; an interrupted or failed one may have had any
     part of its effect. ``holding`` is the promotion by which we lock an environment,
-    ``images`` what was built or carried over, ``release`` what the ledger has of it,
-    ``deployed_by`` what was deployed last. ``failure`` ended the walk.
+    ``images`` what was built or reused, ``release`` what the ledger has of it,
+    ``deployed_by`` what was deployed last. ``stayed`` are the steps whose tags could not be
+    changed, which is no failure. ``failure`` ended the walk.
     """
 
     begun: tuple[Step, ...] = ()
@@ -34,6 +35,7 @@ class Run:
     images: Mapping[str, ImageRecord] = field(default_factory=dict)
     release: Release | None = None
     deployed_by: DeployedBy | None = None
+    stayed: tuple[Step, ...] = ()
     failure: BuildonceError | StoppedError | None = None
 
     def beginning(self, steps: Sequence[Step]) -> Run:

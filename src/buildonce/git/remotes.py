@@ -54,9 +54,9 @@ def unreachable(remote: str, complaint: str) -> UnavailableError:
 
 
 def unwritable(remote: str, branch: str, complaint: str) -> UnavailableError:
-    """Return the error for a remote that can be read and does not take a push."""
+    """Return the error for a remote that can be read and rejected a push."""
     return UnavailableError(
-        f"the git remote {remote!r} does not take a push to {branch}: {complaint}",
+        f"the git remote {remote!r} rejected a push to {branch}: {complaint}",
         hint=f"the right to push to {branch} is missing, or branch protection refuses it: "
         "give that right to whoever runs this",
     )

@@ -118,7 +118,7 @@ def _definitions(
 
 
 def broke(snapshot: Snapshot, promotion: Promotion, message: str) -> Event | None:
-    """Record that a promotion failed and could not be put back; it stays open."""
+    """Record that a promotion failed without the previous release back; it stays open."""
     record = snapshot.environment(promotion.environment)
     require_holder(record, promotion)
     if record.open and record.open.outcome == "broken":
@@ -151,7 +151,8 @@ def busy(promotion: Promotion) -> BusyError:
         f"{name} is locked by {promotion.kind} {promotion.sequence} to {promotion.release}, begun "
         f"by {promotion.actor} on {promotion.host} "
         f"at {promotion.started_at:%Y-%m-%d %H:%M:%S} UTC",
-        hint=f"wait until it ends; if its process is gone: inv resume {name}, or inv abort {name}",
+        hint=f"wait until it ends; if its process is gone: inv resume {name}, "
+        f"or {promotion.abort_command}",
     )
 
 

@@ -34,14 +34,9 @@ def built(snapshot: Snapshot, release: Release, images: Mapping[str, ImageRecord
     Args:
         snapshot: the state before.
         release: the release, without its services.
-        images: the image of each service that was built or carried over.
+        images: the image of each service that was built or reused.
     """
-    recorded = snapshot.release(release.sha) or release
-    if recorded.revision != release.revision:
-        raise PreconditionError(
-            f"{release.sha} is the tag of two commits: {recorded.revision} is recorded",
-            hint="set tool.buildonce.sha_length to a greater number",
-        )
+    recorded = _recorded(snapshot, release) or release
     snapshot.load(*(image_path(name, image.identity) for name, image in images.items()))
     added = {
         name: _agreed(snapshot.image(name, image.identity), image)
@@ -72,18 +67,48 @@ def loaded(
     images: Mapping[str, ImageRecord],
     bundles: Mapping[str, str],
 ) -> Event | None:
-    """Record a release that was built elsewhere, with the bundles that it brings, by path."""
-    event = built(snapshot, release.model_copy(update={"services": {}}), images)
-    snapshot.load(*bundles)
-    missing = {path: text for path, text in bundles.items() if not snapshot.has(path)}
-    if event is None and not missing:
+    """Record a release as it was built elsewhere, with the bundles that it brings, by path.
+
+    Inputs get an image where they have none yet and ``images`` has the release's own: elsewhere,
+    they may have been built once more since.
+    """
+    recorded = _recorded(snapshot, release)
+    known = recorded.services if recorded else {}
+    added = {name: image for name, image in release.services.items() if name not in known}
+    own = {
+        image_path(name, images[name].identity): images[name]
+        for name, image in added.items()
+        if name in images and images[name].digest == image.digest
+    }
+    snapshot.load(*bundles, *own)
+    brought: Files = {**bundles, **own}
+    files = {path: brought[path] for path in brought if not snapshot.has(path)}
+    if added:
+        merged = recorded.with_images(added) if recorded else release
+        files |= {release_path(release.sha): merged, pruned_path(release.sha): None}
+    if not files:
         return None
-    said = event.trailers if event else (("Event", "built"), ("Release", release.sha))
+    digests = (("Digest", f"{name} {image.digest}") for name, image in added.items())
     return Event(
-        f"load {release.sha}: {_listed(images)}",
-        (("Event", "loaded"), *said[1:]),
-        {**(event.files if event else {}), **missing},
+        f"load {release.sha}: {_listed(release.services)}",
+        (("Event", "loaded"), ("Release", release.sha), ("Actor", release.built_by), *digests),
+        files,
     )
+
+
+def _recorded(snapshot: Snapshot, release: Release) -> Release | None:
+    """Return what is recorded of a release already.
+
+    Raises:
+        PreconditionError: it is another commit's.
+    """
+    recorded = snapshot.release(release.sha)
+    if recorded and recorded.revision != release.revision:
+        raise PreconditionError(
+            f"{release.sha} is the tag of two commits: {recorded.revision} is recorded",
+            hint="set tool.buildonce.sha_length to a greater number",
+        )
+    return recorded
 
 
 def _agreed(known: ImageRecord | None, image: ImageRecord) -> ImageRecord:

@@ -36,7 +36,7 @@ def require_available(sha: str, images: Mapping[str, ImageRef], parts: Parts) ->
         raise IntegrityError(
             f"release {sha} is no longer available; missing in the registry:\n  "
             + "\n  ".join(missing),
-            hint="choose another release: inv history, with the environment's name, lists them",
+            hint="choose another release: inv history ENV lists them",
         )
 
 

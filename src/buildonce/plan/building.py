@@ -63,7 +63,7 @@ def plan_build(
         found: what the references of the services that it has name now.
         candidates: the services that it lacks.
         imported: those that it lacks and that are built elsewhere.
-        fresh: why to build also what there is an image of; empty where that is taken over.
+        fresh: why to build also what there is an image of; empty where that is reused.
 
     Raises:
         PreconditionError: the release is recorded in another repository.
@@ -145,7 +145,7 @@ def _target(candidate: Candidate, reason: str) -> Target:
 
 
 def _unusable(candidate: Candidate) -> str:
-    """Return why the image of the same inputs cannot be taken over; empty where it can."""
+    """Return why the image of the same inputs cannot be reused; empty where it can."""
     record = candidate.record
     if record is None:
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from buildonce.engines.base import Engine
 from buildonce.errors import PreconditionError, UnavailableError
 from buildonce.git.remotes import same_repository
 from buildonce.ledger.records.environment import EnvironmentRecord
@@ -29,7 +30,7 @@ def pass_gates(
     overridden = _enforce_rules(seen, request, now, remote)
     _require_not_blocked(seen, request)
     _require_available(seen, request, registry)
-    check_engines(seen)
+    check_engines(seen.engine, seen.way_back)
     return overridden
 
 
@@ -43,14 +44,14 @@ def _require_available(seen: Observation, request: Request, registry: Parts) -> 
             raise
 
 
-def check_engines(seen: Observation) -> None:
-    """See that the engine can run the release and, should that fail, the one before again.
+def check_engines(*engines: Engine | None) -> None:
+    """See that engines can run what they are bound to: a release, and the one before it.
 
     Raises:
         UnavailableError: the engine does not answer.
         UsageError: a definition cannot be used, or a variable has no value.
     """
-    for engine in (seen.engine, seen.way_back):
+    for engine in engines:
         if engine:
             engine.check()
 
@@ -115,8 +116,12 @@ def _goes_back(seen: Observation) -> bool:
 def _require_not_blocked(seen: Observation, request: Request) -> None:
     run = seen.snapshot.run(seen.name, seen.release.sha)
     if run and run.blocked and not request.reason:
+        back = request.kind == "rollback"
+        what, command, option = (
+            ("roll back to", "rollback", "--to") if back else ("promote", "promote", "--sha")
+        )
         raise PreconditionError(
             f"{seen.release.sha} is blocked in {seen.name}: {run.blocked}",
-            hint="to promote it anyway: "
-            f"inv promote {seen.name} --sha {seen.release.sha} --reason TEXT",
+            hint=f"to {what} it anyway: "
+            f"inv {command} {seen.name} {option} {seen.release.sha} --reason TEXT",
         )

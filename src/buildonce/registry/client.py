@@ -10,7 +10,7 @@ from buildonce.errors import IntegrityError, UnavailableError
 from buildonce.refs import Digest, ImageRef, Repository
 from buildonce.registry import removal
 from buildonce.registry.api import Api
-from buildonce.registry.manifest import Manifest, family_of
+from buildonce.registry.manifest import DAMAGED, Manifest, family_of
 
 LAG = (0.2, 0.5, 1.0, 2.0)
 """Seconds between looks at a tag that was just written, until it must name what was written."""
@@ -54,14 +54,14 @@ class Registry(Api):
         if content is None:
             raise IntegrityError(
                 f"{manifest.ref}: its configuration {manifest.config} is missing",
-                hint="inv build --sha makes a new commit's images; this one's are damaged",
+                hint=DAMAGED,
             )
         try:
             return dict(json.loads(content).get("config", {}).get("Labels") or {})
         except (ValueError, AttributeError, TypeError):
             raise IntegrityError(
-                f"{manifest.ref}: its configuration {manifest.config} is none",
-                hint="inv build --sha makes a new commit's images; this one's are damaged",
+                f"{manifest.ref}: its configuration {manifest.config} is not one of an image",
+                hint=DAMAGED,
             ) from None
 
     def revision(self, manifest: Manifest) -> str | None:

@@ -62,7 +62,7 @@ def client_config(folder: Path) -> dict[str, Any]:
         return {}
     except (ValueError, OSError) as error:
         raise UsageError(
-            f"{path} cannot be read: {type(error).__name__}", hint="docker login writes it anew"
+            f"{path} cannot be read: {type(error).__name__}", hint="docker login writes it again"
         ) from None
     return config if isinstance(config, dict) else {}
 

@@ -22,6 +22,12 @@ _INDEXES = (
 )
 ACCEPT = ", ".join((*PLAIN_MANIFESTS, *_INDEXES))
 
+DAMAGED = (
+    "this image is damaged in the registry; to build it again: "
+    "inv build --sha COMMIT --fresh --reason TEXT"
+)
+"""What to do where a part of an image is missing."""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -97,7 +103,7 @@ class Manifest:
             return reduce(getitem, path, json.loads(self.content))
         except (ValueError, LookupError, TypeError):
             raise IntegrityError(
-                f"{self.ref} ({self.digest}) is no manifest of an image",
+                f"{self.ref} ({self.digest}) is not an image manifest",
                 hint="do not use this registry until you know why",
             ) from None
 
@@ -117,7 +123,7 @@ def family_of(read: Callable[[ImageRef], Manifest | None], ref: ImageRef) -> lis
         if child is None:
             raise IntegrityError(
                 f"{ref} names {digest}, which is not in the registry",
-                hint="inv build --sha makes a new commit's images; this one's are damaged",
+                hint=DAMAGED,
             )
         family.append(child)
     return family

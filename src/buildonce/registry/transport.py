@@ -130,9 +130,9 @@ class Transport:
         query = {"service": challenge.get("service", ""), "scope": challenge.get("scope") or scope}
         realm = challenge.get("realm", "")
         if "://" not in realm:
-            raise self._no_token("names no address for tokens")
+            raise self._no_token("names no token endpoint")
         if credentials and self._base.startswith("https:") and not realm.startswith("https:"):
-            raise self._no_token("wants the password sent to an address without TLS")
+            raise self._no_token("has a token endpoint without TLS")
         if credentials and credentials.identity:
             form = {"grant_type": "refresh_token", "client_id": "buildonce"}
             fields = {**form, **query, "refresh_token": credentials.secret}

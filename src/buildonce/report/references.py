@@ -38,7 +38,7 @@ def as_kustomize(images: Images, names: Names) -> str:
 
 
 def as_helm(images: Images, _names: Names) -> str:
-    """Return values: ``SERVICE.image.repository`` and ``SERVICE.image.reference``."""
+    """Return values: ``SERVICE.image.repository`` and ``SERVICE.image.digest``."""
     return _yaml(
         {
             service: {"image": {"repository": str(image.repository), "digest": image.reference}}

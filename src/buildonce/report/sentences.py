@@ -78,7 +78,7 @@ def describe_together(steps: Sequence[Step]) -> str:
         case Unpoint():
             return f"remove {len(steps)} pointers of {first.tag.reference}: {services}"
         case _:
-            return f"{describe(first)}, and {len(steps) - 1} more of the kind"
+            return f"{describe(first)}, and {len(steps) - 1} similar steps"
 
 
 def _of_build(step: Bake | CarryOver | Import | RecordRelease) -> str:
@@ -88,7 +88,7 @@ def _of_build(step: Bake | CarryOver | Import | RecordRelease) -> str:
             return f"build {listed(step.targets)} once from {tag} and push"
         case CarryOver():
             tag = next(iter(step.images.values())).tag.reference
-            return f"take over {listed(step.images)}, unchanged, as {tag}"
+            return f"reuse {listed(step.images)}, unchanged, as {tag}"
         case Import():
             tag = next(iter(step.images.values())).tag.reference
             return f"import {listed(step.images)}, built elsewhere, as {tag}"
@@ -101,7 +101,7 @@ def _of_transfer(step: CopyImages | LoadImage | RecordLoaded) -> str:
         case CopyImages():
             return _of_copy(step)
         case LoadImage():
-            return f"upload {step.service} as {step.tag}, as far as it is not there"
+            return f"upload {step.service} as {step.tag}, as far as it is missing there"
         case RecordLoaded():
             services = listed(step.release.services)
             return f"record release {step.release.sha} ({services}) in the ledger"
@@ -130,14 +130,14 @@ def _of_deploy(step: Prepare | PreDeploy | Deploy | Confirm | LookAgain) -> str:
         case Confirm():
             return f"check that {environment} runs the bytes of {sha}"
         case LookAgain():
-            return f"look again whether {environment} still runs {sha}"
+            return f"check again that {environment} still runs {sha}"
 
 
 def _of_pointer(step: Point | Unpoint) -> str:
     if isinstance(step, Unpoint):
         return f"remove the pointer {step.tag}"
     before = short(step.old) if step.old else "nothing"
-    return f"point {step.tag} from {before} to {short(step.new)}"
+    return f"move {step.tag} from {before} to {short(step.new)}"
 
 
 def astray(seen: Observation) -> list[str]:
@@ -166,6 +166,26 @@ def changed_policy(seen: Observation) -> list[str]:
     ]
 
 
+def outcome(seen: Observation) -> str:
+    """Return what a promotion came to, of an environment as it was seen before."""
+    name, sha = seen.name, seen.release.sha
+    if seen.settings.is_observed:
+        return f"{name} is to run {sha}: {by_another(seen)}; {what_runs(seen)}"
+    if seen.is_current:
+        return f"{name} runs {sha}, as before; it is in sync again"
+    return f"{name} runs {sha} (before: {seen.record.release or 'nothing'})"
+
+
+def by_another(seen: Observation) -> str:
+    """Return who deploys where another tool does."""
+    return f"another tool deploys there, by what inv images {seen.name} prints"
+
+
+def what_runs(seen: Observation) -> str:
+    """Return how to see what runs where another tool deploys."""
+    return f"what runs: inv verify --env {seen.name}"
+
+
 def named(digest: Digest | None) -> str:
     """Return what a pointer names, for people."""
     return short(digest) if digest else "nothing"
@@ -184,13 +204,13 @@ def _of_promotion(step: OpenPromotion | TakeOver | ClosePromotion) -> str:
 def _of_prune(step: PruneReleases | RemoveTag | ForgetReleases | RetireEnvironment) -> str:
     match step:
         case RetireEnvironment():
-            return f"record in the ledger that {step.environment} is retired"
+            return f"retire {step.environment} in the ledger"
         case PruneReleases():
-            return f"record in the ledger that {_count(step.shas)} may go"
+            return f"mark {_count(step.shas)} as pruned in the ledger"
         case RemoveTag():
             return f"remove the tag {step.tag}"
         case ForgetReleases():
-            return f"record in the ledger that the tags of {_count(tuple(step.tags))} are gone"
+            return f"remove {_count(tuple(step.tags))} from the ledger: the tags are gone"
 
 
 def _release_of(engine: Engine) -> str:

@@ -9,7 +9,7 @@ from buildonce.ledger.snapshot import Snapshot
 from buildonce.refs import Digest, short
 from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 
-OTHERS = "others' image"
+OTHERS = "third-party image"
 
 
 def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
@@ -22,11 +22,11 @@ def compare(snapshot: Snapshot, environments: Sequence[str]) -> list[Evidence]:
         for service in sorted({*expected, *found}):
             alone = [one.environment for one in (first, record) if not _is_meant(one, service)]
             rows.append(
-                unchecked(record.environment, service, check, "ledger", f"not for {alone[0]}")
+                unchecked(record.environment, service, check, "ledger", f"not in {alone[0]}")
                 if alone
                 else Evidence(
                     record.environment, service, check, "ledger",
-                    expected.get(service, NOTHING), found.get(service, NOTHING),
+                    expected.get(service, NOTHING), found.get(service, NOTHING), lasting=True,
                 )
             )  # fmt: skip
         rows += _others_images(snapshot, first, record)
@@ -45,7 +45,7 @@ def _others_images(
         unchecked(
             record.environment, service, OTHERS, "ledger",
             f"{short(digest)}, and {short(expected[service])} in {first.environment}: "
-            "with a digest in the file it would be the same",
+            "pin it by digest in the deployment file to have the same",
         )
         for service, digest in found.items()
         if service in expected and expected[service] != digest

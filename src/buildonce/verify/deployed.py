@@ -14,9 +14,10 @@ from buildonce.ledger.records.deployment import (
 )
 from buildonce.verify.evidence import Evidence, unchecked
 
+PLACE = "place"
 SERVING = "serving"
 AS_DEPLOYED = "as deployed"
-ANOTHERS = "another tool deploys there: what besides images it deployed is on its own record"
+ANOTHERS = "another tool deploys this environment: only its images are checked"
 
 
 def record_of(engine: Engine, running: Sequence[Running], salt: str) -> DeploymentRecord:
@@ -64,7 +65,7 @@ def rows(
         why = f"how it was deployed is not recorded: inv promote {name} --redeploy"
         return [*found, unchecked(name, "", "definition", "ledger", why)]
     if place != known.place:
-        found.append(Evidence(name, "", "place", "configuration", str(known.place), str(place)))
+        found.append(Evidence(name, "", PLACE, "configuration", str(known.place), str(place)))
     for service, kept in known.services.items():
         found += _as_deployed(name, service, kept, _of(service, running), known)
     return found

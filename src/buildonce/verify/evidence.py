@@ -12,8 +12,9 @@ NOT_CHECKED = "not checked"
 class Evidence:
     """What was expected, where it was looked for, what was found.
 
-    ``remedy`` is what puts it right where a promotion of the same release does not. A row that
-    is not ``checked`` proves nothing either way: ``found`` says why, or what is worth knowing.
+    Where a row does not hold, a promotion of the same release repairs it, unless it is
+    ``lasting`` or has a ``remedy`` of its own. A row that is not ``checked`` proves nothing
+    either way: ``found`` says why, or what is worth knowing.
     """
 
     environment: str
@@ -24,6 +25,7 @@ class Evidence:
     found: str
     remedy: str = ""
     checked: bool = True
+    lasting: bool = False
 
     @property
     def holds(self) -> bool:

@@ -89,7 +89,9 @@ def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
         found = f"release {record.release}, of which there is no record"
     else:
         found = "a release"
-    return Evidence(record.environment, "", "record", "ledger", "a release", found)
+    unknown = record.open is None and record.release is not None
+    remedy = f"inv history {record.environment}; then promote another release" if unknown else ""
+    return Evidence(record.environment, "", "record", "ledger", "a release", found, remedy)
 
 
 def _foreign_images(environment: str, release: Release, targets: Targets) -> list[Evidence]:
@@ -97,7 +99,7 @@ def _foreign_images(environment: str, release: Release, targets: Targets) -> lis
     rows = [
         Evidence(
             environment, service, "repository", "ledger",
-            str(targets.project.place_of(service)), image.image,
+            str(targets.project.place_of(service)), image.image, lasting=True,
         )
         for service, image in release.services.items()
     ]  # fmt: skip

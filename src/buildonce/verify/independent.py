@@ -42,9 +42,12 @@ def reread(
     refs = list(dict.fromkeys(image.ref for _, _, image in wanted))
     found = dict(zip(refs, run_all(reader.raw, refs, AT_ONCE), strict=True))
     return [
-        Evidence(name, service, CHECK, str(image.ref), image.digest, _hash(found[image.ref]))
+        Evidence(
+            name, service, CHECK, str(image.ref), image.digest, _hash(found[image.ref]),
+            lasting=True,
+        )
         for name, service, image in wanted
-    ]
+    ]  # fmt: skip
 
 
 def _hash(content: bytes | None) -> str:

@@ -16,6 +16,7 @@ from buildonce.targets import Targets
 from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 
 BUILT = "built image"
+POINTER = "pointer"
 PLAIN = "a plain manifest"
 UNLABELLED = "it was built elsewhere, and no label names a commit"
 
@@ -50,7 +51,8 @@ def rows(
     tag, pointer = release.tag_of(service), image.tag(name)
 
     def row(check: str, where: object, expected: str, found: str) -> Evidence:
-        return Evidence(name, service, check, str(where), expected, found)
+        lasting = check != POINTER
+        return Evidence(name, service, check, str(where), expected, found, lasting=lasting)
 
     found_type, found_revision = _inside(images, manifest)
     carried = f", built from {image.built_from[:12]}" if image.built_from else ""
@@ -58,7 +60,7 @@ def rows(
     return [
         row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
         row("commit tag", tag, image.digest, _there(images, tag)),
-        *([row("pointer", pointer, image.digest, _there(images, pointer))] if points else []),
+        *([row(POINTER, pointer, image.digest, _there(images, pointer))] if points else []),
         row("media type", image.ref, _kind(image.platforms), found_type),
         *(
             row(f"platform, {platform}", ref, ref.reference, _there(images, ref))
@@ -77,7 +79,8 @@ def original(images: Images, environment: str, service: str, image: Image) -> li
     except UnavailableError as error:
         return [unchecked(environment, service, BUILT, str(image.ref), error.message)]
     found = manifest.digest if manifest else NOTHING
-    return [Evidence(environment, service, BUILT, str(image.ref), image.digest, found)]
+    where = str(image.ref)
+    return [Evidence(environment, service, BUILT, where, image.digest, found, lasting=True)]
 
 
 def leftovers(

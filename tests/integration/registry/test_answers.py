@@ -94,7 +94,7 @@ def test_nonsense_is_an_integrity_error(content: bytes) -> None:
     """What is no manifest is named as such when it is looked into."""
     tag = Repository("registry.example.org", "shop/web").tag("staging")
     manifest = Manifest(tag, content, "application/vnd.oci.image.manifest.v1+json")
-    with pytest.raises(IntegrityError, match="no manifest"):
+    with pytest.raises(IntegrityError, match="not an image manifest"):
         _ = manifest.config
 
 

@@ -33,7 +33,7 @@ def with_status(status: int, **headers: str) -> Answering:
         ('Basic realm="here"', "asks for credentials and there are none"),
         ("", "asks for credentials and there are none"),
         ('Negotiate realm="here"', "asks for credentials and there are none"),
-        ('Bearer service="it"', "asks for a token, and names no address for tokens"),
+        ('Bearer service="it"', "asks for a token, and names no token endpoint"),
     ],
 )
 def test_a_challenge_that_cannot_be_met_is_told(
@@ -123,8 +123,8 @@ def test_a_blob_is_its_bytes_or_none() -> None:
     ("content", "told"),
     [
         (None, "its configuration sha256:[0-9a-f]+ is missing"),
-        (b"[]", "is none"),
-        (b"<", "is none"),
+        (b"[]", "is not one of an image"),
+        (b"<", "is not one of an image"),
     ],
 )
 def test_an_image_without_its_configuration_is_damaged(content: bytes | None, told: str) -> None:

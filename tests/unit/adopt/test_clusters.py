@@ -185,7 +185,7 @@ def test_services_that_are_not_run_are_left_out() -> None:
 def test_what_will_be_refused_is_said(files: dict[str, str], title: str) -> None:
     """Before the first deploy, with the page that has the remedy."""
     _, decisions = proposed({**DOCKERFILES, "k8s/api.yaml": workload("api", "a"), **files})
-    assert any(title in one and "docs/kubernetes.md" in one for one in decisions)
+    assert any(title in one and "documentation on Kubernetes" in one for one in decisions)
 
 
 def test_names_made_of_variables_are_no_names() -> None:

@@ -28,7 +28,7 @@ BEGUN = promotion(release(2), running(release(1)))
         (
             {"outcome": "broken", "message": "no engine"},
             "broken",
-            f"{BEGUN.title} failed and could not be put back: no engine",
+            f"{BEGUN.title} failed, and the previous release could not be restored: no engine",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_an_index_that_is_none_is_damaged(tmp_path: Path, index: bytes) -> None:
     """Whatever it is instead."""
     with pytest.raises(IntegrityError, match=r"index\.json is damaged") as failure:
         _ = made(tmp_path, {"index.json": index}).manifests
-    assert failure.value.hint == "no release was recorded; bring the file over again"
+    assert failure.value.hint == "no release was recorded; copy the file again"
 
 
 @pytest.mark.parametrize("content", [b"{ }", b""])

@@ -78,6 +78,11 @@ def test_the_image_template_is_filled_in() -> None:
         (table(registri="x"), "tool.buildonce.registri: unknown key; perhaps you meant 'registry'"),
         (service(dockerfil="x"), "services.api.dockerfil: unknown key; perhaps you meant 'dock"),
         (environments(staging={"aftr": "x"}), "aftr: unknown key; perhaps you meant 'after'"),
+        (
+            environments(live={**COMPOSE, "pre_deploy": {**MIGRATION, "comand": ["x"]}}),
+            "pre_deploy.comand: unknown key; perhaps you meant 'command'",
+        ),
+        (service(secrets={"KEY": {"fil": "x"}}), "KEY.fil: unknown key; perhaps you meant 'file'"),
         (table(zebra=1), "tool.buildonce.zebra: unknown key"),
         ({"services": {"api": {}}}, "tool.buildonce.registry: is missing"),
         ({"registry": "ghcr.io"}, "tool.buildonce.services: is missing"),
@@ -242,7 +247,7 @@ def test_variables_have_names_that_shells_take() -> None:
 def test_a_circle_of_environments_is_shown() -> None:
     """`after` that leads back to itself is told with the whole way round."""
     wrong = environments(a={"after": "b"}, b={"after": "c"}, c={"after": "a"})
-    assert "a after b after c after a is a circle" in refusal(wrong)
+    assert "a after b after c after a is a cycle" in refusal(wrong)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 
 from buildonce.engines.inspected import (
     Container,
-    environment,
     manifest_digest,
     manifest_digests,
 )
@@ -88,20 +87,6 @@ def test_a_container_that_compose_did_not_make_can_be_read() -> None:
     """Labels that are missing make a container of no service, not an error."""
     made = Container.read(container(Config={"Image": NAME, "Labels": None}))
     assert (made.service, made.number, made.one_off) == ("", 0, False)
-
-
-@pytest.mark.parametrize(
-    ("inspected", "values"),
-    [
-        ({"Config": {"Env": ["KEY=a=b", "EMPTY=", "BARE"]}}, {"a=b", ""}),
-        ({"Config": {"Env": None}}, set()),
-        ({"Config": None}, set()),
-        ({}, set()),
-    ],
-)
-def test_the_values_of_environment_variables(inspected: dict[str, Any], values: set[str]) -> None:
-    """Of a container or an image, which may have none."""
-    assert environment(inspected) == values
 
 
 @pytest.mark.parametrize(

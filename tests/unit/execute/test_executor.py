@@ -143,6 +143,17 @@ def test_a_failed_deploy_is_put_back() -> None:
     assert walk.outcomes() == ["failed"]
 
 
+@pytest.mark.parametrize("remedy", ["rename the secret", ""])
+def test_what_helps_against_a_failure_is_said(remedy: str) -> None:
+    """The remedy of whoever failed comes with the error, whether or not the release is back."""
+    back = Deploy(WAY_BACK.engine)  # type: ignore[arg-type]
+    ends: tuple[dict[Step, BaseException], ...] = ({}, {back: UnavailableError("no answer")})
+    for fails in ends:
+        walk = Walk({DEPLOY: DeployError("is taken", host="h", hint=remedy), **fails})
+        hint = failing(walk, OPEN, DEPLOY, DONE).hint
+        assert hint.startswith(remedy or ("inv verify" if fails else "inv history staging"))
+
+
 def test_a_definition_that_failed_is_not_recorded() -> None:
     """The ledger keeps what an environment runs by: never what was put back."""
     walk = Walk({DEPLOY: UNHEALTHY})
@@ -181,7 +192,7 @@ def test_a_way_back_that_fails_is_said_and_recorded() -> None:
     error = failing(walk, OPEN, DEPLOY, DONE)
     assert isinstance(error, BrokenError)
     assert "is unhealthy" in error.message
-    assert "it could not be put back: no answer" in error.message
+    assert "the previous release could not be restored: no answer" in error.message
     assert walk.ledger.broken == [UNHEALTHY.message]
 
 
@@ -199,6 +210,7 @@ def test_an_irreversible_promotion_is_not_put_back() -> None:
     error = failing(walk, OpenPromotion(mine), DEPLOY, DONE)
     assert isinstance(error, BrokenError)
     assert "irreversible" in error.message
+    assert "inv abort staging --reason TEXT" in error.hint
     assert walk.outcomes() == []
 
 
@@ -297,7 +309,8 @@ def test_a_pointer_that_cannot_be_removed_is_a_note() -> None:
     image = FIRST.services["api"]
     unpoint = steps.Unpoint("api", image.tag("staging"), image.digest)
     walk = Walk({unpoint: RemovalError("refused (405)")})
-    walk.run(OPEN, unpoint, DONE)
+    others = [steps.Unpoint(name, image.tag(name), None) for name in ("a", "b")]
+    assert walk.run(OPEN, others[0], unpoint, others[1], DONE).stayed == (unpoint,)
     assert walk.done[-1] is DONE
     assert walk.progress.notes[-1] == (
         f"{unpoint.tag} was not removed; it still names {image.digest[7:19]}: refused (405)"

@@ -42,7 +42,7 @@ def test_a_second_look_comes_after_the_loser_has_noticed(waited: list[float]) ->
 
 def test_a_second_look_names_what_was_changed(waited: list[float]) -> None:
     """A container that somebody changed after the way back is a difference, with what to run."""
-    with pytest.raises(DifferenceError, match=r"put back.*shop-api-2.*is exited") as caught:
+    with pytest.raises(DifferenceError, match=r"restored.*shop-api-2.*is exited") as caught:
         look_again(FINE, CHANGED)
     assert caught.value.hint == "inv verify --env staging"
 

@@ -60,7 +60,7 @@ def test_the_first_build_is_recorded_as_it_is() -> None:
 
 
 def test_each_image_is_recorded_under_its_identity() -> None:
-    """A build leaves one file for each service's inputs, from which later commits take over."""
+    """A build leaves one file for each service's inputs, which later commits reuse."""
     made = images(FIRST)
     event = releases.built(ledger({}), empty_of(FIRST), made)
     for name, image in made.items():
@@ -68,7 +68,7 @@ def test_each_image_is_recorded_under_its_identity() -> None:
 
 
 def test_an_image_of_another_commit_says_so() -> None:
-    """A release that takes over an image has the commit that it was built from."""
+    """A release that reuses an image has the commit that it was built from."""
     made = {"web": image_record("web", "web 1", number=1)}
     state = {image_path("web", made["web"].identity): made["web"]}
     event = releases.built(ledger(state), empty_of(SECOND), made)
@@ -246,6 +246,20 @@ def test_a_release_from_a_file_brings_what_is_missing(known: bool) -> None:
     assert event.trailers[:2] == (("Event", "loaded"), ("Release", FIRST.sha))
     assert event.files[BUNDLE] == "services: {}"
     assert (release_path(FIRST.sha) in event.files) is not known
+
+
+def test_a_release_from_a_file_has_its_own_images() -> None:
+    """Its images stay what they were, where their inputs were built again, there or here."""
+    again = images(FIRST, 2)
+    (name, image), *_ = again.items()
+    first = {service: record.of(FIRST.revision) for service, record in images(FIRST).items()}
+    of = FIRST.model_copy(update={"services": first})
+    known = ledger({image_path(name, image.identity): image})
+    for state in (ledger({}), known):
+        event = releases.loaded(state, of, again, {})
+        assert event is not None
+        assert event.files == {release_path(of.sha): of, pruned_path(of.sha): None}
+        assert event.trailers[3] == ("Digest", f"{name} {of.services[name].digest}")
 
 
 def test_a_release_that_was_loaded_is_not_loaded_again() -> None:

@@ -134,7 +134,14 @@ def test_a_blocked_release_needs_a_reason() -> None:
     seen = with_run(RunRecord(release=SECOND.sha, sequence=1, since=NOON, blocked="it burns"))
     with pytest.raises(PreconditionError, match="is blocked in staging: it burns") as refused:
         gates(seen)
-    assert "--reason" in refused.value.hint
+    assert refused.value.hint == (
+        f"to promote it anyway: inv promote staging --sha {SECOND.sha} --reason TEXT"
+    )
+    with pytest.raises(PreconditionError) as refused:
+        gates(seen, REQUEST.model_copy(update={"kind": "rollback"}))
+    assert refused.value.hint == (
+        f"to roll back to it anyway: inv rollback staging --to {SECOND.sha} --reason TEXT"
+    )
     assert gates(seen, REQUEST.model_copy(update={"reason": "it was not the release"})) == ()
 
 

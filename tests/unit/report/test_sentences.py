@@ -51,10 +51,10 @@ def brief(digest: Digest) -> str:
     [
         (
             steps.RetireEnvironment("qa", "gone"),
-            "record in the ledger that qa is retired",
+            "retire qa in the ledger",
         ),
         (steps.Bake(commit(2), {"api": TARGET}), f"build api once from {SHA} and push"),
-        (steps.CarryOver({"api": CARRIED}), f"take over api, unchanged, as {SHA}"),
+        (steps.CarryOver({"api": CARRIED}), f"reuse api, unchanged, as {SHA}"),
         (steps.Import({"api": CARRIED}), f"import api, built elsewhere, as {SHA}"),
         (steps.RecordRelease("r", SHA, ("api",)), f"record release {SHA} (api) in the ledger"),
         (steps.Prepare(ENGINE), f"pull {SHA} on staging"),
@@ -64,14 +64,14 @@ def brief(digest: Digest) -> str:
         ),
         (steps.Deploy(ENGINE), f"deploy {SHA} to staging and wait until it is healthy"),
         (steps.Confirm(ENGINE), f"check that staging runs the bytes of {SHA}"),
-        (steps.LookAgain(ENGINE), f"look again whether staging still runs {SHA}"),
+        (steps.LookAgain(ENGINE), f"check again that staging still runs {SHA}"),
         (
             steps.Point("api", TAG, OLD, IMAGE.digest),
-            f"point {TAG} from {brief(OLD)} to {brief(IMAGE.digest)}",
+            f"move {TAG} from {brief(OLD)} to {brief(IMAGE.digest)}",
         ),
         (
             steps.Point("api", TAG, None, IMAGE.digest),
-            f"point {TAG} from nothing to {brief(IMAGE.digest)}",
+            f"move {TAG} from nothing to {brief(IMAGE.digest)}",
         ),
         (
             steps.CopyImages("live", (copy("api"), copy("web", there=True))),
@@ -97,12 +97,12 @@ def brief(digest: Digest) -> str:
         ),
         (
             steps.PruneReleases((SHA,), frozenset()),
-            f"record in the ledger that release {SHA} may go",
+            f"mark release {SHA} as pruned in the ledger",
         ),
         (steps.RemoveTag(SHA, TAG), f"remove the tag {TAG}"),
         (
             steps.ForgetReleases({SHA: [TAG], FIRST.sha: []}),
-            "record in the ledger that the tags of 2 releases are gone",
+            "remove 2 releases from the ledger: the tags are gone",
         ),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",

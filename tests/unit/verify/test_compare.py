@@ -44,7 +44,7 @@ def test_others_images_that_differ_are_named() -> None:
     records = {environment_path(name): running(RELEASE, name) for name in ran}
     snapshot = ledger({release_path(RELEASE.sha): RELEASE, **records, **files})
     _, row = compare(snapshot, ["staging", "production"])
-    assert (row.service, row.check, row.checked) == ("store", "others' image", False)
+    assert (row.service, row.check, row.checked) == ("store", "third-party image", False)
     assert row.found.startswith(f"{other[7:19]}, and {digest[7:19]} in staging")
 
 

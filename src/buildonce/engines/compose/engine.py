@@ -93,7 +93,7 @@ class Compose:
     def run_once(
         self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
     ) -> None:
-        """Run a command in a new container; what it needs of others' images comes up first."""
+        """Run a command in a new container; what it needs of third-party images comes up first."""
         self._definition.require_part(service)
         name = f"{self._target.project}-pre-deploy-{self.deployment.sha}"
         run = ("run", "--rm", "--no-deps", "--no-TTY", "--name", name, service, *command)

@@ -116,10 +116,10 @@ def require_rights(kubectl: Kubectl, wanted: Sequence[Right]) -> None:
     ]
     if missing:
         raise PreconditionError(
-            f"{kubectl.target}: rights are missing in namespace {kubectl.target.namespace}: "
+            f"{kubectl.target}: missing permissions in namespace {kubectl.target.namespace}: "
             + ", ".join(map(str, missing)),
-            hint="bind a Role with them to who deploys (docs/kubernetes.md has one); to see who "
-            f"that is: {kubectl.line('auth', 'whoami')}",
+            hint="bind a Role with them to the account that deploys (buildonce's documentation has "
+            f"one, on Kubernetes); to see which account that is: {kubectl.line('auth', 'whoami')}",
         )
 
 

@@ -61,7 +61,7 @@ def dry_run(kubectl: Kubectl, manifests: Sequence[Manifest], deployment: Deploym
                     text=as_list(bodies))  # fmt: skip
     except Refused as refused:
         raise PreconditionError(
-            f"{kubectl.target} would not take release {deployment.sha}:\n"
+            f"{kubectl.target} would reject release {deployment.sha}:\n"
             + _indented(refused.complaint),
             hint=_remedy(refused.complaint),
         ) from None

@@ -85,7 +85,7 @@ class Kubernetes:
     def run_once(
         self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
     ) -> None:
-        """Run a command as a Job; what it needs of others' images comes up first."""
+        """Run a command as a Job; what it needs of third-party images comes up first."""
         once = OneOff(self.manifests, self.deployment, service, command)
         limit = self._target.pre_deploy_timeout
         target = replace(self._target, timeout=math.inf if limit is None else limit)

@@ -120,7 +120,7 @@ class Kubectl:
             return self._silent(last)
         if _NOT_KNOWN.search(complaint) and "(Forbidden)" not in complaint:
             return UnavailableError(
-                f"{self.target} does not know who is asking: {last}",
+                f"{self.target} rejected the credentials: {last}",
                 hint=f"log in, then: {self.line('auth', 'whoami')}",
             )
         return Refused(complaint)

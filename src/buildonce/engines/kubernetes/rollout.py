@@ -102,7 +102,7 @@ class Rollout:
             self.still_ours()
             present = self._read_state()
             for pod in watch.stuck(present):
-                self.tell(f"removing pod {pod.name}, which keeps better ones from starting")
+                self.tell(f"removing pod {pod.name}, which blocks the rollout")
                 self.kubectl.run("delete", "pod", pod.name, "--ignore-not-found", "--wait=false")
             waiting = watch.look(present, warned.since(known))
             waiting = waiting or watch.unproven(present, self._silent_nodes())

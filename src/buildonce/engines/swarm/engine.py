@@ -78,7 +78,7 @@ class Swarm:
     def run_once(
         self, service: str, command: Sequence[str], progress: Callable[[str], None] = unheard
     ) -> None:
-        """Run a command as a job of the stack; what it needs of others' images starts first."""
+        """Run a command as a job of the stack; what it needs of third-party images starts first."""
         jobs.run(self._definition, service, command, progress)
 
     def deploy(self, progress: Callable[[str], None], still_ours: StillOurs = always_ours) -> None:
@@ -110,7 +110,7 @@ class Swarm:
     def _require_manager(self) -> None:
         if self._docker.run("info", "--format", "{{.Swarm.ControlAvailable}}").strip() != "true":
             raise PreconditionError(
-                f"the engine of {self._target} is no manager of a Swarm",
+                f"the engine of {self._target} is not a Swarm manager",
                 hint="aim tool.buildonce.environments."
                 f"{self._target.name}.host at a manager, or: {self._docker.line('swarm', 'init')}",
             )

@@ -21,7 +21,7 @@ from buildonce.errors import DeployError
 def run(
     definition: Definition, service: str, command: Sequence[str], tell: Callable[[str], None]
 ) -> None:
-    """Run a command in a service's container; what it needs of others' images starts first.
+    """Run a command in a service's container; what it needs of third-party images starts first.
 
     Raises:
         DeployError: it failed, or took too long.

@@ -64,7 +64,7 @@ class Rollout:
         except Refused as refused:
             complaint = self._masked(refused.complaint)
             raise DeployError(
-                f"Swarm did not take the release: {complaint}", host=self._target.place,
+                f"Swarm rejected the release: {complaint}", host=self._target.place,
                 hint=_RENAME if _UNCHANGEABLE in complaint else "",
             ) from None  # fmt: skip
         self._watch(

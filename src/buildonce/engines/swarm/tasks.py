@@ -13,7 +13,7 @@ from buildonce.engines.swarm.cluster import Stack
 from buildonce.engines.swarm.objects import Node, Service, Task
 from buildonce.refs import Digest
 
-OUT_OF_REACH = "out of reach (its node does not answer)"
+OUT_OF_REACH = "unknown (its node is down)"
 
 
 def rows(docker: Docker, stack: Stack, parts: Mapping[str, Part]) -> list[Running]:

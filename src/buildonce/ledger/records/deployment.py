@@ -30,7 +30,7 @@ class DeployedService(Record):
 
     ``definition`` is the fingerprint of what the engine made its containers by, ``resolved`` of
     what the definition said with every variable's value; either is empty where it is not known.
-    ``digest`` is what ran, others' images included. ``count`` is the number of its containers;
+    ``digest`` is what ran, third-party images included. ``count`` is the number of its containers;
     None where no definition says how many there are.
     """
 

@@ -60,6 +60,12 @@ class Promotion(Request):
         """Its name in sentences."""
         return f"{self.kind} {self.sequence} of {self.environment} to {self.release}"
 
+    @property
+    def abort_command(self) -> str:
+        """The command that undoes it while it is open."""
+        reason = " --reason TEXT" if self.irreversible else ""
+        return f"inv abort {self.environment}{reason}"
+
     def held_by(self, holder: str, host: str) -> Promotion:
         """Return it in another holder's hands."""
         return self.model_copy(update={"id": holder, "host": host, "outcome": "open"})

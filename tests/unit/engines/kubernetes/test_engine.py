@@ -158,7 +158,7 @@ def job(status: dict[str, Any]) -> Object:
 
 
 def test_a_pre_deploy_command_runs_as_a_job_that_leaves_nothing() -> None:
-    """What is missing of others' images comes up first; an earlier Job of the name is removed."""
+    """Third-party images that are missing come up first; an earlier Job of the name is removed."""
     bundle = BUNDLE + document("v1", "Service", "db") + document("v1", "Secret", "key")
     own = applied(Manifest(thing("Job", JOB, version="batch/v1")))
     found = Turns([thing("Secret", "key")], [], [own])

@@ -118,7 +118,7 @@ def test_a_caller_that_nobody_knows_is_told_to_log_in(program: Path) -> None:
     """A login that has ended is no missing right."""
     error = failing(program, "error: You must be logged in to the server (Unauthorized)")
     assert isinstance(error, UnavailableError)
-    assert error.message.startswith(f"{PLACE} does not know who is asking: error: You must be")
+    assert error.message.startswith(f"{PLACE} rejected the credentials: error: You must be")
     assert error.hint == "log in, then: kubectl --context=lab --namespace=shop auth whoami"
 
 

@@ -146,7 +146,7 @@ def test_a_pod_that_keeps_better_ones_from_starting_is_removed() -> None:
     deploy = Deploy((), (workload("StatefulSet"), stuck), (workload("StatefulSet"),))
     manifests = [Manifest(workload("StatefulSet"))]
     deploy.rollout.run(manifests, manifests, {})
-    assert deploy.told == ["removing pod api-0, which keeps better ones from starting"]
+    assert deploy.told == ["removing pod api-0, which blocks the rollout"]
     assert deploy.kubectl.lines("delete") == ["delete pod api-0 --ignore-not-found --wait=false"]
 
 

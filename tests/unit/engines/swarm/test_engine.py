@@ -62,7 +62,7 @@ def test_an_engine_that_is_no_manager_is_refused() -> None:
     """Neither a look before a deploy nor one at what runs goes on; the remedy is named."""
     engine = swarm(Worker(TARGET))
     for look in (engine.check, engine.running):
-        with pytest.raises(PreconditionError, match="is no manager of a Swarm") as failure:
+        with pytest.raises(PreconditionError, match="is not a Swarm manager") as failure:
             look()
         assert failure.value.hint.endswith("docker swarm init")
 

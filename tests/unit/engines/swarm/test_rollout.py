@@ -61,7 +61,7 @@ def test_a_stack_is_deployed_and_waited_for() -> None:
 def test_what_swarm_refuses_is_told(complaint: str, hint: str) -> None:
     """A secret that cannot be changed has a remedy of its own."""
     error = failed(manager(refusals={"stack deploy": complaint}))
-    assert str(error) == f"the local engine: Swarm did not take the release: {complaint}"
+    assert str(error) == f"the local engine: Swarm rejected the release: {complaint}"
     assert error.hint.startswith(hint)
     assert bool(error.hint) is bool(hint)
 

@@ -298,11 +298,12 @@ def problems(*tasks: Task, service: Service = SERVICE) -> list[tuple[str, str]]:
             replace(TASK, image=OLD), [("host1", "runs aaaaaaaaaaaa, not bbbbbbbbbbbb")], id="old"
         ),
         pytest.param(
-            replace(TASK, image="r/web:latest"), [("host1", "cannot tell which bytes it runs")],
+            replace(TASK, image="r/web:latest"),
+            [("host1", "runs an image whose digest cannot be determined")],
             id="by tag",
         ),
         pytest.param(
-            replace(TASK, node="n2"), [("host2", "is out of reach (its node does not answer)")],
+            replace(TASK, node="n2"), [("host2", "is unknown (its node is down)")],
             id="node down",
         ),
         pytest.param(
@@ -325,7 +326,7 @@ def test_a_task_that_should_be_gone_and_is_not_is_stray() -> None:
     (found,) = problems(TASK, left)
     assert found == (
         "host2",
-        "does not belong to the release (out of reach (its node does not answer))",
+        "does not belong to the release (unknown (its node is down))",
     )
 
 

@@ -118,7 +118,7 @@ def test_a_spoilt_record_is_refused_by_its_path_and_field(content: bytes, told: 
 
 
 def test_a_tag_beside_the_commits_own_belongs_to_what_was_built() -> None:
-    """An image has the suffix in its own commit's release, and none where it is taken over."""
+    """An image has the suffix in its own commit's release, and none where it is reused."""
     record = image_record("web", "content", suffix="-2")
     for number, suffix in ((1, "-2"), (2, "")):
         taken = release(number, "api").with_images({"web": record.of(revision(number))})
