@@ -328,7 +328,7 @@ def test_a_node_that_dies_in_an_update_is_told_from_the_rest(
         wrong = [row for row in place.running(runs) if row.problem]
         assert {row.host for row in wrong} == {"host3"}
         assert {row.stray for row in wrong} == {True}
-        assert all("out of reach" in row.problem for row in wrong)
+        assert all("its node is down" in row.problem for row in wrong)
     finally:
         lab.up(state=hosts.state)
     wait_for(lambda: place.problems(runs) == {}, "the release to run whole")
