@@ -81,16 +81,16 @@ def _load(snapshot: Snapshot, environments: Sequence[str]) -> None:
 
 
 def _ledger_row(record: EnvironmentRecord, release: Release | None) -> Evidence:
+    remedy = ""
     if record.open is not None:
         found = f"{record.open.kind} to {record.open.release} in progress"
     elif record.release is None:
         found = NOTHING
     elif release is None:
         found = f"release {record.release}, of which there is no record"
+        remedy = f"inv history {record.environment}; then promote another release"
     else:
         found = "a release"
-    unknown = record.open is None and record.release is not None
-    remedy = f"inv history {record.environment}; then promote another release" if unknown else ""
     return Evidence(record.environment, "", "record", "ledger", "a release", found, remedy)
 
 

@@ -16,7 +16,6 @@ from buildonce.targets import Targets
 from buildonce.verify.evidence import NOTHING, Evidence, unchecked
 
 BUILT = "built image"
-POINTER = "pointer"
 PLAIN = "a plain manifest"
 UNLABELLED = "it was built elsewhere, and no label names a commit"
 
@@ -50,8 +49,9 @@ def rows(
     manifest = images.manifest(image.ref)
     tag, pointer = release.tag_of(service), image.tag(name)
 
-    def row(check: str, where: object, expected: str, found: str) -> Evidence:
-        lasting = check != POINTER
+    def row(
+        check: str, where: object, expected: str, found: str, *, lasting: bool = True
+    ) -> Evidence:
         return Evidence(name, service, check, str(where), expected, found, lasting=lasting)
 
     found_type, found_revision = _inside(images, manifest)
@@ -60,7 +60,11 @@ def rows(
     return [
         row("bytes", image.ref, image.digest, manifest.digest if manifest else NOTHING),
         row("commit tag", tag, image.digest, _there(images, tag)),
-        *([row(POINTER, pointer, image.digest, _there(images, pointer))] if points else []),
+        *(
+            [row("pointer", pointer, image.digest, _there(images, pointer), lasting=False)]
+            if points
+            else []
+        ),
         row("media type", image.ref, _kind(image.platforms), found_type),
         *(
             row(f"platform, {platform}", ref, ref.reference, _there(images, ref))
